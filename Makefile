@@ -1,0 +1,38 @@
+# Every target sets up what it needs; `make help` explains them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON_IN := .venv/bin/python
+ONCE ?=
+
+.PHONY: help
+help: ## Explain each target
+	@awk 'BEGIN {FS = ":.*## "; print "make TARGET\n"} \
+	  /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Make .venv, install locked packages and missing system packages (the other targets call it)
+	@.ci/bootstrap
+
+.PHONY: demo
+demo: setup ## Show the main job end to end and stay up; ONCE=1 ends after showing it
+	@$(PYTHON_IN) -m loadtest demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: setup ## Run every test (needs nothing prepared)
+	@$(PYTHON_IN) -m pytest
+
+.PHONY: check
+check: setup ## Lint, types and the direction of imports
+	@$(PYTHON_IN) -m ruff check .
+	@$(PYTHON_IN) -m ruff format --check .
+	@$(PYTHON_IN) -m mypy
+	@.venv/bin/lint-imports --no-cache
+
+.PHONY: format
+format: setup ## Rewrite the code the way `check` wants it
+	@$(PYTHON_IN) -m ruff check --fix .
+	@$(PYTHON_IN) -m ruff format .
+
+.PHONY: clean
+clean: ## Remove what the other targets made (.venv and build/)
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

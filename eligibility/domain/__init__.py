@@ -1,0 +1,1 @@
+"""The field's facts as values and pure rules: no I/O, no clock, no framework."""

@@ -1,0 +1,40 @@
+"""Dates as the field writes them: YYYYMMDD, or an era digit and YYMMDD."""
+
+from datetime import date
+from typing import Final
+
+from eligibility.domain.errors import MalformedValue
+
+
+class MalformedDate(MalformedValue):
+    """A date is YYYYMMDD, or GYYMMDD with the era 1 Meiji, 2 Taisho, 3 Showa, 4 Heisei, 5 Reiwa and a day within it."""
+
+
+# Era digit: the year before its first, its first day, its last day.
+ERAS: Final = {
+    "1": (1867, date(1868, 1, 25), date(1912, 7, 29)),
+    "2": (1911, date(1912, 7, 30), date(1926, 12, 24)),
+    "3": (1925, date(1926, 12, 25), date(1989, 1, 7)),
+    "4": (1988, date(1989, 1, 8), date(2019, 4, 30)),
+    "5": (2018, date(2019, 5, 1), date.max),
+}
+
+
+def parse_date(text: str) -> date:
+    """Read a western or an era date.
+
+    Raises:
+        MalformedDate: neither form, no such day, or a day outside the named era.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) in (7, 8)):
+        raise MalformedDate
+    try:
+        if len(text) == 8:
+            return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        base, first, last = ERAS[text[0]]
+        day = date(base + int(text[1:3]), int(text[3:5]), int(text[5:]))
+    except (KeyError, ValueError) as error:
+        raise MalformedDate from error
+    if not first <= day <= last:
+        raise MalformedDate
+    return day

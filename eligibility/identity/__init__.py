@@ -1,0 +1,1 @@
+"""Who a card's holder is: certificates, their issuers and revocation, challenges and signatures."""

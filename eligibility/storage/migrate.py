@@ -1,0 +1,51 @@
+"""Brings a database to the newest schema: each migration once, in order, each in its own transaction."""
+
+import re
+from importlib.resources import files
+from typing import Any
+
+_FILE_NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
+_LEDGER = """
+create table if not exists schema_migration (
+    number     integer primary key,
+    name       text not null,
+    applied_at timestamptz not null default now()
+)
+"""
+_LOCK = 0x656C6967  # any fixed number: two migrators of one database take turns
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """Return number, file name and text of every migration, in order.
+
+    Raises:
+        ValueError: a file's name does not have the form NNNN_pre_what.sql or NNNN_post_what.sql.
+    """
+    found = []
+    for path in files("eligibility.storage.migrations").iterdir():
+        if path.name.endswith(".sql"):
+            match = _FILE_NAME.fullmatch(path.name)
+            if not match:
+                raise ValueError(f"not a migration's name: {path.name}")
+            found.append((int(match[1]), path.name, path.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+async def migrate(connection: Any) -> list[str]:
+    """Apply what is missing, as the schema's owner; return the names of what was applied."""
+    applied = []
+    await connection.execute("select pg_advisory_lock($1)", _LOCK)
+    try:
+        await connection.execute(_LEDGER)
+        known = {row["number"] for row in await connection.fetch("select number from schema_migration")}
+        for number, name, text in migrations():
+            if number not in known:
+                async with connection.transaction():
+                    await connection.execute(text)
+                    await connection.execute(
+                        "insert into schema_migration (number, name) values ($1, $2)", number, name
+                    )
+                applied.append(name)
+    finally:
+        await connection.execute("select pg_advisory_unlock($1)", _LOCK)
+    return applied

@@ -1,0 +1,1 @@
+"""Named statements of the centre, one file for each subject."""

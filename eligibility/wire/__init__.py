@@ -1,0 +1,1 @@
+"""What travels between the centre and its edges: the only part of the centre that an edge may import."""

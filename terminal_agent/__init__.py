@@ -1,0 +1,1 @@
+"""The reception terminal: reads the card, asks the centre, shows the answer."""

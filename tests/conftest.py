@@ -1,0 +1,72 @@
+"""What every test may ask for: the two stores, and a database of its own made from a migrated template."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from eligibility.storage.migrate import migrate
+from loadtest.embedded import Stores, database_url, stores
+
+_numbers = itertools.count(1)
+SHARED_DATA = Path(os.environ.get("ELIGIBILITY_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data for tests; asking for it skips the test, visibly, where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real test data are not at {SHARED_DATA} (set ELIGIBILITY_TEST_DATA)")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def running_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """PostgreSQL and Redis for this test run."""
+    with stores(tmp_path_factory.mktemp("stores")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(running_stores: Stores) -> str:
+    """The name of a migrated database that others are copied from."""
+    import asyncio
+
+    name = f"eligibility_template_{os.getpid()}"
+
+    async def make() -> None:
+        administrator = await asyncpg.connect(running_stores.database_url)
+        await administrator.execute(f"drop database if exists {name}")
+        await administrator.execute(f"create database {name}")
+        await administrator.close()
+        owner = await asyncpg.connect(database_url(running_stores.database_url, name))
+        await migrate(owner)
+        await owner.close()
+
+    asyncio.run(make())
+    return name
+
+
+@pytest.fixture
+async def database(running_stores: Stores, template: str) -> AsyncIterator[str]:
+    """The owner's address of a fresh, migrated database that only this test sees."""
+    name = f"eligibility_test_{os.getpid()}_{next(_numbers)}"
+    administrator = await asyncpg.connect(running_stores.database_url)
+    await administrator.execute(f"create database {name} template {template}")
+    try:
+        yield database_url(running_stores.database_url, name)
+    finally:
+        await administrator.execute(f"drop database {name} with (force)")
+        await administrator.close()
+
+
+@pytest.fixture
+async def owner(database: str) -> AsyncIterator[Any]:
+    """A connection to the test's database as the schema's owner."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
