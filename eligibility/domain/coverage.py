@@ -106,7 +106,9 @@ def standing_of_person(coverages: Sequence[Coverage], day: date) -> Standing:
         holding, *others = in_force
         if any(c.viewing_suspended for c in in_force):
             return Standing(Outcome.SUSPENDED)
-        return Standing(Outcome.VALID, holding, tuple(c for c in others if c.insured.insurer != holding.insured.insurer))
+        return Standing(
+            Outcome.VALID, holding, tuple(c for c in others if c.insured.insurer != holding.insured.insurer)
+        )
     lapsed = _latest_lapsed(coverages, day)
     return Standing(Outcome.LAPSED, lapsed) if lapsed else Standing(Outcome.NONE)
 

@@ -1,9 +1,11 @@
 """Dates as the field writes them: YYYYMMDD, or an era digit and YYMMDD."""
 
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
 from eligibility.domain.errors import MalformedValue
+
+JAPAN: Final = timezone(timedelta(hours=9), "JST")  # no summer time since 1951
 
 
 class MalformedDate(MalformedValue):
@@ -38,3 +40,8 @@ def parse_date(text: str) -> date:
     if not first <= day <= last:
         raise MalformedDate
     return day
+
+
+def day_in_japan(moment: datetime) -> date:
+    """Return the day it is in Japan at a moment; eligibility is a matter of days there."""
+    return moment.astimezone(JAPAN).date()

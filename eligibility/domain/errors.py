@@ -1,4 +1,4 @@
-"""The root of what can be wrong with a value of the field."""
+"""The roots of what can be wrong: a value that is malformed, a request that is refused."""
 
 
 class DomainError(Exception):
@@ -12,3 +12,10 @@ class DomainError(Exception):
 
 class MalformedValue(DomainError, ValueError):
     """A value does not have the form its field asks for."""
+
+
+class Refused(DomainError):
+    """A request is refused for a reason its caller is told, by a stable code."""
+
+    code: str
+    audited: bool = False  # set where the event of this very refusal has already been written

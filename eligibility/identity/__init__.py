@@ -1,1 +1,1 @@
-"""Who a card's holder is: certificates, their issuers and revocation, challenges and signatures."""
+"""Whether a card is what it says: certificates, their authorities, revocation, challenges and signatures."""

@@ -73,3 +73,10 @@ class Submission(Wire):
     merged: int | None
     unchanged: int | None
     faults: int = Field(description="How many feedback lines there are.")
+
+
+class FeedbackPage(Wire):
+    """Some of a submission's feedback; `after` asks for what follows, and is null when nothing does."""
+
+    lines: tuple[FeedbackLine, ...]
+    after: int | None

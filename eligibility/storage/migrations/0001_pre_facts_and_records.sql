@@ -115,6 +115,21 @@ create table elderly_certificate (
     check (known_from < known_to)
 );
 
+-- The certificates of one coverage as known at a time, as JSON arrays; inlined into the look-ups that use it.
+create function certificates_of(person bigint, coverage bigint, at timestamptz)
+returns table (limits jsonb, diseases jsonb, elderly jsonb) language sql stable parallel safe as $$
+    select
+        (select jsonb_agg(jsonb_build_array(l.limit_class, l.category, l.valid_from, l.valid_through, l.long_term_on))
+         from public.limit_certificate l
+         where l.person_id = person and l.coverage_id = coverage and l.known_from <= at and at < l.known_to),
+        (select jsonb_agg(jsonb_build_array(d.disease, d.monthly_cap_yen, d.valid_from, d.valid_through))
+         from public.specific_disease_certificate d
+         where d.person_id = person and d.coverage_id = coverage and d.known_from <= at and at < d.known_to),
+        (select jsonb_agg(jsonb_build_array(e.copayment_percent, e.valid_from, e.valid_through))
+         from public.elderly_certificate e
+         where e.person_id = person and e.coverage_id = coverage and e.known_from <= at and at < e.known_to)
+$$;
+
 -- ── How their files arrive ──────────────────────────────────────────────────────────────────────────────────────
 
 create table submission (
@@ -192,6 +207,21 @@ create table staged_eligibility (
     elderly_through   date,
     preschool         boolean not null,
     viewing_suspended boolean not null
+);
+
+-- The merge's plan, also copied by each merge into its own session: one row for each coverage a file states.
+create table merge_plan (
+    symbol_key      text not null,
+    number_key      text not null,
+    branch_number   text not null,
+    acquired_on     date not null,
+    record_number   bigint not null,  -- the first of the records that state it
+    records         bigint not null,
+    record_kind     text not null,
+    coverage_id     bigint,           -- of the known coverage, or a new one; null where nothing is known to end
+    known_person_id bigint,
+    change          text not null check (change in
+        ('new', 'corrected', 'certificates', 'lost', 'cancelled', 'unchanged', 'nothing_known'))
 );
 
 -- ── What happened at counters ───────────────────────────────────────────────────────────────────────────────────
@@ -294,7 +324,7 @@ grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
     to eligibility_payer;
 grant delete on feedback to eligibility_payer;
-grant select on staged_eligibility to eligibility_payer;
+grant select on staged_eligibility, merge_plan to eligibility_payer;
 grant insert on audit_event to eligibility_payer;
 
 grant select, delete on used_challenge to eligibility_worker;

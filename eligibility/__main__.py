@@ -1,0 +1,205 @@
+"""The centre's command line: `python -m eligibility COMMAND`."""
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from eligibility.domain.errors import DomainError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code: 0 done, 1 refused, 2 usage, 3 set-up."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen) or 0)
+    except ValidationError as error:
+        print("Settings are missing or malformed:", file=sys.stderr)
+        for fault in error.errors():
+            print(f"  ELIGIBILITY_{'_'.join(str(p) for p in fault['loc']).upper()}: {fault['msg']}", file=sys.stderr)
+        return 3
+    except DomainError as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m eligibility", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    command("api", _api, "Answer terminals over mutual TLS (settings: ELIGIBILITY_… variables).")
+    command("migrate", _migrate, "Bring the database to the newest schema, as its owner.")
+    keys = command("make-keys", _make_keys, "Make a challenge key and a receipt key in a folder.")
+    keys.add_argument("folder", type=Path)
+    receipt = command("verify-receipt", _verify_receipt, "Check a receipt offline with the published keys.")
+    receipt.add_argument("receipt", help="the receipt, or - to read it from standard input")
+    receipt.add_argument("--keys", type=Path, required=True, help="a saved /.well-known/jwks.json")
+    audit = command("audit", _audit, "List the latest audit events.")
+    audit.add_argument("--institution", help="only of this institution code")
+    audit.add_argument("--limit", type=int, default=20)
+    insurer = command("enrol-insurer", _enrol_insurer, "Take an insurer in.")
+    insurer.add_argument("number")
+    insurer.add_argument("name")
+    institution = command("enrol-institution", _enrol_institution, "Take an institution in.")
+    institution.add_argument("code")
+    institution.add_argument("name")
+    terminal = command("enrol-terminal", _enrol_terminal, "Take a terminal of an institution in.")
+    terminal.add_argument("terminal_id", type=UUID)
+    terminal.add_argument("institution")
+    terminal.add_argument("name")
+    revoke = command("revoke-terminal", _revoke_terminal, "Shut a terminal out for good.")
+    revoke.add_argument("terminal_id", type=UUID)
+    close = command("close-institution", _close_institution, "Close an institution from a day on.")
+    close.add_argument("code")
+    close.add_argument("day", type=date.fromisoformat)
+    return parser
+
+
+def _api(_: argparse.Namespace) -> None:
+    from eligibility.api.app import make_app
+    from eligibility.serving.logs import configure_logs
+    from eligibility.serving.mutual_tls import ServerTls, serve
+    from eligibility.settings import ApiSettings
+
+    settings = ApiSettings()
+    configure_logs()
+    tls = ServerTls(settings.tls_certificate, settings.tls_key, settings.terminal_authorities)
+
+    def started(port: int) -> None:
+        print(json.dumps({"event": "listening", "host": settings.host, "port": port}), flush=True)
+
+    asyncio.run(serve(make_app(settings), host=settings.host, port=settings.port, tls=tls, on_started=started))
+
+
+def _migrate(_: argparse.Namespace) -> None:
+    from eligibility.storage.migrate import migrate
+
+    applied = asyncio.run(_with_connection(migrate))
+    print("\n".join(applied) or "The schema is the newest.")
+
+
+def _make_keys(chosen: argparse.Namespace) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    for name, data in (("challenge.key", secrets.token_bytes(32)), ("receipt.key", pem)):
+        path = chosen.folder / name
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(data)
+        print(path)
+
+
+def _verify_receipt(chosen: argparse.Namespace) -> int:
+    from eligibility.receipt import ReceiptRefused, verify_receipt
+
+    receipt = sys.stdin.read() if chosen.receipt == "-" else chosen.receipt
+    try:
+        keys = json.loads(chosen.keys.read_text(encoding="utf-8"))
+        claims = verify_receipt(receipt.strip(), keys)
+    except (ReceiptRefused, json.JSONDecodeError):
+        print("受領証は確認できません。 / The receipt does not hold: these keys did not sign it.", file=sys.stderr)
+        return 1
+    print(json.dumps(claims, ensure_ascii=False, indent=2))
+    return 0
+
+
+def _audit(chosen: argparse.Namespace) -> None:
+    from eligibility.storage.audit import events_of_institution, latest_events
+
+    async def read(connection: Any) -> list[Any]:
+        if chosen.institution:
+            return await events_of_institution(connection, chosen.institution, chosen.limit)
+        return await latest_events(connection, chosen.limit)
+
+    for event in asyncio.run(_with_connection(read)):
+        about = [f"person {event.person_id}" if event.person_id else "", *(f"{k} {v}" for k, v in event.detail.items())]
+        print(
+            f"{event.occurred_at:%Y-%m-%d %H:%M:%S.%f}  {event.kind:<20} {event.code:<22} "
+            f"{event.actor_kind} {event.actor}  {'  '.join(a for a in about if a)}"
+        )
+
+
+def _enrol_insurer(chosen: argparse.Namespace) -> None:
+    from eligibility.domain.identifiers import InsurerNumber
+    from eligibility.storage.enrolment import enrol_insurer
+
+    number = InsurerNumber.parse(chosen.number)
+    _warn_of_check_digit(number.check_digit_holds)
+    asyncio.run(_with_connection(lambda c: enrol_insurer(c, number, chosen.name, datetime.now(UTC))))
+
+
+def _enrol_institution(chosen: argparse.Namespace) -> None:
+    from eligibility.domain.identifiers import InstitutionCode
+    from eligibility.storage.enrolment import enrol_institution
+
+    code = InstitutionCode.parse(chosen.code)
+    _warn_of_check_digit(code.check_digit_holds)
+    asyncio.run(_with_connection(lambda c: enrol_institution(c, code, chosen.name, datetime.now(UTC))))
+
+
+def _enrol_terminal(chosen: argparse.Namespace) -> None:
+    from eligibility.domain.identifiers import InstitutionCode
+    from eligibility.storage.enrolment import enrol_terminal
+
+    code = InstitutionCode.parse(chosen.institution)
+    now = datetime.now(UTC)
+    asyncio.run(_with_connection(lambda c: enrol_terminal(c, chosen.terminal_id, code, chosen.name, now)))
+
+
+def _revoke_terminal(chosen: argparse.Namespace) -> int:
+    from eligibility.storage.enrolment import revoke_terminal
+
+    now = datetime.now(UTC)
+    revoked = asyncio.run(_with_connection(lambda c: revoke_terminal(c, chosen.terminal_id, now)))
+    print("Revoked." if revoked else "There is no such terminal in use.")
+    return 0 if revoked else 1
+
+
+def _close_institution(chosen: argparse.Namespace) -> int:
+    from eligibility.domain.identifiers import InstitutionCode
+    from eligibility.storage.enrolment import close_institution
+
+    code = InstitutionCode.parse(chosen.code)
+    now = datetime.now(UTC)
+    closed = asyncio.run(_with_connection(lambda c: close_institution(c, code, chosen.day, now)))
+    print("Closed." if closed else "There is no such institution.")
+    return 0 if closed else 1
+
+
+async def _with_connection(work: Any) -> Any:
+    from eligibility.settings import StoreSettings
+    from eligibility.storage.database import connect
+
+    connection = await connect(StoreSettings().database_url.get_secret_value(), command_timeout_s=None)
+    try:
+        return await work(connection)
+    finally:
+        await connection.close()
+
+
+def _warn_of_check_digit(holds: bool) -> None:
+    if not holds:
+        print("Warning: the check digit does not hold.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Puts the API process together: its stores, keys and tasks at the start, and their end at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import FastAPI, Request
+
+from eligibility.api.budgets import NumberBudget
+from eligibility.api.problems import PROBLEMS
+from eligibility.api.routes import router
+from eligibility.api.terminals import TerminalDirectory
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.domain.ids import uuid7
+from eligibility.identity.challenge import ChallengeKeys
+from eligibility.identity.revocation import RevocationDirectory
+from eligibility.identity.trust import TrustStore
+from eligibility.identity.verified import VerifiedCertificates
+from eligibility.receipt import ReceiptSigner
+from eligibility.serving.callers import terminal_of
+from eligibility.serving.limits import BodyLimit
+from eligibility.serving.logs import RequestLog
+from eligibility.serving.problems import Refusal, install_problem_handlers
+from eligibility.settings import ApiSettings
+from eligibility.storage.database import open_pool
+from eligibility.storage.recorder import Entry, Recorder
+from eligibility.verification import Centre
+
+MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
+_log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """Return the API as an ASGI app; nothing is opened before its lifespan begins."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = await open_pool(
+            settings.database_url.get_secret_value(), role="eligibility_counter", size=settings.pool_size
+        )
+        trust = TrustStore.from_folder(settings.card_authorities)
+        revocation = RevocationDirectory(settings.revocation_folder, trust)
+        revocation.refresh(now())
+        recorder = Recorder(pool)
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        budget = NumberBudget(redis_url, checks=settings.number_checks_a_minute, misses=settings.misses_a_minute)
+        app.state.now = now
+        app.state.budget = budget
+        app.state.directory = TerminalDirectory(pool, settings.terminal_fresh_s)
+        app.state.centre = Centre(
+            pool=pool,
+            recorder=recorder,
+            trust=trust,
+            revocation=revocation,
+            challenges=ChallengeKeys.from_file(settings.challenge_key_file),
+            verified=VerifiedCertificates(),
+            receipts=ReceiptSigner.from_pem(settings.receipt_key_file.read_bytes(), settings.receipt_issuer),
+        )
+        tasks = [
+            asyncio.create_task(recorder.run()),
+            asyncio.create_task(_keep_revocation_fresh(revocation, settings.revocation_refresh_s, now)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await budget.close()
+            await pool.close()
+
+    app = FastAPI(title="Eligibility verification", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.include_router(router)
+    app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES)
+    app.add_middleware(RequestLog)
+    install_problem_handlers(app, PROBLEMS, _leave_event)
+    return app
+
+
+async def _leave_event(request: Request, code: str) -> None:
+    state = request.app.state
+    try:
+        caller = terminal_of(request)
+        kind, actor, institution = ActorKind.TERMINAL, str(caller.terminal_id), caller.institution.code
+    except Refusal:
+        kind, actor, institution = ActorKind.UNKNOWN, "unknown", None
+    moment = state.now()
+    event = AuditEvent(
+        uuid7(moment), moment, EventKind.REQUEST_REFUSED, code, kind, actor, institution_code=institution
+    )
+    await state.centre.recorder.record(Entry(event))
+
+
+async def _keep_revocation_fresh(revocation: RevocationDirectory, every_s: float, now: Callable[[], datetime]) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        # Reading and checking a nation's list takes seconds of computing; counters must not wait for it.
+        await asyncio.to_thread(revocation.refresh, now())

@@ -1,0 +1,68 @@
+"""Bounds how fast one terminal can try insured numbers (CASES: enumeration).
+
+The counts live in Redis and may be lost at any moment. Without Redis a budget lets everything pass, on purpose: a
+counter that cannot verify is worse than a guesser who is bounded by the birth date and seen in the audit log.
+"""
+
+import redis.asyncio as redis
+import structlog
+from redis.exceptions import RedisError
+
+from eligibility.serving.callers import Terminal
+from eligibility.serving.problems import Refusal
+
+_log = structlog.get_logger(__name__)
+_WINDOW_S = 60
+_TIMEOUT_S = 0.25
+
+
+class NumberBudget:
+    """Counts a terminal's look-ups by number in windows of a minute, and those that named nobody."""
+
+    def __init__(self, url: str | None, *, checks: int, misses: int) -> None:
+        self._redis = (
+            redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S) if url else None
+        )
+        self._checks = checks
+        self._misses = misses
+
+    async def spend_check(self, terminal: Terminal) -> None:
+        """Count one look-up.
+
+        Raises:
+            Refusal: `rate_limited`, when the minute's budget of look-ups or of misses is used up.
+        """
+        if self._redis is None:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.incr(self._key("checks", terminal))
+                pipeline.expire(self._key("checks", terminal), _WINDOW_S, nx=True)
+                pipeline.get(self._key("misses", terminal))
+                checks, _, misses = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            _log.warning("budget_unavailable", error=type(error).__qualname__)
+            return
+        if checks > self._checks or int(misses or 0) >= self._misses:
+            raise Refusal("rate_limited", retry_after_s=_WINDOW_S)
+
+    async def spend_miss(self, terminal: Terminal) -> None:
+        """Count one look-up that named nobody."""
+        if self._redis is None:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.incr(self._key("misses", terminal))
+                pipeline.expire(self._key("misses", terminal), _WINDOW_S, nx=True)
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            _log.warning("budget_unavailable", error=type(error).__qualname__)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    @staticmethod
+    def _key(what: str, terminal: Terminal) -> str:
+        return f"number-budget:{what}:{terminal.terminal_id}"

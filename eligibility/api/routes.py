@@ -1,0 +1,103 @@
+"""The routes: what comes in, who may send it, and which part of the story answers."""
+
+import os
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from eligibility.api.terminals import terminal
+from eligibility.domain.codes import Outcome
+from eligibility.registration import register
+from eligibility.serving.callers import Terminal, anyone
+from eligibility.verification import verify_card, verify_number
+from eligibility.wire.encoding import Wire
+from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
+from eligibility.wire.verifications import (
+    CardRegistration,
+    CardRegistrationRequest,
+    Challenges,
+    ChallengesRequest,
+    NumberVerificationRequest,
+    Verification,
+    VerificationRequest,
+)
+
+_PROBLEM: dict[str, Any] = {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: _PROBLEM | {"description": said}
+    for status, said in {
+        401: "The caller's certificate, or the card's proof, is refused.",
+        403: "What is asked for is not given.",
+        404: "The card names nobody yet.",
+        409: "The card belongs to someone else.",
+        413: "The body is too large.",
+        422: "The message is malformed.",
+        429: "Too many look-ups.",
+        503: "The centre is busy, or cannot judge the card now.",
+    }.items()
+}
+
+router = APIRouter(responses=_PROBLEMS)
+CallingTerminal = Annotated[Terminal, Depends(terminal)]
+
+
+@router.post("/v1/challenges", response_model=Challenges)
+async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: CallingTerminal) -> Response:
+    """Hand out challenges for cards to sign, bound to the calling terminal."""
+    state = request.app.state
+    now = state.now()
+    keys = state.centre.challenges
+    issued = [keys.issue(caller.terminal_id, now, os.urandom) for _ in range(wanted.count)]
+    return _answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
+
+
+@router.post("/v1/verifications", response_model=Verification)
+async def verify_by_card(request: Request, asked: VerificationRequest, caller: CallingTerminal) -> Response:
+    """Answer whether the holder of a card is insured on a day, by whom, and what they pay."""
+    state = request.app.state
+    return _answer(await verify_card(state.centre, caller, asked, state.now()))
+
+
+@router.post("/v1/number-verifications", response_model=Verification)
+async def verify_by_number(request: Request, asked: NumberVerificationRequest, caller: CallingTerminal) -> Response:
+    """Answer the same question by insured number and birth date, without a card."""
+    state = request.app.state
+    await state.budget.spend_check(caller)
+    verification = await verify_number(state.centre, caller, asked, state.now())
+    if verification.outcome in (Outcome.NONE, Outcome.SEVERAL):
+        await state.budget.spend_miss(caller)
+    return _answer(verification)
+
+
+@router.post("/v1/card-registrations", response_model=CardRegistration, status_code=201)
+async def register_a_card(request: Request, asked: CardRegistrationRequest, caller: CallingTerminal) -> Response:
+    """Register a card at its first use to the one insured person it names."""
+    state = request.app.state
+    return _answer(await register(state.centre, caller, asked, state.now()), status=201)
+
+
+@router.get("/.well-known/jwks.json", dependencies=[Depends(anyone)], responses={})
+async def published_keys(request: Request) -> JSONResponse:
+    """Publish the keys with which anyone checks a receipt, offline (RFC 7517)."""
+    return JSONResponse(
+        request.app.state.centre.receipts.published_keys(),
+        headers={"Cache-Control": "public, max-age=3600"},
+        media_type="application/jwk-set+json",
+    )
+
+
+@router.get("/health", dependencies=[Depends(anyone)])
+async def health(request: Request) -> JSONResponse:
+    """Say whether this process can answer counters: the database and the revocation lists."""
+    state = request.app.state
+    await state.centre.pool.fetchval("select 1")
+    stale = state.centre.revocation.stale_issuers(state.now())
+    return JSONResponse({"database": "ok", "revocation": "stale" if stale else "ok"}, headers=_PRIVATE)
+
+
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+def _answer(message: Wire, status: int = 200) -> Response:
+    return Response(message.model_dump_json(), status, _PRIVATE, "application/json")

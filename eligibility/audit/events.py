@@ -1,0 +1,48 @@
+"""One thing that happened: who did it, to whom it refers, and how it ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class EventKind(StrEnum):
+    """What happened. The code beside it says how it ended: an outcome, or the reason of a refusal."""
+
+    VERIFICATION = "verification"
+    NUMBER_VERIFICATION = "number_verification"
+    REGISTRATION = "registration"
+    REQUEST_REFUSED = "request_refused"
+    SUBMISSION_RECEIVED = "submission_received"
+    SUBMISSION_MERGED = "submission_merged"
+    SUBMISSION_REFUSED = "submission_refused"
+    ENROLMENT = "enrolment"
+
+
+class ActorKind(StrEnum):
+    """Who did it."""
+
+    TERMINAL = "terminal"
+    INSURER = "insurer"
+    OPERATOR = "operator"
+    PROCESS = "process"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One event. `detail` holds classes, counts and codes, never a name, an insured number or a secret."""
+
+    event_id: UUID
+    occurred_at: datetime
+    kind: EventKind
+    code: str
+    actor_kind: ActorKind
+    actor: str
+    institution_code: str | None = None
+    insurer_number: str | None = None
+    person_id: int | None = None
+    verification_id: UUID | None = None
+    submission_id: UUID | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)

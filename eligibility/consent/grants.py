@@ -1,0 +1,58 @@
+"""Which of the consents asked for a verification may grant, and why not the rest."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from eligibility.domain.codes import ConsentClass, Outcome
+
+CONSENT_LIFE = timedelta(hours=24)  # field: from one fresh card authentication
+MEDICAL_CLASSES = frozenset({ConsentClass.MEDICATION, ConsentClass.CHECKUP, ConsentClass.TREATMENT})
+
+
+class WhyNot(StrEnum):
+    """Why a class of information is not shown."""
+
+    NO_CONSENT = "no_consent"
+    NEEDS_CARD = "needs_card"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    NOT_COVERED = "not_covered"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """The classes granted until a time, and for every other class why it is not."""
+
+    granted: frozenset[ConsentClass]
+    withheld: dict[ConsentClass, WhyNot]
+    expires_at: datetime
+
+
+def decide_grants(
+    asked: Collection[ConsentClass], *, outcome: Outcome, by_card: bool, certificate_in_grace: bool, now: datetime
+) -> Grants:
+    """Judge the consents of one verification.
+
+    They need a fresh card authentication and a person in force and not suspended; an expired certificate in its grace
+    grants eligibility's own classes and no medical data.
+    """
+
+    def why_not(wanted: ConsentClass) -> WhyNot | None:
+        if outcome is Outcome.SUSPENDED:
+            return WhyNot.SUSPENDED
+        if outcome is not Outcome.VALID:
+            return WhyNot.NOT_COVERED
+        if not by_card:
+            return WhyNot.NEEDS_CARD
+        if wanted in MEDICAL_CLASSES and certificate_in_grace:
+            return WhyNot.CERTIFICATE_EXPIRED
+        return None if wanted in asked else WhyNot.NO_CONSENT
+
+    reasons = {wanted: why_not(wanted) for wanted in ConsentClass}
+    return Grants(
+        granted=frozenset(wanted for wanted, reason in reasons.items() if reason is None),
+        withheld={wanted: reason for wanted, reason in reasons.items() if reason is not None},
+        expires_at=now + CONSENT_LIFE,
+    )

@@ -1,0 +1,82 @@
+"""The receipt of a verification: a compact JWS the clinic keeps with the claim, checked offline by anyone.
+
+ES256 (RFC 7518 §3.4); the key's id is its RFC 7638 thumbprint; the keys are published at /.well-known/jwks.json.
+"""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt.algorithms import ECAlgorithm
+
+from eligibility.wire.encoding import b64url
+
+RECEIPT_TYPE = "eligibility-receipt+jwt"
+_ALGORITHM = "ES256"
+
+
+class ReceiptRefused(Exception):
+    """The receipt is not one that these keys have signed, or it was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptSigner:
+    """The centre's signing key and its id."""
+
+    key: ec.EllipticCurvePrivateKey
+    key_id: str
+    issuer: str
+
+    @classmethod
+    def from_pem(cls, pem: bytes, issuer: str) -> "ReceiptSigner":
+        """Read an unencrypted P-256 key.
+
+        Raises:
+            ValueError: it is another kind of key.
+        """
+        key = load_pem_private_key(pem, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise ValueError("the receipt key must be an EC key on P-256")
+        return cls(key, _thumbprint(_public_jwk(key)), issuer)
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """Return the receipt of these claims."""
+        headers = {"typ": RECEIPT_TYPE, "kid": self.key_id}
+        return jwt.encode({"iss": self.issuer, **claims}, self.key, algorithm=_ALGORITHM, headers=headers)
+
+    def published_keys(self) -> dict[str, Any]:
+        """Return the JWK set (RFC 7517) with which receipts are checked."""
+        return {"keys": [_public_jwk(self.key) | {"kid": self.key_id, "use": "sig", "alg": _ALGORITHM}]}
+
+
+def verify_receipt(receipt: str, published_keys: dict[str, Any]) -> dict[str, Any]:
+    """Return what a receipt says.
+
+    Raises:
+        ReceiptRefused: unknown key, another algorithm or type, or a signature that does not hold.
+    """
+    try:
+        header = jwt.get_unverified_header(receipt)
+        keys = {key["kid"]: key for key in published_keys["keys"]}
+        if header.get("typ") != RECEIPT_TYPE or header.get("kid") not in keys:
+            raise ReceiptRefused
+        key = jwt.PyJWK(keys[header["kid"]], algorithm=_ALGORITHM)
+        claims: dict[str, Any] = jwt.decode(
+            receipt, key, algorithms=[_ALGORITHM], options={"require": ["iss", "iat", "jti"], "verify_iat": False}
+        )
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
+        raise ReceiptRefused from error
+    return claims
+
+
+def _public_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    jwk: dict[str, Any] = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+
+
+def _thumbprint(jwk: dict[str, Any]) -> str:
+    return b64url(sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode("ascii")).digest())

@@ -1,0 +1,95 @@
+"""Serves an ASGI app over TLS and hands it the client's certificate, by the ASGI TLS extension.
+
+The certificate comes from the TLS handshake and from nowhere else: no header names a caller (see docs/divergences.md).
+A caller without a certificate may connect, so that published keys and health can be read; every other route refuses it.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_S = 75
+SHUTDOWN_S = 10
+BACKLOG = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """Files: the server's certificate and key, and the authorities whose client certificates are accepted."""
+
+    certificate: Path
+    key: Path
+    client_authorities: Path
+
+
+class ClientCertificateProtocol(HttpToolsProtocol):
+    """Keeps the client certificate of a connection's handshake and puts it into the scope of each of its requests."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]
+        """Read the client certificate once, when the connection is made."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        tls = transport.get_extra_info("ssl_object")
+        der = tls.getpeercert(True) if tls else None
+        self._tls_extension = {"client_cert_chain": [ssl.DER_cert_to_PEM_cert(der)] if der else []}
+
+    def on_message_begin(self) -> None:
+        """Put the certificate into the new request's scope."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"tls": self._tls_extension}  # type: ignore[typeddict-item]
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[int], None] | None) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_started:
+            self._on_started(self.servers[0].sockets[0].getsockname()[1])
+
+
+async def serve(
+    app: Any, *, host: str, port: int, tls: ServerTls, on_started: Callable[[int], None] | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; `on_started` is told the port, which matters when 0 asked for a free one.
+
+    Raises:
+        SystemExit: the address is taken, or the app's start failed.
+    """
+    await make_server(app, host=host, port=port, tls=tls, on_started=on_started).serve()
+
+
+def make_server(
+    app: Any, *, host: str, port: int, tls: ServerTls, on_started: Callable[[int], None] | None = None
+) -> uvicorn.Server:
+    """Return a server that is ready to serve; setting its `should_exit` ends it."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=ClientCertificateProtocol,
+        ws="none",
+        lifespan="on",
+        loop="uvloop",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        ssl_certfile=tls.certificate,
+        ssl_keyfile=str(tls.key),
+        ssl_ca_certs=str(tls.client_authorities),
+        ssl_cert_reqs=ssl.CERT_OPTIONAL,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    config.load()
+    assert config.ssl is not None  # noqa: S101 (the files above make uvicorn build it)
+    config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return _Server(config, on_started)

@@ -1,0 +1,207 @@
+"""Turns refusals, malformed messages and trouble into RFC 9457 problems, and lets each leave its audit event."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from eligibility.domain.errors import MalformedValue, Refused
+from eligibility.domain.identifiers import MyNumberRefused
+from eligibility.storage.recorder import RecorderAway
+from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Fault, Problem, Sentence
+
+_log = structlog.get_logger(__name__)
+MAX_FAULTS_TOLD = 20
+
+
+class Refusal(Refused):
+    """A request is refused at the edge, before any rule of the domain has seen it."""
+
+    def __init__(self, code: str, *, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.faults = faults
+        self.retry_after_s = retry_after_s
+
+
+# Operational trouble: a timeout, an exhausted pool, a store that is away. Nothing is known to have happened.
+TROUBLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    RecorderAway,
+)
+RETRY_AFTER_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemText:
+    """One row of a process's table of problems."""
+
+    status: int
+    title: str
+    staff: Sentence
+    vendor: Sentence
+
+
+type_of_problem = "urn:eligibility:problem:{}".format
+OnRefused = Callable[[Request, str], Awaitable[None]]
+
+COMMON_PROBLEMS: Mapping[str, ProblemText] = {
+    "caller_unknown": ProblemText(
+        401,
+        "The caller is not known",
+        Sentence(
+            ja="この端末の証明書が確認できません。システム管理者に連絡してください。",
+            en="This terminal's certificate could not be confirmed. Please tell your system administrator.",
+        ),
+        Sentence(
+            ja="有効なクライアント証明書(mTLS)で接続してください。失効・期限切れ・別の認証局の証明書は使えません。",
+            en="Connect with a valid client certificate (mTLS): not expired, not revoked, from the right authority.",
+        ),
+    ),
+    "malformed": ProblemText(
+        422,
+        "The message is malformed",
+        Sentence(
+            ja="送信内容に誤りがあります。入力を確かめて、もう一度お試しください。",
+            en="Something in the entry is not right. Please check it and try again.",
+        ),
+        Sentence(
+            ja="faults の各 pointer の値が期待される形式ではありません。OpenAPI 定義と照合してください。",
+            en="Each pointer in faults names a value that is not of the expected form; compare with the OpenAPI file.",
+        ),
+    ),
+    "my_number_refused": ProblemText(
+        422,
+        "A My Number is never taken",
+        Sentence(
+            ja="個人番号(マイナンバー)は入力しないでください。",
+            en="Please do not enter a My Number (個人番号).",
+        ),
+        Sentence(
+            ja="12桁の個人番号と判定される値が含まれています。保存も記録もされていません。",
+            en="A value has the form and check digit of a My Number. It was neither stored nor logged.",
+        ),
+    ),
+    "not_found": ProblemText(
+        404,
+        "There is nothing here",
+        Sentence(ja="該当する情報が見つかりません。", en="Nothing was found."),
+        Sentence(
+            ja="URL か識別子が存在しないか、この呼出元のものではありません。",
+            en="The path or identifier does not exist, or is not this caller's.",
+        ),
+    ),
+    "method_not_allowed": ProblemText(
+        405,
+        "Another method is expected",
+        Sentence(ja="この操作はできません。", en="This cannot be done."),
+        Sentence(
+            ja="HTTP メソッドが違います。OpenAPI 定義を確認してください。", en="Use the method the OpenAPI file names."
+        ),
+    ),
+    "too_large": ProblemText(
+        413,
+        "The message is too large",
+        Sentence(ja="送信内容が大きすぎます。", en="The message is too large."),
+        Sentence(ja="本文が上限を超えています。", en="The body exceeds this route's limit."),
+    ),
+    "busy": ProblemText(
+        503,
+        "Busy",
+        Sentence(
+            ja="混み合っています。少し待って、もう一度お試しください。",
+            en="The centre is busy. Please wait a moment and try again.",
+        ),
+        Sentence(
+            ja="Retry-After の秒数を待って再試行してください。処理されたかどうかは不明です。",
+            en="Retry after the seconds in Retry-After. Whether the request took effect is not known.",
+        ),
+    ),
+    "internal": ProblemText(
+        500,
+        "An error of ours",
+        Sentence(
+            ja="センター側で問題が起きました。しばらくしてもう一度お試しください。",
+            en="Something went wrong at the centre. Please try again in a while.",
+        ),
+        Sentence(ja="サーバー内部の誤りです。再試行できます。", en="An internal error; the request may be retried."),
+    ),
+}
+
+
+def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_refused: OnRefused) -> None:
+    """Answer every error of the app as a problem of the table; `on_refused` leaves the audit event of each refusal."""
+
+    def answer(code: str, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> Response:
+        text = table[code]
+        problem = Problem(
+            type=type_of_problem(code),
+            title=text.title,
+            status=text.status,
+            code=code,
+            staff=text.staff,
+            vendor=text.vendor,
+            faults=faults,
+            retry_after_s=retry_after_s,
+        )
+        headers = {"Cache-Control": "no-store"}
+        if retry_after_s is not None:
+            headers["Retry-After"] = str(retry_after_s)
+        return Response(problem.model_dump_json(), text.status, headers, PROBLEM_MEDIA_TYPE)
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        if not error.audited:
+            await on_refused(request, error.code)
+        retry_after_s = getattr(error, "retry_after_s", None) or (
+            RETRY_AFTER_S if table[error.code].status >= 500 else None
+        )
+        return answer(error.code, getattr(error, "faults", ()), retry_after_s)
+
+    @app.exception_handler(MalformedValue)
+    async def malformed_value(request: Request, error: MalformedValue) -> Response:
+        code = "my_number_refused" if isinstance(error, MyNumberRefused) else "malformed"
+        await on_refused(request, code)
+        return answer(code, (Fault(pointer="", expected=(type(error).__doc__ or "").splitlines()[0]),))
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        await on_refused(request, "malformed")
+        return answer("malformed", _faults(error))
+
+    @app.exception_handler(HTTPException)
+    async def framework(request: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "malformed")
+        return answer(code)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        # The type is said, the text is not: it may quote a value.
+        _log.error("unexpected_error", error=type(error).__qualname__, route=request.scope.get("path"))
+        return answer("internal")
+
+    async def trouble(request: Request, error: Exception) -> Response:
+        _log.warning("operational_trouble", error=type(error).__qualname__)
+        return answer("busy", (), RETRY_AFTER_S)
+
+    for kind in TROUBLE:
+        app.add_exception_handler(kind, trouble)
+
+
+def _faults(error: RequestValidationError) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(pointer="/" + "/".join(str(step) for step in found["loc"][1:]), expected=found["msg"])
+        for found in error.errors()[:MAX_FAULTS_TOLD]
+    )

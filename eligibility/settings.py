@@ -1,0 +1,38 @@
+"""What a process of the centre is told at its start; nothing here has a working default that is a secret."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """Where PostgreSQL is."""
+
+    model_config = SettingsConfigDict(env_prefix="ELIGIBILITY_", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr
+
+
+class ApiSettings(StoreSettings):
+    """`python -m eligibility api`; every field is an environment variable ELIGIBILITY_….
+
+    Redis holds only rate budgets here; without it everything still answers.
+    """
+
+    redis_url: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8443, ge=0, le=65535)
+    pool_size: int = Field(default=8, ge=1, le=200)
+    tls_certificate: Path
+    tls_key: Path
+    terminal_authorities: Path = Field(description="PEM: the CAs of terminals' certificates.")
+    card_authorities: Path = Field(description="Folder of PEM: the pinned generations of the user-authentication CA.")
+    revocation_folder: Path = Field(description="Folder of *.crl, one for each generation, kept fresh by the operator.")
+    challenge_key_file: Path = Field(description="32 random bytes, shared by all API processes.")
+    receipt_key_file: Path = Field(description="PEM: the EC P-256 key that signs receipts.")
+    receipt_issuer: str = "urn:eligibility:centre"
+    number_checks_a_minute: int = Field(default=600, ge=1, description="By insured number, for one terminal.")
+    misses_a_minute: int = Field(default=30, ge=1, description="Insured numbers that named nobody, for one terminal.")
+    terminal_fresh_s: float = Field(default=5.0, ge=0, description="How long a terminal's standing may be remembered.")
+    revocation_refresh_s: float = Field(default=60.0, gt=0)

@@ -1,0 +1,133 @@
+"""Finds what is known about a card's holder or an insured number, in one round trip each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from eligibility.domain.codes import CardClass, Disease, LimitCategory, LimitClass, LossReason, Relation, Sex
+from eligibility.domain.coverage import Coverage, ElderlyCertificate, LimitCertificate, SpecificDiseaseCertificate
+from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, InsurerNumber, PersonId
+from eligibility.storage.statements import statements
+
+_SQL = statements("eligibility.storage.queries")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A registered card's holder and all they are covered by."""
+
+    person_id: PersonId
+    coverages: tuple[Coverage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberMatches:
+    """Coverages that carry an insured number and birth date, and the other coverages of the same persons."""
+
+    asked: tuple[Coverage, ...]
+    others: tuple[Coverage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalStanding:
+    """The institution a terminal is enrolled at, and whether terminal or institution has left."""
+
+    institution: InstitutionCode
+    revoked_at: datetime | None
+    closed_on: date | None
+
+
+async def holder_by_card(connection: Any, card_key: bytes, known_at: datetime) -> Holder | None:
+    """Return the card's holder with their coverages as known at the time, or None for a card not registered."""
+    rows = await connection.fetch(_SQL["coverages_of_card"], card_key, known_at)
+    if not rows:
+        return None
+    return Holder(PersonId(rows[0]["person_id"]), _coverages(r for r in rows if r["coverage_id"] is not None))
+
+
+async def coverages_by_number(
+    connection: Any, insured: InsuredNumber, birth_date: date, known_at: datetime
+) -> NumberMatches:
+    """Return what an insured number and a birth date name; an empty symbol or branch number matches any."""
+    rows = await connection.fetch(
+        _SQL["coverages_of_number"],
+        insured.insurer.digits, insured.number_key, insured.symbol_key, insured.branch_number, birth_date, known_at,
+    )  # fmt: skip
+    return NumberMatches(_coverages(r for r in rows if r["asked"]), _coverages(r for r in rows if not r["asked"]))
+
+
+async def holders_by_attributes(
+    connection: Any, birth_date: date, sex: Sex, name_key: str
+) -> Sequence[tuple[PersonId, str]]:
+    """Return person and address for every current statement with this birth date, sex and name."""
+    rows = await connection.fetch(_SQL["holders_by_attributes"], birth_date, sex.value, name_key)
+    return [(PersonId(row["person_id"]), row["address"]) for row in rows]
+
+
+async def holder_of_card(connection: Any, card_key: bytes) -> PersonId | None:
+    """Return whom the card is registered to, if anyone."""
+    found = await connection.fetchval(_SQL["holder_of_card"], card_key)
+    return None if found is None else PersonId(found)
+
+
+async def terminal_standing(connection: Any, terminal_id: UUID) -> TerminalStanding | None:
+    """Return where a terminal is enrolled, or None for one that never was."""
+    row = await connection.fetchrow(_SQL["terminal_standing"], terminal_id)
+    if row is None:
+        return None
+    return TerminalStanding(InstitutionCode(row["institution_code"]), row["revoked_at"], row["closed_on"])
+
+
+def _coverages(rows: Iterable[Any]) -> tuple[Coverage, ...]:
+    return tuple(_coverage(row) for row in rows)
+
+
+def _coverage(row: Any) -> Coverage:
+    return Coverage(
+        coverage_id=row["coverage_id"],
+        person_id=PersonId(row["person_id"]),
+        insured=InsuredNumber(InsurerNumber(row["insurer_number"]), row["symbol"], row["number"], row["branch_number"]),
+        insurer_name=row["insurer_name"],
+        name=row["name"],
+        name_kana=row["name_kana"],
+        birth_date=row["birth_date"],
+        sex=Sex(row["sex"]),
+        postal_code=row["postal_code"],
+        address=row["address"],
+        relation=Relation(row["relation"]),
+        card_class=CardClass(row["card_class"]),
+        acquired_on=row["acquired_on"],
+        lost_on=row["lost_on"],
+        loss_reason=None if row["loss_reason"] is None else LossReason(row["loss_reason"]),
+        copayment_percent=row["copayment_percent"],
+        issued_on=row["issued_on"],
+        valid_from=row["valid_from"],
+        valid_through=row["valid_through"],
+        preschool=row["preschool"],
+        viewing_suspended=row["viewing_suspended"],
+        known_from=row["known_from"],
+        data_as_of=row["data_as_of"],
+        limit_certificates=tuple(
+            LimitCertificate(
+                LimitClass(kind), LimitCategory(category), _day(start), _day_or_none(end), _day_or_none(long)
+            )
+            for kind, category, start, end, long in row["limits"] or ()
+        ),
+        specific_disease_certificates=tuple(
+            SpecificDiseaseCertificate(Disease(disease), cap, _day(start), _day_or_none(end))
+            for disease, cap, start, end in row["diseases"] or ()
+        ),
+        elderly_certificates=tuple(
+            ElderlyCertificate(percent, _day(start), _day_or_none(end)) for percent, start, end in row["elderly"] or ()
+        ),
+    )
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _day_or_none(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

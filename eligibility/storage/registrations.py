@@ -1,0 +1,26 @@
+"""Keeps which card belongs to whom."""
+
+from datetime import datetime
+from typing import Any
+
+from eligibility.domain.identifiers import InstitutionCode, PersonId
+from eligibility.storage.lookups import holder_of_card
+from eligibility.storage.statements import statements
+
+_SQL = statements("eligibility.storage.queries")
+
+
+async def burn_challenge(connection: Any, nonce: bytes, expires_at: datetime) -> bool:
+    """Use up a challenge in the connection's transaction; return False if it was used before."""
+    return await connection.fetchval(_SQL["burn_challenge"], nonce, expires_at) is not None
+
+
+async def register_card(
+    connection: Any, card_key: bytes, person: PersonId, institution: InstitutionCode, now: datetime
+) -> tuple[PersonId, bool]:
+    """Register a card unless it is; return whom it now belongs to, and whether this call made it so."""
+    if await connection.fetchval(_SQL["insert_card"], card_key, person, now, institution.code) is not None:
+        return person, True
+    holder = await holder_of_card(connection, card_key)
+    assert holder is not None  # noqa: S101 (the insert met it, and cards are never deleted)
+    return holder, False

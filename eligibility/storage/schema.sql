@@ -1,0 +1,330 @@
+-- The whole schema as it stands: what the migrations make, edited with them (tests/house/test_migrations.py compares).
+
+-- ── Who takes part ──────────────────────────────────────────────────────────────────────────────────────────────
+
+create table insurer (
+    insurer_number text primary key check (insurer_number ~ '^[0-9]{8}$'),
+    name           text not null,
+    data_as_of     timestamptz  -- when its latest file was merged
+);
+
+create table institution (
+    institution_code text primary key check (institution_code ~ '^[0-9]{2}[0-9B][0-9]{7}$'),
+    name             text not null,
+    closed_on        date
+);
+
+create table terminal (
+    terminal_id      uuid primary key,
+    institution_code text not null references institution,
+    name             text not null,
+    enrolled_at      timestamptz not null default now(),
+    revoked_at       timestamptz
+);
+
+-- ── What insurers state ─────────────────────────────────────────────────────────────────────────────────────────
+-- Two times: the days a fact is true for (inclusive `_from`/`_through`, or acquired_on up to, not including, lost_on)
+-- and the time it was known (known_from up to, not including, known_to). A correction closes known_to and adds a row.
+
+create table person (
+    person_id    bigint generated always as identity primary key,
+    linkage_code text not null unique
+);
+
+create table coverage (
+    person_id         bigint not null references person,
+    coverage_id       bigint not null,  -- the same through every correction
+    known_from        timestamptz not null,
+    known_to          timestamptz not null default 'infinity',
+    submission_id     uuid not null,
+    insurer_number    text not null references insurer,
+    symbol            text not null,
+    number            text not null,
+    branch_number     text not null check (branch_number ~ '^([0-9]{2})?$'),
+    symbol_key        text not null,  -- normal forms; eligibility.domain.names makes them
+    number_key        text not null,
+    name              text not null,
+    name_kana         text not null,
+    name_key          text not null,
+    birth_date        date not null,
+    sex               text not null check (sex in ('1', '2', '3')),
+    postal_code       text not null,
+    address           text not null,
+    relation          text not null check (relation in ('1', '2')),
+    card_class        text not null,
+    acquired_on       date not null,
+    lost_on           date,
+    loss_reason       text,
+    copayment_percent smallint check (copayment_percent between 0 and 100),
+    issued_on         date,
+    valid_from        date,
+    valid_through     date,
+    preschool         boolean not null,
+    viewing_suspended boolean not null,
+    primary key (person_id, coverage_id, known_from),
+    check (lost_on >= acquired_on),
+    check (known_from < known_to)
+);
+create sequence coverage_id_seq as bigint owned by coverage.coverage_id;
+-- One current row for one insured individual's one acquisition; also how a number is looked up and a file is merged.
+create unique index coverage_by_number on coverage
+    (insurer_number, number_key, symbol_key, branch_number, acquired_on, known_to);
+-- How a card's holder is found at registration.
+create index coverage_by_holder on coverage (birth_date, name_key) where known_to = 'infinity';
+
+create table limit_certificate (
+    person_id     bigint not null,
+    coverage_id   bigint not null,
+    valid_from    date not null,
+    known_from    timestamptz not null,
+    known_to      timestamptz not null default 'infinity',
+    limit_class   text not null,
+    category      text not null,
+    valid_through date,
+    long_term_on  date,
+    primary key (person_id, coverage_id, valid_from, limit_class, known_from),
+    check (valid_through >= valid_from),
+    check (known_from < known_to)
+);
+
+create table specific_disease_certificate (
+    person_id       bigint not null,
+    coverage_id     bigint not null,
+    valid_from      date not null,
+    known_from      timestamptz not null,
+    known_to        timestamptz not null default 'infinity',
+    disease         text not null,
+    monthly_cap_yen integer check (monthly_cap_yen >= 0),
+    valid_through   date,
+    primary key (person_id, coverage_id, valid_from, disease, known_from),
+    check (valid_through >= valid_from),
+    check (known_from < known_to)
+);
+
+create table elderly_certificate (
+    person_id         bigint not null,
+    coverage_id       bigint not null,
+    valid_from        date not null,
+    known_from        timestamptz not null,
+    known_to          timestamptz not null default 'infinity',
+    copayment_percent smallint not null check (copayment_percent between 0 and 100),
+    valid_through     date,
+    primary key (person_id, coverage_id, valid_from, known_from),
+    check (valid_through >= valid_from),
+    check (known_from < known_to)
+);
+
+-- The certificates of one coverage as known at a time, as JSON arrays; inlined into the look-ups that use it.
+create function certificates_of(person bigint, coverage bigint, at timestamptz)
+returns table (limits jsonb, diseases jsonb, elderly jsonb) language sql stable parallel safe as $$
+    select
+        (select jsonb_agg(jsonb_build_array(l.limit_class, l.category, l.valid_from, l.valid_through, l.long_term_on))
+         from public.limit_certificate l
+         where l.person_id = person and l.coverage_id = coverage and l.known_from <= at and at < l.known_to),
+        (select jsonb_agg(jsonb_build_array(d.disease, d.monthly_cap_yen, d.valid_from, d.valid_through))
+         from public.specific_disease_certificate d
+         where d.person_id = person and d.coverage_id = coverage and d.known_from <= at and at < d.known_to),
+        (select jsonb_agg(jsonb_build_array(e.copayment_percent, e.valid_from, e.valid_through))
+         from public.elderly_certificate e
+         where e.person_id = person and e.coverage_id = coverage and e.known_from <= at and at < e.known_to)
+$$;
+
+-- ── How their files arrive ──────────────────────────────────────────────────────────────────────────────────────
+
+create table submission (
+    submission_id  uuid primary key,
+    insurer_number text not null references insurer,
+    layout         text not null,
+    edition        smallint not null,
+    kind           text not null check (kind in ('full', 'delta')),
+    file_name      text not null,
+    content_length bigint not null check (content_length >= 0),
+    content_digest bytea not null check (length(content_digest) = 32),
+    stated_records bigint not null check (stated_records >= 0),
+    state          text not null check (state in ('receiving', 'received', 'checking', 'merging', 'merged', 'refused')),
+    received_bytes bigint not null default 0,
+    created_at     timestamptz not null,
+    finished_at    timestamptz,
+    records        bigint,  -- read from the file
+    refused        bigint,  -- left out of the merge
+    merged         bigint,  -- that changed something
+    unchanged      bigint
+);
+create index submission_by_insurer on submission (insurer_number, created_at);
+
+create table feedback (
+    submission_id uuid not null references submission,
+    fault_number  bigint not null,
+    record_number bigint,  -- the first record after the header is 1; null for the file as a whole
+    field         text,
+    code          text not null,
+    severity      text not null check (severity in ('file_refused', 'record_refused', 'warning')),
+    value_shape   text,    -- what the value looked like, never the value
+    expected      text not null,
+    primary key (submission_id, fault_number)
+);
+
+-- Staging: each merge makes a temporary table LIKE this one in its own session, under the same name, so that the
+-- merge's statements are fixed text and a crash leaves nothing behind. See docs/decisions/.
+create table staged_eligibility (
+    record_number     bigint not null,
+    record_kind       text not null,
+    insurer_number    text not null,
+    symbol            text not null,
+    number            text not null,
+    branch_number     text not null,
+    symbol_key        text not null,
+    number_key        text not null,
+    linkage_code      text not null,
+    name              text not null,
+    name_kana         text not null,
+    name_key          text not null,
+    birth_date        date not null,
+    sex               text not null,
+    postal_code       text not null,
+    address           text not null,
+    relation          text not null,
+    card_class        text not null,
+    acquired_on       date not null,
+    lost_on           date,
+    loss_reason       text,
+    copayment_percent smallint,
+    issued_on         date,
+    valid_from        date,
+    valid_through     date,
+    limit_class       text,
+    limit_category    text,
+    limit_from        date,
+    limit_through     date,
+    long_term_on      date,
+    disease           text,
+    monthly_cap_yen   integer,
+    disease_from      date,
+    disease_through   date,
+    elderly_percent   smallint,
+    elderly_from      date,
+    elderly_through   date,
+    preschool         boolean not null,
+    viewing_suspended boolean not null
+);
+
+-- The merge's plan, also copied by each merge into its own session: one row for each coverage a file states.
+create table merge_plan (
+    symbol_key      text not null,
+    number_key      text not null,
+    branch_number   text not null,
+    acquired_on     date not null,
+    record_number   bigint not null,  -- the first of the records that state it
+    records         bigint not null,
+    record_kind     text not null,
+    coverage_id     bigint,           -- of the known coverage, or a new one; null where nothing is known to end
+    known_person_id bigint,
+    change          text not null check (change in
+        ('new', 'corrected', 'certificates', 'lost', 'cancelled', 'unchanged', 'nothing_known'))
+);
+
+-- ── What happened at counters ───────────────────────────────────────────────────────────────────────────────────
+
+create table card (
+    card_key         bytea primary key,  -- issuer's key identifier, then the certificate's serial number
+    person_id        bigint not null references person,
+    registered_at    timestamptz not null,
+    institution_code text not null references institution
+);
+create index card_by_person on card (person_id);
+
+-- The unique key that makes a challenge single-use whatever happens to any cache.
+create table used_challenge (
+    nonce      bytea primary key,
+    expires_at timestamptz not null
+);
+
+create table verification (
+    verification_id   uuid primary key,
+    occurred_at       timestamptz not null,
+    institution_code  text not null,
+    terminal_id       uuid not null,
+    method            text not null,
+    asked_for         date not null,
+    known_at          timestamptz not null,
+    outcome           text not null,
+    person_id         bigint,
+    coverage_id       bigint,
+    card_key          bytea
+);
+
+create table consent (
+    person_id        bigint not null,
+    consent_id       uuid not null,
+    class            text not null,
+    institution_code text not null,
+    verification_id  uuid not null,
+    given_at         timestamptz not null,
+    expires_at       timestamptz not null,
+    withdrawn_at     timestamptz,
+    primary key (person_id, consent_id),
+    check (given_at < expires_at)
+);
+
+create table audit_event (
+    event_id         uuid primary key,  -- version 7: in the order of time
+    occurred_at      timestamptz not null,
+    kind             text not null,
+    code             text not null,     -- the outcome, or why it was refused
+    actor_kind       text not null check (actor_kind in ('terminal', 'insurer', 'operator', 'process', 'unknown')),
+    actor            text not null,
+    institution_code text,
+    insurer_number   text,
+    person_id        bigint,
+    verification_id  uuid,
+    submission_id    uuid,
+    detail           jsonb not null default '{}'
+);
+create index audit_event_by_verification on audit_event (verification_id) where verification_id is not null;
+
+create function refuse_change_of_audit() returns trigger language plpgsql as $$
+begin
+    raise exception 'an audit event is never changed' using errcode = 'insufficient_privilege';
+end $$;
+create trigger audit_event_is_never_changed before update or delete or truncate on audit_event
+    for each statement execute function refuse_change_of_audit();
+
+-- ── What each process may touch ─────────────────────────────────────────────────────────────────────────────────
+-- Roles belong to the cluster, so another database of it may have made them already.
+
+do $$
+declare process text;
+begin
+    foreach process in array array['eligibility_counter', 'eligibility_portal', 'eligibility_payer', 'eligibility_worker']
+    loop
+        begin
+            execute format('create role %I login', process);
+        exception when duplicate_object or unique_violation then null;
+        end;
+    end loop;
+end $$;
+
+revoke all on schema public from public;
+grant usage on schema public to eligibility_counter, eligibility_portal, eligibility_payer, eligibility_worker;
+
+grant select on insurer, institution, terminal, coverage, limit_certificate, specific_disease_certificate,
+    elderly_certificate, card to eligibility_counter;
+grant insert on card, used_challenge, verification, consent, audit_event to eligibility_counter;
+grant select on used_challenge to eligibility_counter;  -- ON CONFLICT reads the key
+
+grant select on insurer to eligibility_payer;
+grant update (data_as_of) on insurer to eligibility_payer;
+grant select, insert on person, coverage, limit_certificate, specific_disease_certificate, elderly_certificate
+    to eligibility_payer;
+grant update (known_to) on coverage, limit_certificate, specific_disease_certificate, elderly_certificate
+    to eligibility_payer;
+grant usage on sequence coverage_id_seq to eligibility_payer;
+grant select, insert on submission, feedback to eligibility_payer;
+grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
+    to eligibility_payer;
+grant delete on feedback to eligibility_payer;
+grant select on staged_eligibility, merge_plan to eligibility_payer;
+grant insert on audit_event to eligibility_payer;
+
+grant select, delete on used_challenge to eligibility_worker;
+grant select, insert on audit_event to eligibility_worker;

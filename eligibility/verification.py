@@ -1,0 +1,270 @@
+"""The main job: one verification at one counter, from a card's proof or an insured number to a durable answer."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.consent.grants import Grants, decide_grants
+from eligibility.disclosure import show_coverage
+from eligibility.domain.codes import Method
+from eligibility.domain.coverage import Standing, standing_of_number, standing_of_person
+from eligibility.domain.dates import day_in_japan
+from eligibility.domain.errors import Refused
+from eligibility.domain.identifiers import InsuredNumber, PersonId
+from eligibility.domain.ids import uuid7
+from eligibility.identity.card_authentication import AuthenticatedCard, CardRefused, authenticate_card
+from eligibility.identity.certificate import Validity
+from eligibility.identity.challenge import ChallengeKeys
+from eligibility.identity.revocation import RevocationDirectory
+from eligibility.identity.trust import TrustStore
+from eligibility.identity.verified import VerifiedCertificates
+from eligibility.receipt import ReceiptSigner
+from eligibility.serving.callers import Terminal
+from eligibility.storage.lookups import coverages_by_number, holder_by_card
+from eligibility.storage.recorder import ConsentRecord, Entry, Recorder, VerificationRecord
+from eligibility.wire.verifications import (
+    CardProof,
+    ConsentAnswer,
+    Notice,
+    NumberVerificationRequest,
+    Verification,
+    VerificationRequest,
+    Withheld,
+)
+
+CARD_METHODS = frozenset({Method.PIN, Method.FACE, Method.VISUAL})
+
+
+class ChallengeReplayed(Refused):
+    """The challenge has been used before; each is good for one signature."""
+
+    code = "challenge_replayed"
+
+
+class CardNotRegistered(Refused):
+    """The card has not been used for health insurance yet; its first use registers it."""
+
+    code = "card_not_registered"
+
+
+class MethodNotByCard(Refused):
+    """A card verification is by PIN, face or the staff's visual check."""
+
+    code = "method_not_by_card"
+
+
+class KnownInFuture(Refused):
+    """What will be known at a later time cannot be asked."""
+
+    code = "known_in_future"
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """What a verification works with; every part is passed in, none is global."""
+
+    pool: Any
+    recorder: Recorder
+    trust: TrustStore
+    revocation: RevocationDirectory
+    challenges: ChallengeKeys
+    verified: VerifiedCertificates
+    receipts: ReceiptSigner
+
+
+async def verify_card(centre: Centre, terminal: Terminal, request: VerificationRequest, now: datetime) -> Verification:
+    """Answer whether the holder of a card is insured on a day.
+
+    (1)–(7) the card proves itself: see `authenticate_card`; (8) the card names a person; (9) the person's coverages
+    become an outcome on the day; (10) the record and its audit event are durable, and the challenge is used up, before
+    the answer leaves. A refusal leaves its own event and uses up the challenge, too.
+
+    Raises:
+        CardRefused: one of the steps (1) to (7) failed.
+        CardNotRegistered: the card names nobody yet.
+        ChallengeReplayed: the challenge was used before.
+        MethodNotByCard, KnownInFuture: the request asks for what no card verification gives.
+        RecorderAway: the record could not be made durable.
+    """
+    if request.method not in CARD_METHODS:
+        raise MethodNotByCard
+    asked_for, known_at = _times(request.asked_for, request.known_at, now)
+
+    # (1)–(7) certificate, issuer, profile, validity, revocation, challenge, signature
+    card = await prove_card(centre, terminal, request.proof, now)
+
+    # (8) card → person
+    holder = await holder_by_card(centre.pool, card.card_key, known_at)
+    if holder is None:
+        await record_refusal(centre, terminal, CardNotRegistered.code, card, now)
+        raise _audited(CardNotRegistered())
+
+    # (9) coverage in force on the day → outcome
+    standing = standing_of_person(holder.coverages, asked_for)
+    in_grace = card.validity is Validity.GRACE
+    grants = decide_grants(
+        request.consents, outcome=standing.outcome, by_card=True, certificate_in_grace=in_grace, now=now
+    )
+    record = VerificationRecord(
+        uuid7(now), terminal.terminal_id, request.method, asked_for, known_at, standing.outcome, holder.person_id,
+        standing.coverage and standing.coverage.coverage_id, card.card_key,
+    )  # fmt: skip
+
+    # (10) durable and single use
+    consents = tuple(ConsentRecord(uuid7(now), wanted, grants.expires_at) for wanted in sorted(grants.granted))
+    event = _event(EventKind.VERIFICATION, terminal, record, now)
+    if not await centre.recorder.record(Entry(event, card.nonce, card.challenge_expires_at, record, consents)):
+        raise _audited(ChallengeReplayed())
+    return _answer(centre, terminal, record, standing, grants, _notices(card), now)
+
+
+async def verify_number(
+    centre: Centre, terminal: Terminal, request: NumberVerificationRequest, now: datetime
+) -> Verification:
+    """Answer whether an insured number is in force on a day, for one who also knows the birth date.
+
+    Raises:
+        MalformedValue: a part of the number is malformed, or is a My Number.
+        KnownInFuture: `known_at` lies ahead.
+        RecorderAway: the record could not be made durable.
+    """
+    insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
+    asked_for, known_at = _times(request.asked_for, request.known_at, now)
+    matches = await coverages_by_number(centre.pool, insured, request.birth_date, known_at)
+    standing = standing_of_number(matches.asked, matches.others, asked_for)
+    grants = decide_grants((), outcome=standing.outcome, by_card=False, certificate_in_grace=False, now=now)
+    record = VerificationRecord(
+        uuid7(now), terminal.terminal_id, Method.NUMBER, asked_for, known_at, standing.outcome,
+        _only_person(standing, matches.asked), standing.coverage and standing.coverage.coverage_id, None,
+    )  # fmt: skip
+    await centre.recorder.record(
+        Entry(_event(EventKind.NUMBER_VERIFICATION, terminal, record, now), verification=record)
+    )
+    return _answer(centre, terminal, record, standing, grants, (), now)
+
+
+async def prove_card(centre: Centre, terminal: Terminal, proof: CardProof, now: datetime) -> AuthenticatedCard:
+    """Authenticate the card; a refusal is recorded, and uses up the challenge if that was authentic.
+
+    Raises:
+        CardRefused: a step failed; its event is written.
+    """
+    try:
+        return authenticate_card(
+            proof,
+            terminal_id=terminal.terminal_id,
+            trust=centre.trust,
+            revocation=centre.revocation.current,
+            challenges=centre.challenges,
+            verified=centre.verified,
+            now=now,
+        )
+    except CardRefused as refused:
+        event = _refusal_event(terminal, refused.code, now)
+        fresh = await centre.recorder.record(Entry(event, refused.nonce, refused.challenge_expires_at))
+        if not fresh:
+            raise _audited(ChallengeReplayed()) from refused
+        raise _audited(refused) from None
+
+
+async def record_refusal(centre: Centre, terminal: Terminal, code: str, card: AuthenticatedCard, now: datetime) -> None:
+    """Leave the event of a refusal after the card has proved itself, and use up its challenge.
+
+    Raises:
+        ChallengeReplayed: the challenge was used before.
+    """
+    entry = Entry(_refusal_event(terminal, code, now), card.nonce, card.challenge_expires_at)
+    if not await centre.recorder.record(entry):
+        raise _audited(ChallengeReplayed())
+
+
+def _times(asked_for: date | None, known_at: datetime | None, now: datetime) -> tuple[date, datetime]:
+    if known_at is not None and known_at > now:
+        raise KnownInFuture
+    return asked_for or day_in_japan(now), known_at or now
+
+
+def _only_person(standing: Standing, asked: tuple[Any, ...]) -> PersonId | None:
+    if standing.coverage:
+        return standing.coverage.person_id
+    persons = {c.person_id for c in asked}
+    return persons.pop() if len(persons) == 1 else None
+
+
+def _event(kind: EventKind, terminal: Terminal, record: VerificationRecord, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        uuid7(now), now, kind, record.outcome.value, ActorKind.TERMINAL, str(terminal.terminal_id),
+        institution_code=terminal.institution.code, person_id=record.person_id,
+        verification_id=record.verification_id, detail={"method": record.method.value},
+    )  # fmt: skip
+
+
+def _refusal_event(terminal: Terminal, code: str, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        uuid7(now), now, EventKind.REQUEST_REFUSED, code, ActorKind.TERMINAL, str(terminal.terminal_id),
+        institution_code=terminal.institution.code,
+    )  # fmt: skip
+
+
+def _audited(refused: Refused) -> Refused:
+    refused.audited = True
+    return refused
+
+
+def _answer(
+    centre: Centre,
+    terminal: Terminal,
+    record: VerificationRecord,
+    standing: Standing,
+    grants: Grants,
+    notices: tuple[Notice, ...],
+    now: datetime,
+) -> Verification:
+    coverage = standing.coverage
+    shown = coverage and show_coverage(coverage, grants, record.asked_for)
+    receipt = centre.receipts.sign(
+        {
+            "iat": int(now.timestamp()),
+            "jti": str(record.verification_id),
+            "institution": terminal.institution.code,
+            "method": record.method.value,
+            "outcome": standing.outcome.value,
+            "asked_for": record.asked_for.isoformat(),
+            "insured": coverage.insured.jp_core() if coverage else None,
+            "copayment_percent": shown.copayment_percent if shown else None,
+        }
+    )
+    return Verification(
+        verification_id=record.verification_id,
+        verified_at=now,
+        method=record.method,
+        outcome=standing.outcome,
+        asked_for=record.asked_for,
+        known_at=record.known_at,
+        data_as_of=coverage.data_as_of if coverage else None,
+        coverage=shown,
+        conflicting_insurers=tuple(c.insurer_name for c in standing.conflicts),
+        consents=tuple(ConsentAnswer(consent_class=c, expires_at=grants.expires_at) for c in sorted(grants.granted)),
+        withheld=tuple(Withheld(consent_class=c, reason=why.value) for c, why in grants.withheld.items()),
+        notices=notices,
+        receipt=receipt,
+    )
+
+
+_NOTICES = {
+    Validity.EXPIRING_SOON: Notice(
+        code="certificate_expiring",
+        ja="マイナンバーカードの電子証明書の有効期限が3か月以内に切れます。市区町村の窓口で更新してください。",
+        en="The card's certificate expires within three months. It can be renewed at the municipal office.",
+    ),
+    Validity.GRACE: Notice(
+        code="certificate_in_grace",
+        ja="電子証明書の有効期限が切れています。資格は確認できますが、薬剤情報などは閲覧できません。早めに更新してください。",
+        en="The card's certificate has expired. Eligibility is confirmed, medical data are not shown. Please renew it.",
+    ),
+}
+
+
+def _notices(card: AuthenticatedCard) -> tuple[Notice, ...]:
+    return (_NOTICES[card.validity],) if card.validity in _NOTICES else ()

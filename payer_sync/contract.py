@@ -1,0 +1,131 @@
+"""Checks a batch against its layout, column by column, and returns the records that hold with every fault found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.wire.submissions import Severity
+from payer_sync.faults import SHAPE_LENGTH, FaultCode
+from payer_sync.layouts.columns import Column, Required, Text
+from payer_sync.layouts.layout import Layout
+from payer_sync.normal_forms import hold_my_number, may_hold_my_number, shapes
+from payer_sync.reading import Batch
+from payer_sync.rules import TODAY, RecordKind
+
+# Controls of every kind, line separators, and the marks that turn the direction of what is read.
+_CONTROL: Final = r"[\p{Cc}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
+# Private use (what cp932's gaiji become) and the mark that an earlier conversion leaves for what it lost.
+_GAIJI: Final = r"[\x{e000}-\x{f8ff}\x{fffd}\x{f0000}-\x{10fffd}]"
+_REFUSED: Final = Severity.RECORD_REFUSED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a batch came to: the staged fields of the records that hold, and every fault."""
+
+    staged: pl.DataFrame
+    faults: pl.DataFrame
+    read: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    column: Column
+    code: FaultCode
+    wrong: pl.Expr
+
+
+def check(batch: Batch, layout: Layout, insurer: InsurerNumber, today: date) -> Checked:
+    """Check the records of one batch; `staged` has `record_number` and the fields of the layout's staging table."""
+    texts = _texts(batch.fields, layout)
+    values = texts.select(value for column in layout.columns for value in column.values())
+    both = pl.concat([texts, values.with_columns(pl.lit(today).alias(TODAY))], how="horizontal")
+    findings = [*_field_findings(batch, layout, insurer), *(_rule_findings(layout))]
+    found = [batch.faults, *_faults(both, batch.records, findings), *_my_number_faults(batch, layout)]
+    faults = pl.concat(found).sort("record", maintain_order=True)
+    refused = faults.filter(pl.col("severity") == _REFUSED)["record"].unique()
+    staged = values.insert_column(0, batch.records.alias("record_number"))
+    if len(refused):
+        staged = staged.filter(~pl.col("record_number").is_in(refused.implode()))
+    return Checked(staged, faults, read=batch.read, refused=len(refused))
+
+
+def _texts(fields: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    # Most columns are plain ASCII, for which width needs no folding; a column knows by its two lengths.
+    lengths = fields.select(
+        (pl.col(column.name).str.len_bytes().sum() == pl.col(column.name).str.len_chars().sum())
+        for column in layout.columns
+    ).row(0)
+    plain = dict(zip(layout.column_names, lengths, strict=True))
+    return fields.select(
+        (
+            pl.col(column.name).str.normalize("NFKC")
+            if column.kind.folded and not plain[column.name]
+            else pl.col(column.name)
+        ).str.strip_chars()
+        for column in layout.columns
+    )
+
+
+def _field_findings(batch: Batch, layout: Layout, insurer: InsurerNumber) -> Iterator[_Finding]:
+    controls = batch.lines.str.contains(_CONTROL).any()
+    gaiji = batch.lines.str.contains(_GAIJI).any()
+    loses = pl.col("record_kind") == RecordKind.LOSE.value
+    for column in layout.columns:
+        text, value = pl.col(column.name), pl.col(column.field)
+        if column.required is not Required.NEVER:
+            needed = loses if column.required is Required.ON_LOSS else pl.lit(True)
+            yield _Finding(column, FaultCode.REQUIRED, (text == "") & needed)
+        empty = value.is_null() if column.blank is None else value == column.blank
+        yield _Finding(column, column.kind.malformed, (text != "") & empty)
+        if isinstance(column.kind, Text):
+            yield _Finding(column, FaultCode.TOO_LONG, text.str.len_chars() > column.kind.max_length)
+        if controls:
+            yield _Finding(column, FaultCode.CONTROL_CHARACTER, text.str.contains(_CONTROL))
+        if gaiji:
+            yield _Finding(column, FaultCode.GAIJI, text.str.contains(_GAIJI))
+    yield _Finding(layout.column("insurer_number"), FaultCode.OTHER_INSURER, pl.col("insurer_number") != insurer.digits)
+
+
+def _rule_findings(layout: Layout) -> Iterator[_Finding]:
+    for rule in layout.rules:
+        yield _Finding(layout.column(rule.field), rule.code, rule.wrong)
+
+
+def _faults(both: pl.DataFrame, records: pl.Series, findings: list[_Finding]) -> Iterator[pl.DataFrame]:
+    if both.height == 0:
+        return
+    flags = both.select(f.wrong.fill_null(False).alias(str(i)) for i, f in enumerate(findings))
+    for finding, wrong in zip(findings, flags.get_columns(), strict=True):
+        if wrong.any():
+            yield _rows(records.filter(wrong), both[finding.column.name].filter(wrong), finding)
+
+
+def _my_number_faults(batch: Batch, layout: Layout) -> Iterator[pl.DataFrame]:
+    suspects = may_hold_my_number(batch.lines)
+    if not suspects.any():
+        return
+    records, fields = batch.records.filter(suspects), batch.fields.filter(suspects)
+    for column in layout.columns:
+        held = hold_my_number(fields[column.name])
+        if held.any():
+            finding = _Finding(column, FaultCode.MY_NUMBER, pl.lit(True))
+            yield _rows(records.filter(held), fields[column.name].filter(held), finding)
+
+
+def _rows(records: pl.Series, texts: pl.Series, finding: _Finding) -> pl.DataFrame:
+    code = finding.code
+    told_by_kind = code in (finding.column.kind.malformed, FaultCode.REQUIRED, FaultCode.TOO_LONG)
+    return pl.DataFrame({"record": records, "value_shape": texts}).select(
+        pl.col("record"),
+        pl.lit(finding.column.name).alias("field"),
+        pl.lit(code.value).alias("code"),
+        pl.lit(code.severity.value).alias("severity"),
+        shapes(pl.col("value_shape"), SHAPE_LENGTH),
+        pl.lit(finding.column.kind.expected if told_by_kind else code.expected).alias("expected"),
+    )

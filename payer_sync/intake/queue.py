@@ -1,0 +1,79 @@
+"""Takes what was received to its end: each insurer's files in the order of their arrival, insurers side by side."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from eligibility.domain.identifiers import InsurerNumber
+from payer_sync.intake.spool import Spool
+from payer_sync.loading import load
+from payer_sync.submission import Filed, waiting_submissions
+
+_log = structlog.get_logger(__name__)
+LOOK_AGAIN_S: Final = 5.0  # also finds what other processes received and left behind
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 60.0
+_TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class LoadQueue:
+    """Loads received files until it is cancelled."""
+
+    def __init__(self, pool: Any, database_url: str, spool: Spool, at_once: int) -> None:
+        self._pool = pool
+        self._database_url = database_url
+        self._spool = spool
+        self._slots = asyncio.Semaphore(at_once)
+        self._arrived = asyncio.Event()
+        self._busy: set[InsurerNumber] = set()
+
+    def announce(self) -> None:
+        """Say that a file is complete."""
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Load whatever waits, what a killed process left behind included."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._arrived.clear()
+                for insurer in {filed.insurer for filed in await self._waiting()} - self._busy:
+                    self._busy.add(insurer)
+                    tasks.create_task(self._drain(insurer))
+                try:
+                    await asyncio.wait_for(self._arrived.wait(), LOOK_AGAIN_S)
+                except TimeoutError:
+                    continue
+
+    async def _drain(self, insurer: InsurerNumber) -> None:
+        try:
+            while own := [filed for filed in await self._waiting() if filed.insurer == insurer]:
+                async with self._slots:
+                    await self._load(own[0])
+        finally:
+            self._busy.discard(insurer)
+            self._arrived.set()  # what came in meanwhile is looked for once more
+
+    async def _load(self, filed: Filed) -> None:
+        submission_id = filed.submission.submission_id
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                state = await load(self._database_url, filed, self._spool.path(submission_id))
+            except Exception as error:  # noqa: BLE001 (whatever is wrong with one file must not stop the other insurers)
+                _log.error("load_failed", submission_id=str(submission_id), error=type(error).__qualname__)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                continue
+            self._spool.remove(submission_id)
+            _log.info("load_finished", submission_id=str(submission_id), state=state.value)
+            return
+
+    async def _waiting(self) -> Sequence[Filed]:
+        try:
+            return await waiting_submissions(self._pool)
+        except _TROUBLE as error:
+            _log.error("queue_unreadable", error=type(error).__qualname__)
+            return ()

@@ -1,0 +1,62 @@
+"""What a file is, found by reading it once: its length, its SHA-256 and how many records it has."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eligibility.wire.submissions import Manifest, SubmissionKind
+
+_READ_BYTES = 1024 * 1024
+MAX_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A file's length in bytes, its digest, and its lines after the header."""
+
+    content_length: int
+    content_digest: bytes
+    records: int
+
+
+def measure(path: Path, on_read: Callable[[int], None] = lambda _: None) -> Measured:
+    """Read a file through; `on_read` is told how many bytes each step read.
+
+    A line is a record, quoted or not (see payer_sync.reading), so that both sides count the same.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    length = lines = 0
+    last = b"\n"
+    with path.open("rb") as file:
+        while read := file.read(_READ_BYTES):
+            digest.update(read)
+            length += len(read)
+            lines += read.count(b"\n")
+            last = read[-1:]
+            on_read(len(read))
+    lines += last != b"\n"
+    return Measured(length, digest.digest(), max(lines - 1, 0))
+
+
+def build_manifest(
+    path: Path, kind: SubmissionKind, layout: str, edition: int, on_read: Callable[[int], None] = lambda _: None
+) -> Manifest:
+    """Measure a file and say what it is.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    measured = measure(path, on_read)
+    return Manifest(
+        layout=layout,
+        edition=edition,
+        kind=kind,
+        file_name=path.name[-MAX_NAME:],
+        content_length=measured.content_length,
+        content_digest=measured.content_digest,
+        records=measured.records,
+    )

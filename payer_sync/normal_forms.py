@@ -1,0 +1,92 @@
+"""The normal forms and the My Number check of `eligibility.domain`, over whole columns.
+
+The tables are computed from the very tables of `eligibility.domain.names`, character by character, so that both paths
+give the same keys; tests hold them to it.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+import polars as pl
+
+from eligibility.domain.names import name_key, number_key
+
+# Assigned characters end here but for the selectors of variant glyphs, which have a block of their own.
+_CHARACTERS: Final = (range(0xD800), range(0xE000, 0x33480), range(0xE0000, 0xE0200))
+_MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+_TWELVE_DIGITS: Final = r"(?:^|[^0-9０-９])[0-9０-９]{12}(?:$|[^0-9０-９])"
+
+
+def name_keys(names: pl.Expr) -> pl.Expr:
+    """Return `name_key` of a column."""
+    return names.str.normalize("NFKC").str.replace_many(_name_table())
+
+
+def number_keys(numbers: pl.Expr) -> pl.Expr:
+    """Return `number_key` of a column."""
+    return numbers.str.normalize("NFKC").str.replace_many(_number_table())
+
+
+def shapes(texts: pl.Expr, length: int) -> pl.Expr:
+    """Return what values look like: 9 for a digit, A for a letter, あ for another."""
+    drawn = (
+        texts.str.slice(0, length)
+        .str.replace_all(r"[A-Za-z]", "A")
+        .str.replace_all(r"[0-9]", "9")
+        .str.replace_all(r"[^A9]", "あ")
+    )
+    return pl.when(texts.str.len_chars() > length).then(drawn + "…").otherwise(drawn)
+
+
+def may_hold_my_number(lines: pl.Series) -> pl.Series:
+    """Tell which lines could hold a My Number: a quick look that misses none."""
+    return lines.str.contains(_TWELVE_DIGITS) | lines.str.contains(_unusual_digit())
+
+
+def hold_my_number(texts: pl.Series) -> pl.Series:
+    """Tell which texts hold one, as `eligibility.domain.identifiers.contains_my_number` does."""
+    runs = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "run": texts.str.normalize("NFKC")})
+    runs = runs.with_columns(pl.col("run").str.extract_all(r"[0-9]+")).explode("run")
+    runs = runs.filter(pl.col("run").str.len_bytes() == 12)
+    digits = [pl.col("run").str.slice(place, 1).cast(pl.Int32) for place in range(12)]
+    remainder = pl.sum_horizontal(d * w for d, w in zip(digits, _MY_NUMBER_WEIGHTS, strict=False)) % 11
+    check = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
+    hits = runs.filter(check == digits[11])["row"].unique()
+    return pl.int_range(len(texts), eager=True).is_in(hits.implode())
+
+
+@cache
+def _name_table() -> dict[str, str]:
+    return _table(name_key)
+
+
+@cache
+def _number_table() -> dict[str, str]:
+    return _table(number_key)
+
+
+def _table(key: Callable[[str], str]) -> dict[str, str]:
+    # What NFKC changes never reaches the table, and one character's key does not depend on its neighbours.
+    found = {}
+    for block in _CHARACTERS:
+        for point in block:
+            character = chr(point)
+            folded = key(character)
+            if folded != character and unicodedata.normalize("NFKC", character) == character:
+                found[character] = folded
+    return found
+
+
+@cache
+def _unusual_digit() -> str:
+    # Every character that NFKC turns into something with an ASCII digit, but for the plain and the full-width ones.
+    plain = set("0123456789０１２３４５６７８９")
+    found = [
+        chr(point)
+        for block in _CHARACTERS
+        for point in block
+        if chr(point) not in plain and any("0" <= c <= "9" for c in unicodedata.normalize("NFKC", chr(point)))
+    ]
+    return "[" + "".join(f"\\x{{{ord(c):x}}}" for c in found) + "]"

@@ -1,0 +1,375 @@
+-- name: lock_insurer
+-- Wait for the turn of this insurer's files; the lock ends with the transaction.
+-- $1 insurer number
+select pg_advisory_xact_lock($1::text::bigint);
+
+-- name: begin_staging
+-- Make this session's own staging tables under the names that the merge's statements use.
+create temp table staged_eligibility (like public.staged_eligibility) on commit drop;
+
+-- name: begin_plan
+-- The same for the merge's plan.
+create temp table merge_plan (like public.merge_plan) on commit drop;
+
+-- name: give_merge_memory
+-- Let the merge's joins and groupings stay in memory.
+set local work_mem = '256MB';
+
+-- name: analyze_staging
+-- Let the planner know what was staged.
+analyze staged_eligibility;
+
+-- name: analyze_plan
+-- Let the planner know what is planned.
+analyze merge_plan;
+
+-- name: merge_time
+-- The one moment this merge's facts become known: after every earlier merge of this insurer, whatever the clock does.
+-- $1 insurer number
+select greatest(clock_timestamp(), data_as_of + interval '1 microsecond') as known_from
+from insurer where insurer_number = $1;
+
+-- name: plan_merge
+-- One row for each stated coverage: which known coverage it is, and what changes.
+-- $1 insurer number
+with stated as (
+    select symbol_key, number_key, branch_number, acquired_on, min(record_number) as record_number, count(*) as records
+    from staged_eligibility
+    group by symbol_key, number_key, branch_number, acquired_on
+)
+insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
+    coverage_id, known_person_id, change)
+select stated.symbol_key, stated.number_key, stated.branch_number, stated.acquired_on, stated.record_number,
+    stated.records, s.record_kind,
+    case when c.coverage_id is null and s.record_kind = '1' then nextval('coverage_id_seq') else c.coverage_id end,
+    c.person_id,
+    case
+        when c.coverage_id is null then case s.record_kind when '1' then 'new' else 'nothing_known' end
+        when s.record_kind = '3' then 'cancelled'
+        when s.record_kind = '2' then
+            case when row(c.lost_on, c.loss_reason) is distinct from row(s.lost_on, s.loss_reason) then 'lost'
+            else 'unchanged' end
+        when row(p.linkage_code, c.symbol, c.number, c.name, c.name_kana, c.name_key, c.birth_date, c.sex,
+                c.postal_code, c.address, c.relation, c.card_class, c.lost_on, c.loss_reason, c.copayment_percent,
+                c.issued_on, c.valid_from, c.valid_through, c.preschool, c.viewing_suspended)
+            is distinct from
+            row(s.linkage_code, s.symbol, s.number, s.name, s.name_kana, s.name_key, s.birth_date, s.sex,
+                s.postal_code, s.address, s.relation, s.card_class, s.lost_on, s.loss_reason, s.copayment_percent,
+                s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended) then 'corrected'
+        else 'unchanged'
+    end
+from stated
+join staged_eligibility s on s.record_number = stated.record_number
+left join coverage c on c.insurer_number = $1 and c.number_key = stated.number_key
+    and c.symbol_key = stated.symbol_key and c.branch_number = stated.branch_number
+    and c.acquired_on = stated.acquired_on and c.known_to = 'infinity'
+left join person p on p.person_id = c.person_id;
+
+-- name: repeated_coverages
+-- Whether any coverage is stated by several records.
+select exists (select from merge_plan where records > 1) as found;
+
+-- name: refuse_contradictions
+-- Take coverages whose records contradict each other out of the plan, with a fault for each of their records.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 what was expected, with %s for a record
+with repeated as materialized (
+    select m.record_number as lead, s.record_number, s.record_kind, s.linkage_code, s.symbol, s.number, s.name,
+        s.name_kana, s.birth_date, s.sex, s.postal_code, s.address, s.relation, s.card_class, s.lost_on, s.loss_reason,
+        s.copayment_percent, s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended,
+        s.limit_class, s.limit_category, s.limit_from, s.limit_through, s.long_term_on,
+        s.disease, s.monthly_cap_yen, s.disease_from, s.disease_through,
+        s.elderly_percent, s.elderly_from, s.elderly_through
+    from merge_plan m
+    join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on)
+    where m.records > 1
+), contradicting as (
+    select r.lead
+    from repeated r
+    join repeated f on f.record_number = r.lead
+    where row(r.record_kind, r.linkage_code, r.symbol, r.number, r.name, r.name_kana, r.birth_date, r.sex,
+            r.postal_code, r.address, r.relation, r.card_class, r.lost_on, r.loss_reason, r.copayment_percent,
+            r.issued_on, r.valid_from, r.valid_through, r.preschool, r.viewing_suspended)
+        is distinct from
+        row(f.record_kind, f.linkage_code, f.symbol, f.number, f.name, f.name_kana, f.birth_date, f.sex,
+            f.postal_code, f.address, f.relation, f.card_class, f.lost_on, f.loss_reason, f.copayment_percent,
+            f.issued_on, f.valid_from, f.valid_through, f.preschool, f.viewing_suspended)
+    union
+    select lead from repeated where limit_class is not null group by lead, limit_class, limit_from
+    having count(distinct row(limit_category, limit_through, long_term_on)) > 1
+    union
+    select lead from repeated where disease is not null group by lead, disease, disease_from
+    having count(distinct row(monthly_cap_yen, disease_through)) > 1
+    union
+    select lead from repeated where elderly_percent is not null group by lead, elderly_from
+    having count(distinct row(elderly_percent, elderly_through)) > 1
+), taken_out as (
+    delete from merge_plan m using contradicting c where m.record_number = c.lead returning m.record_number
+), told as (
+    select r.record_number, r.lead, lead(r.record_number) over (partition by r.lead order by r.record_number) as next
+    from repeated r join taken_out t on t.record_number = r.lead
+)
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'record_refused', null,
+    format($5, case when record_number = lead then next else lead end)
+from told;
+
+-- name: refuse_overlaps
+-- Take coverages out of the plan whose days overlap another coverage of the same person at this insurer, as both
+-- would stand after the merge. A refusal brings back what stood before, so this is repeated until none is found.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for a record,
+-- $6 expected where the other coverage is known already, $7 insurer number
+with touched as (
+    select p.person_id
+    from merge_plan m
+    join staged_eligibility s using (record_number)
+    join person p on p.linkage_code = s.linkage_code
+    where m.change in ('new', 'corrected')
+    union
+    select m.known_person_id from merge_plan m where m.change = 'lost'
+), after_merge as materialized (
+    select s.linkage_code, m.coverage_id, m.record_number, s.acquired_on, s.lost_on
+    from merge_plan m
+    join staged_eligibility s using (record_number)
+    where m.record_kind = '1'
+    union all
+    select p.linkage_code, m.coverage_id, m.record_number, s.acquired_on, s.lost_on
+    from merge_plan m
+    join staged_eligibility s using (record_number)
+    join person p on p.person_id = m.known_person_id
+    where m.record_kind = '2'
+    union all
+    select p.linkage_code, c.coverage_id, null, c.acquired_on, c.lost_on
+    from touched t
+    join coverage c on c.person_id = t.person_id and c.insurer_number = $7 and c.known_to = 'infinity'
+    join person p on p.person_id = c.person_id
+    where not exists (select from merge_plan m where m.coverage_id = c.coverage_id)
+), several as (
+    select linkage_code from after_merge group by linkage_code having count(*) > 1
+), overlapping as (
+    select a.record_number, min(b.record_number) as other
+    from several
+    join after_merge a using (linkage_code)
+    join after_merge b using (linkage_code)
+    where a.coverage_id <> b.coverage_id and a.record_number is not null
+        and a.acquired_on < coalesce(b.lost_on, 'infinity') and b.acquired_on < coalesce(a.lost_on, 'infinity')
+        and a.acquired_on < coalesce(a.lost_on, 'infinity') and b.acquired_on < coalesce(b.lost_on, 'infinity')
+    group by a.record_number
+), taken_out as (
+    delete from merge_plan m using overlapping o where m.record_number = o.record_number
+    returning m.symbol_key, m.number_key, m.branch_number, m.acquired_on, o.other
+)
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by s.record_number), s.record_number, $4, $3, 'record_refused', null,
+    case when t.other is null then $6 else format($5, t.other) end
+from taken_out t
+join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on);
+
+-- name: tell_nothing_known
+-- Warn of losses and cancellations of coverages that are not known.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by s.record_number), s.record_number, $4, $3, 'warning', null, $5
+from merge_plan m
+join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on)
+where m.change = 'nothing_known';
+
+-- name: mark_changed_certificates
+-- Find coverages that are as known but whose certificates are not.
+with same as materialized (
+    select symbol_key, number_key, branch_number, acquired_on, coverage_id, known_person_id
+    from merge_plan where change = 'unchanged' and record_kind = '1'
+), stated as materialized (
+    select same.coverage_id, s.limit_class, s.limit_category, s.limit_from, s.limit_through, s.long_term_on,
+        s.disease, s.monthly_cap_yen, s.disease_from, s.disease_through,
+        s.elderly_percent, s.elderly_from, s.elderly_through
+    from same join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on)
+    where s.limit_class is not null or s.disease is not null or s.elderly_percent is not null
+), stated_limit as (
+    select coverage_id, limit_class, limit_category, limit_from, limit_through, long_term_on
+    from stated where limit_class is not null
+), known_limit as (
+    select k.coverage_id, k.limit_class, k.category, k.valid_from, k.valid_through, k.long_term_on
+    from limit_certificate k join same on k.person_id = same.known_person_id and k.coverage_id = same.coverage_id
+    where k.known_to = 'infinity'
+), stated_disease as (
+    select coverage_id, disease, monthly_cap_yen, disease_from, disease_through from stated where disease is not null
+), known_disease as (
+    select k.coverage_id, k.disease, k.monthly_cap_yen, k.valid_from, k.valid_through
+    from specific_disease_certificate k
+    join same on k.person_id = same.known_person_id and k.coverage_id = same.coverage_id
+    where k.known_to = 'infinity'
+), stated_elderly as (
+    select coverage_id, elderly_percent, elderly_from, elderly_through from stated where elderly_percent is not null
+), known_elderly as (
+    select k.coverage_id, k.copayment_percent, k.valid_from, k.valid_through
+    from elderly_certificate k join same on k.person_id = same.known_person_id and k.coverage_id = same.coverage_id
+    where k.known_to = 'infinity'
+), differing as (
+    select coverage_id from (table stated_limit except table known_limit) as a
+    union select coverage_id from (table known_limit except table stated_limit) as b
+    union select coverage_id from (table stated_disease except table known_disease) as c
+    union select coverage_id from (table known_disease except table stated_disease) as d
+    union select coverage_id from (table stated_elderly except table known_elderly) as e
+    union select coverage_id from (table known_elderly except table stated_elderly) as f
+)
+update merge_plan m set change = 'certificates' from differing d where m.coverage_id = d.coverage_id;
+
+-- name: add_persons
+-- Add persons not yet known. In the order of their codes, so that two insurers' merges cannot block each other.
+insert into person (linkage_code)
+select distinct s.linkage_code
+from merge_plan m
+join staged_eligibility s using (record_number)
+where m.change in ('new', 'corrected')
+    and not exists (select from person p where p.linkage_code = s.linkage_code)
+order by s.linkage_code
+on conflict do nothing;
+
+-- name: close_coverages
+-- End the known time of coverages that are stated differently now.
+-- $1 merge time
+update coverage c set known_to = $1
+from merge_plan m
+where m.change in ('corrected', 'lost', 'cancelled')
+    and c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity';
+
+-- name: add_coverages
+-- Add new and corrected coverages; a corrected one keeps its identifier.
+-- $1 merge time, $2 submission
+insert into coverage (person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number, branch_number,
+    symbol_key, number_key, name, name_kana, name_key, birth_date, sex, postal_code, address, relation, card_class,
+    acquired_on, lost_on, loss_reason, copayment_percent, issued_on, valid_from, valid_through, preschool,
+    viewing_suspended)
+select p.person_id, m.coverage_id, $1, $2, s.insurer_number, s.symbol, s.number, s.branch_number,
+    s.symbol_key, s.number_key, s.name, s.name_kana, s.name_key, s.birth_date, s.sex, s.postal_code, s.address,
+    s.relation, s.card_class, s.acquired_on, s.lost_on, s.loss_reason, s.copayment_percent, s.issued_on, s.valid_from,
+    s.valid_through, s.preschool, s.viewing_suspended
+from merge_plan m
+join staged_eligibility s using (record_number)
+join person p on p.linkage_code = s.linkage_code
+where m.change in ('new', 'corrected');
+
+-- name: add_losses
+-- State again, with the loss, the coverages just closed because they were lost.
+-- $1 merge time, $2 submission
+insert into coverage (person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number, branch_number,
+    symbol_key, number_key, name, name_kana, name_key, birth_date, sex, postal_code, address, relation, card_class,
+    acquired_on, lost_on, loss_reason, copayment_percent, issued_on, valid_from, valid_through, preschool,
+    viewing_suspended)
+select c.person_id, c.coverage_id, $1, $2, c.insurer_number, c.symbol, c.number, c.branch_number,
+    c.symbol_key, c.number_key, c.name, c.name_kana, c.name_key, c.birth_date, c.sex, c.postal_code, c.address,
+    c.relation, c.card_class, c.acquired_on, s.lost_on, s.loss_reason, c.copayment_percent, c.issued_on, c.valid_from,
+    c.valid_through, c.preschool, c.viewing_suspended
+from merge_plan m
+join staged_eligibility s using (record_number)
+join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = $1
+where m.change = 'lost';
+
+-- name: close_limit_certificates
+-- End the known time of limit certificates that their coverage no longer states in this form.
+-- $1 merge time
+update limit_certificate k set known_to = $1
+from merge_plan m
+where m.change in ('corrected', 'certificates', 'cancelled')
+    and k.person_id = m.known_person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+    and not exists (
+        select from staged_eligibility s
+        join person p on p.linkage_code = s.linkage_code
+        where s.record_kind = '1' and s.symbol_key = m.symbol_key and s.number_key = m.number_key
+            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and p.person_id = k.person_id
+            and s.limit_class = k.limit_class and s.limit_from = k.valid_from and s.limit_category = k.category
+            and s.limit_through is not distinct from k.valid_through
+            and s.long_term_on is not distinct from k.long_term_on
+    );
+
+-- name: add_limit_certificates
+-- Add the stated limit certificates that are not known in this form.
+-- $1 merge time
+insert into limit_certificate (person_id, coverage_id, valid_from, known_from, limit_class, category, valid_through,
+    long_term_on)
+select distinct p.person_id, m.coverage_id, s.limit_from, $1::timestamptz, s.limit_class, s.limit_category,
+    s.limit_through, s.long_term_on
+from staged_eligibility s
+join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
+join person p on p.linkage_code = s.linkage_code
+where s.limit_class is not null and s.record_kind = '1' and m.change in ('new', 'corrected', 'certificates')
+    and not exists (
+        select from limit_certificate k
+        where k.person_id = p.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.limit_from
+            and k.limit_class = s.limit_class and k.known_to = 'infinity'
+    );
+
+-- name: close_specific_disease_certificates
+-- The same for specific disease certificates.
+-- $1 merge time
+update specific_disease_certificate k set known_to = $1
+from merge_plan m
+where m.change in ('corrected', 'certificates', 'cancelled')
+    and k.person_id = m.known_person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+    and not exists (
+        select from staged_eligibility s
+        join person p on p.linkage_code = s.linkage_code
+        where s.record_kind = '1' and s.symbol_key = m.symbol_key and s.number_key = m.number_key
+            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and p.person_id = k.person_id
+            and s.disease = k.disease and s.disease_from = k.valid_from
+            and s.monthly_cap_yen is not distinct from k.monthly_cap_yen
+            and s.disease_through is not distinct from k.valid_through
+    );
+
+-- name: add_specific_disease_certificates
+-- Add the stated specific disease certificates that are not known in this form.
+-- $1 merge time
+insert into specific_disease_certificate (person_id, coverage_id, valid_from, known_from, disease, monthly_cap_yen,
+    valid_through)
+select distinct p.person_id, m.coverage_id, s.disease_from, $1::timestamptz, s.disease, s.monthly_cap_yen,
+    s.disease_through
+from staged_eligibility s
+join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
+join person p on p.linkage_code = s.linkage_code
+where s.disease is not null and s.record_kind = '1' and m.change in ('new', 'corrected', 'certificates')
+    and not exists (
+        select from specific_disease_certificate k
+        where k.person_id = p.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.disease_from
+            and k.disease = s.disease and k.known_to = 'infinity'
+    );
+
+-- name: close_elderly_certificates
+-- The same for elderly certificates.
+-- $1 merge time
+update elderly_certificate k set known_to = $1
+from merge_plan m
+where m.change in ('corrected', 'certificates', 'cancelled')
+    and k.person_id = m.known_person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+    and not exists (
+        select from staged_eligibility s
+        join person p on p.linkage_code = s.linkage_code
+        where s.record_kind = '1' and s.symbol_key = m.symbol_key and s.number_key = m.number_key
+            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and p.person_id = k.person_id
+            and s.elderly_from = k.valid_from and s.elderly_percent = k.copayment_percent
+            and s.elderly_through is not distinct from k.valid_through
+    );
+
+-- name: add_elderly_certificates
+-- Add the stated elderly certificates that are not known in this form.
+-- $1 merge time
+insert into elderly_certificate (person_id, coverage_id, valid_from, known_from, copayment_percent, valid_through)
+select distinct p.person_id, m.coverage_id, s.elderly_from, $1::timestamptz, s.elderly_percent, s.elderly_through
+from staged_eligibility s
+join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
+join person p on p.linkage_code = s.linkage_code
+where s.elderly_percent is not null and s.record_kind = '1' and m.change in ('new', 'corrected', 'certificates')
+    and not exists (
+        select from elderly_certificate k
+        where k.person_id = p.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.elderly_from
+            and k.known_to = 'infinity'
+    );
+
+-- name: changed_records
+-- How many records changed something.
+select coalesce(sum(records) filter (where change not in ('unchanged', 'nothing_known')), 0)::bigint as merged
+from merge_plan;
+
+-- name: set_data_as_of
+-- Note when the insurer's latest file was merged.
+-- $1 insurer number, $2 merge time
+update insurer set data_as_of = $2 where insurer_number = $1;

@@ -1,0 +1,84 @@
+-- name: lock_manifest
+-- Let two announcements of one insurer take turns, without waiting for its merges.
+-- $1 insurer number
+select pg_advisory_xact_lock(1, $1::text::integer);
+
+-- name: insurer_is_known
+-- Whether the insurer takes part.
+-- $1 insurer number
+select exists (select from insurer where insurer_number = $1) as known;
+
+-- name: find_repeat
+-- The submission of this very file that was merged or is still on its way, if any.
+-- $1 insurer number, $2 layout, $3 edition, $4 kind, $5 digest
+select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
+    state, received_bytes, created_at, finished_at, records, refused, merged, unchanged,
+    (select count(*) from feedback f where f.submission_id = s.submission_id) as faults
+from submission s
+where insurer_number = $1 and layout = $2 and edition = $3 and kind = $4 and content_digest = $5 and state <> 'refused'
+order by created_at desc
+limit 1;
+
+-- name: insert_submission
+-- Announce a file.
+-- $1 submission, $2 insurer number, $3 layout, $4 edition, $5 kind, $6 file name, $7 length, $8 digest, $9 records,
+-- $10 state, $11 now
+insert into submission (submission_id, insurer_number, layout, edition, kind, file_name, content_length,
+    content_digest, stated_records, state, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: find_submission
+-- One submission of one insurer.
+-- $1 submission, $2 insurer number
+select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
+    state, received_bytes, created_at, finished_at, records, refused, merged, unchanged,
+    (select count(*) from feedback f where f.submission_id = s.submission_id) as faults
+from submission s
+where submission_id = $1 and insurer_number = $2;
+
+-- name: advance_upload
+-- Note that bytes are on disk, if nobody else has gone on from the same place.
+-- $1 submission, $2 bytes before, $3 bytes now, $4 state now
+update submission set received_bytes = $3, state = $4
+where submission_id = $1 and received_bytes = $2 and state = 'receiving'
+returning received_bytes;
+
+-- name: waiting_submissions
+-- Files that are here and not finished, those a killed process left included, in the order of their arrival.
+select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
+    state, received_bytes, created_at, finished_at, records, refused, merged, unchanged, 0::bigint as faults
+from submission
+where state in ('received', 'checking', 'merging')
+order by created_at, submission_id;
+
+-- name: set_state
+-- Move a submission on, unless it is finished already.
+-- $1 submission, $2 state
+update submission set state = $2 where submission_id = $1 and state not in ('merged', 'refused');
+
+-- name: state_of_submission
+-- How far a submission is.
+-- $1 submission
+select state from submission where submission_id = $1;
+
+-- name: finish_submission
+-- End a submission.
+-- $1 submission, $2 state, $3 finished at, $4 records, $5 refused, $6 merged, $7 unchanged
+update submission
+set state = $2, finished_at = $3, records = $4, refused = $5, merged = $6, unchanged = $7
+where submission_id = $1;
+
+-- name: insert_fault
+-- One fault of the file as a whole.
+-- $1 submission, $2 number, $3 record, $4 field, $5 code, $6 severity, $7 value shape, $8 expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: feedback_page
+-- Faults of a submission after a given one.
+-- $1 submission, $2 number of the last fault seen, $3 limit
+select fault_number, record_number, field, code, severity, value_shape, expected
+from feedback
+where submission_id = $1 and fault_number > $2
+order by fault_number
+limit $3;

@@ -1,0 +1,222 @@
+"""Turns the bytes of a file into batches of text columns, in bounded memory.
+
+One line is one record: a line break is not allowed inside quotes, so that a stray quote spoils its own record and
+never the rest of the file. The encoding is settled by the header line; from then on the decoding is strict.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import polars as pl
+
+from payer_sync.faults import Fault, FaultCode, FileRefused, both
+from payer_sync.feedback import FAULT_SCHEMA
+from payer_sync.layouts.layout import Layout
+
+BLOCK_BYTES: Final = 32 * 1024 * 1024  # about 100,000 eligibility records; also the longest line there can be
+_PIECE_BYTES: Final = 1024 * 1024  # decoded at once: a decoder holds the interpreter for a few milliseconds at most
+_BOM: Final = b"\xef\xbb\xbf"
+_HEADER_BYTES: Final = 64 * 1024
+# Named in the refusal when the header reads in none that is accepted.
+_OTHER_ENCODINGS: Final = ("utf-16", "euc_jp", "iso2022_jp")
+# Single bytes that cp932 leaves undefined and Python's decoder lets through as these.
+_UNDEFINED_IN_CP932: Final = {
+    "\x80": b"\x80",
+    "\uf8f0": b"\xa0",
+    "\uf8f1": b"\xfd",
+    "\uf8f2": b"\xfe",
+    "\uf8f3": b"\xff",
+}
+_QUOTED_FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some records: their numbers, their lines, their fields as texts, and the faults of lines that have no fields."""
+
+    records: pl.Series
+    lines: pl.Series
+    fields: pl.DataFrame
+    faults: pl.DataFrame
+    read: int  # records seen, those without fields included
+
+
+def read_batches(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+    """Yield the file's records, in order.
+
+    Raises:
+        FileRefused: unknown encoding, undecodable or NUL bytes, a wrong header, or a line beyond all bounds.
+    """
+    with path.open("rb") as file:
+        encoding, names = _read_header(file)
+        _check_header(names, layout)
+        first = 1
+        for block in _blocks(file, block_bytes):
+            batch = _batch(_utf8(block, encoding, first + 1), layout, first)
+            first += batch.read
+            yield batch
+
+
+def _read_header(file: BinaryIO) -> tuple[str, list[str]]:
+    head = file.read(_HEADER_BYTES)
+    line = head.split(b"\n", 1)[0]
+    start = len(_BOM) if head.startswith(_BOM) else 0
+    if start == 0 and (encoding := _foreign(head, line)):
+        raise FileRefused(Fault(FaultCode.ENCODING_UNKNOWN, value_shape=encoding))
+    file.seek(min(len(line) + 1, len(head)))
+    for encoding in ("utf-8", "cp932"):
+        try:
+            text = line[start:].decode(encoding).removesuffix("\r")
+        except UnicodeDecodeError:
+            continue
+        return encoding, next(csv.reader([text]), [])
+    raise FileRefused(Fault(FaultCode.ENCODING_UNKNOWN))
+
+
+def _foreign(head: bytes, line: bytes) -> str | None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line:
+        return "utf-16"
+    known = "番号".encode
+    for encoding in ("utf-8", "cp932"):
+        if known(encoding) in line:
+            return None
+    return next(
+        (e for e in _OTHER_ENCODINGS[1:] if known(e).removeprefix(b"\x1b$B").removesuffix(b"\x1b(B") in line), None
+    )
+
+
+def _check_header(names: Sequence[str], layout: Layout) -> None:
+    expected = layout.column_names
+    faults = []
+    if not set(names) & set(expected):
+        raise FileRefused(Fault(FaultCode.HEADER_MISSING, expected=_at(1, expected[0])))
+    seen: set[str] = set()
+    for position, name in enumerate(names, 1):
+        if name not in expected:
+            # Where the header is missing a name may stand here, so that it is not said.
+            faults.append(Fault(FaultCode.COLUMN_UNKNOWN, expected=_at(position)))
+        elif name in seen:
+            faults.append(Fault(FaultCode.COLUMN_DUPLICATE, field=name, expected=_at(position)))
+        seen.add(name)
+    faults += [
+        Fault(FaultCode.COLUMN_MISSING, field=name, expected=_at(position, name))
+        for position, name in enumerate(expected, 1)
+        if name not in seen
+    ]
+    if not faults and tuple(names) != expected:
+        position, name = next((p, e) for p, (n, e) in enumerate(zip(names, expected, strict=True), 1) if n != e)
+        faults.append(Fault(FaultCode.COLUMN_MISPLACED, field=name, expected=_at(position, name)))
+    if faults:
+        raise FileRefused(*faults)
+
+
+def _at(position: int, name: str | None = None) -> str:
+    if name is None:
+        return both(
+            f"{position}列目: 様式にある項目名だけ、各一度", f"column {position}: names of the layout only, each once"
+        )
+    return both(f"1行目の{position}列目に「{name}」", f"「{name}」 as column {position} of line 1")
+
+
+def _blocks(file: BinaryIO, block_bytes: int) -> Iterator[bytes]:
+    # Cut where lines end: in UTF-8 and in cp932 a line feed is never a part of another character.
+    rest = b""
+    while read := file.read(block_bytes):
+        end = read.rfind(b"\n") + 1
+        if end == 0 and len(rest) + len(read) > block_bytes:
+            raise FileRefused(Fault(FaultCode.LINE_TOO_LONG))
+        if end:
+            yield rest + read[:end]
+            rest = read[end:]
+        else:
+            rest += read
+    if rest:
+        yield rest
+
+
+def _utf8(block: bytes, encoding: str, first_line: int) -> bytes:
+    if (at := block.find(b"\x00")) >= 0:
+        raise FileRefused(_byte_fault(FaultCode.NUL_BYTE, block, at, first_line))
+    pieces, start = [], 0
+    while start < len(block):
+        end = len(block) if len(block) - start <= _PIECE_BYTES else block.rfind(b"\n", start, start + _PIECE_BYTES) + 1
+        piece = block[start : end or len(block)]
+        try:
+            text = piece.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise FileRefused(
+                _byte_fault(FaultCode.BYTES_UNDECODABLE, block, start + error.start, first_line)
+            ) from error
+        if encoding != "utf-8":
+            _refuse_undefined(text, block, start, first_line)
+            piece = text.encode()
+        pieces.append(piece)
+        start = end or len(block)
+    joined = b"".join(pieces).replace(b"\r\n", b"\n")
+    # The lines are told apart from their fields by a separator no text may hold: one control character for another.
+    return joined.replace(b"\x1f", b"\x1e")
+
+
+def _refuse_undefined(text: str, block: bytes, start: int, first_line: int) -> None:
+    places = [text.find(character) for character in _UNDEFINED_IN_CP932]
+    if any(place >= 0 for place in places):
+        before = text[: min(place for place in places if place >= 0)]
+        at = start + len(before.encode("cp932"))
+        raise FileRefused(_byte_fault(FaultCode.BYTES_UNDECODABLE, block, at, first_line))
+
+
+def _byte_fault(code: FaultCode, block: bytes, at: int, first_line: int) -> Fault:
+    line = first_line + block.count(b"\n", 0, at)
+    byte = at - (block.rfind(b"\n", 0, at) + 1) + 1
+    expected = both(f"{line}行目の{byte}バイト目: {code.ja}", f"line {line}, byte {byte}: {code.en}")
+    return Fault(code, record=line - 1, expected=expected)
+
+
+def _batch(text: bytes, layout: Layout, first: int) -> Batch:
+    width = len(layout.columns)
+    lines = pl.read_csv(
+        text,
+        has_header=False,
+        schema={"line": pl.String},
+        separator="\x1f",
+        quote_char=None,
+        empty_string_is_null=False,
+    )["line"]
+    records = pl.int_range(first, first + len(lines), eager=True).alias("record")
+    quoted = lines.str.contains('"', literal=True)
+    whole = lines.str.count_matches(",", literal=True) == width - 1
+    if quoted.any():
+        whole = (whole & ~quoted) | (
+            quoted & lines.str.contains(f"^{_QUOTED_FIELD}(?:,{_QUOTED_FIELD}){{{width - 1}}}$")
+        )
+    faults = pl.DataFrame(schema=FAULT_SCHEMA)
+    if not whole.all():
+        faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole), width)
+        records, lines = records.filter(whole), lines.filter(whole)
+        text = "\n".join(lines).encode()
+    fields = pl.DataFrame(schema=dict.fromkeys(layout.column_names, pl.String))
+    if len(lines):
+        fields = pl.read_csv(text, has_header=False, schema=fields.schema, empty_string_is_null=False)
+    if fields.height != len(lines):
+        raise AssertionError("lines and fields went apart")  # would shift the record numbers of everything after
+    return Batch(records, lines, fields, faults, read=len(records) + len(faults))
+
+
+def _line_faults(wrong: pl.DataFrame, width: int) -> pl.DataFrame:
+    orderly = pl.col("line").str.contains(f"^{_QUOTED_FIELD}(?:,{_QUOTED_FIELD})*$")
+    found = pl.col("line").str.replace_all(r'"(?:[^"]|"")*"', "").str.count_matches(",", literal=True) + 1
+    counted = pl.format(both(f"{width}項目(この行は{{}}項目)", f"{width} fields (this line has {{}})"), found, found)
+    return wrong.select(
+        pl.col("record"),
+        pl.lit(None, pl.String).alias("field"),
+        pl.when(orderly)
+        .then(pl.lit(FaultCode.WRONG_FIELD_COUNT.value))
+        .otherwise(pl.lit(FaultCode.QUOTES_WRONG.value))
+        .alias("code"),
+        pl.lit(FaultCode.WRONG_FIELD_COUNT.severity.value).alias("severity"),
+        pl.lit(None, pl.String).alias("value_shape"),
+        pl.when(orderly).then(counted).otherwise(pl.lit(FaultCode.QUOTES_WRONG.expected)).alias("expected"),
+    )

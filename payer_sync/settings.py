@@ -1,0 +1,29 @@
+"""What `python -m payer_sync intake` is told at its start: environment variables INTAKE_…."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_GIB = 1024**3
+
+
+class IntakeSettings(BaseSettings):
+    """Settings of the intake; nothing here has a default that is a secret."""
+
+    model_config = SettingsConfigDict(env_prefix="INTAKE_", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr
+    spool_folder: Path = Field(
+        description="Where uploads are kept until they are merged; every intake process sees it."
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(default=8444, ge=0, le=65535)
+    pool_size: int = Field(default=4, ge=1, le=50)
+    tls_certificate: Path
+    tls_key: Path
+    insurer_authorities: Path = Field(description="PEM: the CAs of insurers' certificates.")
+    max_content_length: int = Field(default=16 * _GIB, ge=1, description="Of one file, in bytes.")
+    loads_at_once: int = Field(
+        default=2, ge=1, le=16, description="Files of different insurers merged at the same time."
+    )

@@ -1,0 +1,58 @@
+"""Migrations have the right names, and together make exactly what schema.sql says."""
+
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from eligibility.storage.migrate import migrate, migrations
+from loadtest.embedded import Stores, database_url
+
+SCHEMA = Path(__file__).parents[2] / "eligibility" / "storage" / "schema.sql"
+
+CATALOGUE = """
+select 'column' as kind, table_name || '.' || column_name as name,
+       data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') || ' ' || is_identity as text
+from information_schema.columns where table_schema = 'public'
+union all select 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
+from pg_constraint where connamespace = 'public'::regnamespace
+union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
+union all select 'trigger', tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+union all select 'function', proname, pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace
+union all select 'grant', table_name || ' ' || grantee || ' ' || privilege_type, ''
+from information_schema.role_table_grants where table_schema = 'public' and grantee like 'eligibility_%'
+union all select 'column grant', table_name || '.' || column_name || ' ' || grantee || ' ' || privilege_type, ''
+from information_schema.role_column_grants where table_schema = 'public' and grantee like 'eligibility_%'
+order by 1, 2, 3
+"""
+
+
+async def _catalogue(connection: Any) -> list[tuple[str, ...]]:
+    rows = [tuple(row) for row in await connection.fetch(CATALOGUE)]
+    return [row for row in rows if "schema_migration" not in row[1]]
+
+
+def test_numbers_are_without_gaps() -> None:
+    assert [number for number, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_every_migration_bounds_its_wait_for_locks() -> None:
+    assert [name for _, name, text in migrations() if "lock_timeout" not in text] == []
+
+
+async def test_migrations_make_what_the_schema_says(owner: Any, running_stores: Stores) -> None:
+    administrator = await asyncpg.connect(running_stores.database_url)
+    await administrator.execute("drop database if exists schema_alone")
+    await administrator.execute("create database schema_alone")
+    try:
+        alone = await asyncpg.connect(database_url(running_stores.database_url, "schema_alone"))
+        await alone.execute(SCHEMA.read_text(encoding="utf-8"))
+        assert await _catalogue(alone) == await _catalogue(owner)
+        await alone.close()
+    finally:
+        await administrator.execute("drop database schema_alone with (force)")
+        await administrator.close()
+
+
+async def test_a_second_run_has_nothing_to_do(owner: Any) -> None:
+    assert await migrate(owner) == []

@@ -1,0 +1,28 @@
+"""The running centre that these tests call."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.embedded import Stores
+from tests.integration.eligibility.world import Authorities, Counter, World, make_authorities, running_world
+
+
+@pytest.fixture(scope="session")
+def authorities() -> Authorities:
+    return make_authorities()
+
+
+@pytest.fixture
+async def world(
+    tmp_path: Path, authorities: Authorities, database: str, owner: Any, running_stores: Stores
+) -> AsyncIterator[World]:
+    async with running_world(tmp_path, authorities, database, owner, running_stores.redis_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def counter(world: World) -> Counter:
+    return await world.terminal()

@@ -1,0 +1,205 @@
+"""Every outcome of a verification, by card and by number, as of a day and as of a known time."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eligibility.__main__ import main as centre_command
+from eligibility.receipt import verify_receipt
+from tests.integration.eligibility.world import INSTITUTION, OTHER_INSURER, Counter, World
+
+BEFORE, AFTER = date(2020, 3, 31), date(2026, 10, 1)
+
+
+async def _outcome(counter: Counter, card: Any, **more: Any) -> str:
+    answer = await counter.verify(card, **more)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["outcome"])
+
+
+async def test_a_registered_card_gets_the_coverage_its_insurer_states(world: World, counter: Counter) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    await world.coverage(person)
+    answer = (await counter.verify(card)).json()
+    assert answer["outcome"] == "valid"
+    shown = answer["coverage"]
+    assert {k: shown[k] for k in ("insurer_number", "symbol", "number", "branch_number", "copayment_percent")} == {
+        "insurer_number": "06130512", "symbol": "12", "number": "345", "branch_number": "01", "copayment_percent": 30,
+    }  # fmt: skip
+    assert shown["name"] == "山田　太郎"
+    assert answer["conflicting_insurers"] == []
+    assert await world.events() == [("verification", "valid")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked_for", "outcome"),
+    [
+        ({}, AFTER, "valid"),
+        ({}, BEFORE, "none"),
+        ({"lost_on": AFTER, "loss_reason": "03"}, AFTER, "lapsed"),
+        ({"lost_on": AFTER, "loss_reason": "03"}, AFTER - timedelta(days=1), "valid"),
+        ({"viewing_suspended": True}, AFTER, "suspended"),
+    ],
+)
+async def test_each_outcome_of_a_card(
+    world: World, counter: Counter, facts: dict[str, Any], asked_for: date, outcome: str
+) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    await world.coverage(person, **facts)
+    answer = (await counter.verify(card, asked_for=asked_for.isoformat())).json()
+    assert answer["outcome"] == outcome
+    assert (answer["coverage"] is None) == (outcome in ("none", "suspended"))
+    assert await world.events() == [("verification", outcome)]
+
+
+async def test_a_person_between_two_insurers_has_the_later_and_both_are_named(world: World, counter: Counter) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    await world.coverage(person)
+    await world.coverage(person, insurer_number=OTHER_INSURER, number="9", acquired_on=date(2025, 4, 1))
+    answer = (await counter.verify(card)).json()
+    assert answer["coverage"]["insurer_number"] == OTHER_INSURER
+    assert answer["conflicting_insurers"] == ["保険者06130512"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome"),
+    [
+        ({}, "valid"),
+        ({"branch_number": ""}, "valid"),
+        ({"symbol": ""}, "valid"),
+        ({"symbol": "１２", "number": "３４５"}, "valid"),
+        ({"insurer_number": "06130512", "asked_for": "2020-03-31"}, "none"),
+        ({"birth_date": "1980-01-02"}, "none"),
+        ({"number": "346"}, "none"),
+        ({"branch_number": "02"}, "none"),
+        ({"symbol": "13"}, "none"),
+        ({"insurer_number": OTHER_INSURER}, "none"),
+    ],
+)
+async def test_a_number_names_its_holder_only_with_the_birth_date(
+    world: World, counter: Counter, asked: dict[str, str], outcome: str
+) -> None:
+    await world.coverage(await world.person())
+    answer = await counter.number(**asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["outcome"] == outcome
+    assert await world.events() == [("number_verification", outcome)]
+
+
+async def test_twins_without_branch_number_are_several(world: World, counter: Counter) -> None:
+    for branch in ("02", "03"):
+        await world.coverage(await world.person(), branch_number=branch)
+    answer = (await counter.number(branch_number="")).json()
+    assert (answer["outcome"], answer["coverage"]) == ("several", None)
+    assert (await counter.number(branch_number="03")).json()["outcome"] == "valid"
+
+
+async def test_an_old_number_of_one_insured_elsewhere_tells_only_that_a_newer_exists(
+    world: World, counter: Counter
+) -> None:
+    person = await world.person()
+    await world.coverage(person, lost_on=AFTER, loss_reason="03")
+    await world.coverage(person, insurer_number=OTHER_INSURER, number="9", acquired_on=AFTER)
+    answer = await counter.number()
+    assert answer.json()["outcome"] == "lapsed_newer_exists"
+    assert answer.json()["coverage"]["insurer_number"] == "06130512"
+    assert OTHER_INSURER not in answer.text
+
+
+async def test_a_correction_and_a_cancellation_are_asked_again_as_they_were_known(
+    world: World, counter: Counter
+) -> None:
+    stated, corrected, cancelled = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3, 5))
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    coverage = await world.coverage(person, known_from=stated, known_to=corrected, copayment_percent=30)
+    await world.coverage(
+        person, coverage_id=coverage, known_from=corrected, known_to=cancelled, copayment_percent=20
+    )
+
+    async def asked(known_at: datetime | None) -> tuple[str, int | None]:
+        more = {} if known_at is None else {"known_at": known_at.isoformat()}
+        answer = (await counter.verify(card, asked_for="2026-01-15", **more)).json()
+        return answer["outcome"], (answer["coverage"] or {}).get("copayment_percent")
+
+    assert await asked(stated - timedelta(seconds=1)) == ("none", None)
+    assert await asked(stated) == ("valid", 30)
+    assert await asked(corrected - timedelta(microseconds=1)) == ("valid", 30)
+    assert await asked(corrected) == ("valid", 20)
+    assert await asked(cancelled) == ("none", None)
+    assert await asked(None) == ("none", None)
+
+
+async def test_what_will_be_known_cannot_be_asked(world: World, counter: Counter) -> None:
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    answer = await counter.number(known_at=ahead)
+    assert (answer.status_code, answer.json()["code"]) == (422, "known_in_future")
+
+
+async def test_certificates_show_with_consent_and_on_their_days(world: World, counter: Counter) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    coverage = await world.coverage(person, birth_date=date(1953, 1, 1), copayment_percent=30)
+    day = date(2026, 1, 1)
+    await world.certificate(
+        "limit_certificate", person, coverage, limit_class="01", category="B04", valid_from=day, valid_through=None
+    )
+    await world.certificate(
+        "specific_disease_certificate", person, coverage, disease="1", monthly_cap_yen=10000, valid_from=day
+    )
+    await world.certificate(
+        "elderly_certificate", person, coverage, copayment_percent=20, valid_from=day, valid_through=date(2026, 7, 31)
+    )
+    consents = ["limit_certificate", "specific_disease", "medication"]
+    full = (await counter.verify(card, consents=consents, asked_for="2026-07-31")).json()
+    assert [c["category"] for c in full["coverage"]["limit_certificates"]] == ["B04"]
+    assert [c["monthly_cap_yen"] for c in full["coverage"]["specific_disease_certificates"]] == [10000]
+    assert full["coverage"]["copayment_percent"] == 20
+    assert {c["consent_class"] for c in full["consents"]} == set(consents)
+
+    day_after = (await counter.verify(card, asked_for="2026-08-01")).json()
+    assert day_after["coverage"]["copayment_percent"] == 30
+    assert day_after["coverage"]["limit_certificates"] == []
+    assert {w["consent_class"]: w["reason"] for w in day_after["withheld"]}["limit_certificate"] == "no_consent"
+    rows = await world.owner.fetch("select class, institution_code, expires_at - given_at as life from consent")
+    assert {(r["class"], r["institution_code"], r["life"]) for r in rows} == {
+        (wanted, INSTITUTION, timedelta(hours=24)) for wanted in consents
+    }
+
+
+async def test_a_number_gives_no_certificate_that_needs_the_card(world: World, counter: Counter) -> None:
+    person = await world.person()
+    coverage = await world.coverage(person)
+    await world.certificate(
+        "limit_certificate", person, coverage, limit_class="01", category="A03", valid_from=date(2026, 1, 1)
+    )
+    answer = (await counter.number()).json()
+    assert answer["coverage"]["limit_certificates"] == []
+    assert {w["reason"] for w in answer["withheld"]} == {"needs_card"}
+
+
+async def test_the_receipt_is_checked_offline_with_the_published_keys(
+    world: World, counter: Counter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.coverage(await world.person())
+    answer = (await counter.number()).json()
+    keys = (await world.client(None).get("/.well-known/jwks.json")).json()
+    claims = verify_receipt(answer["receipt"], keys)
+    assert (claims["jti"], claims["institution"], claims["outcome"]) == (answer["verification_id"], INSTITUTION, "valid")
+    assert claims["insured"] == "06130512:12:345:01"
+
+    saved = tmp_path / "jwks.json"
+    saved.write_text(json.dumps(keys), encoding="utf-8")
+    assert centre_command(["verify-receipt", answer["receipt"], "--keys", str(saved)]) == 0
+    assert json.loads(capsys.readouterr().out)["jti"] == answer["verification_id"]
+    head, body, signature = answer["receipt"].split(".")
+    changed = ".".join([head, body[:-2] + ("AA" if body[-2:] != "AA" else "BB"), signature])
+    for forged in (changed, head + "." + body + ".", "rubbish", ""):
+        assert centre_command(["verify-receipt", forged, "--keys", str(saved)]) == 1
+    assert "Traceback" not in capsys.readouterr().err
