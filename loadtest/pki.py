@@ -5,7 +5,6 @@ with several generations of authority under one name; certificates without a nam
 """
 
 import ipaddress
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,11 +32,18 @@ class Jpki:
     sign: list[Authority]
 
     @classmethod
-    def create(cls, now: datetime, generations: int = 2) -> Self:
-        """Make both hierarchies; each generation began four years before the next, the newest a year ago."""
+    def create(cls, now: datetime, generations: int = 2, *, keys: Sequence[rsa.RSAPrivateKey] = ()) -> Self:
+        """Make both hierarchies; each generation began four years before the next, the newest a year ago.
+
+        `keys`, first the user-authentication ones, save making new ones and make the same hierarchies again.
+        """
         started = [years_later(now, -1 - 4 * age) for age in reversed(range(generations))]
-        auth, sign = _jpki_name("JPKI for user authentication"), _jpki_name("JPKI for digital signature")
-        return cls([_jpki_authority(auth, day) for day in started], [_jpki_authority(sign, day) for day in started])
+        ready = iter(keys)
+        auth, sign = (
+            [_jpki_authority(_jpki_name(unit), day, next(ready, None)) for day in started]
+            for unit in ("JPKI for user authentication", "JPKI for digital signature")
+        )
+        return cls(auth, sign)
 
     def issue_auth(
         self,
@@ -170,14 +176,14 @@ def _client(
     return authority.issue(name, replace(profile, **profile_overrides), first, last, key=key)
 
 
-def _jpki_authority(name: x509.Name, now: datetime) -> Authority:
+def _jpki_authority(name: x509.Name, now: datetime, key: rsa.RSAPrivateKey | None) -> Authority:
     # The real ones name themselves in Japanese beside their DN and point to a directory, not a URL, for revocation.
     japanese = x509.DirectoryName(
         _dn((NameOID.COUNTRY_NAME, "JP"), (NameOID.ORGANIZATION_NAME, "公的個人認証サービス"))
     )
     point = x509.DistributionPoint([x509.DirectoryName(name)], None, None, None)
     extensions = [(x509.SubjectAlternativeName([japanese]), False), (x509.CRLDistributionPoints([point]), False)]
-    return Authority.create(name, now, rsa_key=True, serial=secrets.randbits(31) | 1, extensions=extensions)
+    return Authority.create(name, now, rsa_key=True, key=key, serial=int(now.timestamp()), extensions=extensions)
 
 
 def _jpki_name(unit: str) -> x509.Name:

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from eligibility.storage.database import connect
 from eligibility.storage.migrate import migrate
 from loadtest.embedded import Stores, database_url, stores
 
@@ -67,6 +68,6 @@ async def database(running_stores: Stores, template: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def owner(database: str) -> AsyncIterator[Any]:
     """A connection to the test's database as the schema's owner."""
-    connection = await asyncpg.connect(database)
+    connection = await connect(database)
     yield connection
     await connection.close()

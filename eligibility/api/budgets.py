@@ -36,10 +36,10 @@ class NumberBudget:
             return
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(self._key("checks", terminal), 0, ex=_WINDOW_S, nx=True)
                 pipeline.incr(self._key("checks", terminal))
-                pipeline.expire(self._key("checks", terminal), _WINDOW_S, nx=True)
                 pipeline.get(self._key("misses", terminal))
-                checks, _, misses = await pipeline.execute()
+                _, checks, misses = await pipeline.execute()
         except (RedisError, OSError) as error:
             _log.warning("budget_unavailable", error=type(error).__qualname__)
             return
@@ -52,8 +52,8 @@ class NumberBudget:
             return
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(self._key("misses", terminal), 0, ex=_WINDOW_S, nx=True)
                 pipeline.incr(self._key("misses", terminal))
-                pipeline.expire(self._key("misses", terminal), _WINDOW_S, nx=True)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             _log.warning("budget_unavailable", error=type(error).__qualname__)

@@ -1,4 +1,4 @@
-"""A card's user-authentication certificate (利用者証明用電子証明書): how it is verified, and how long it is good for."""
+"""A card's user-authentication certificate (利用者証明用電子証明書): how it is verified, how long it is good for."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,7 +66,11 @@ MONTHS_OF_WARNING: Final = 3
 
 
 class Validity(StrEnum):
-    """How a certificate's dates stand at a moment at which it may still be used."""
+    """How a certificate's dates stand at a moment at which it may still be used.
+
+    In the grace a list may already have dropped a revoked certificate (RFC 5280 §3.3), one more reason why medical
+    data stay closed then.
+    """
 
     CURRENT = "current"
     EXPIRING_SOON = "expiring_soon"  # within three months: the patient is told to renew

@@ -12,7 +12,7 @@ from eligibility.domain.errors import DomainError
 from eligibility.identity.trust import Anchor, TrustStore
 
 MAX_AGE: Final = timedelta(hours=1)  # of revocation data, counted from the list's thisUpdate
-MAX_LIST_BYTES: Final = 512 * 1024 * 1024  # about 40 bytes an entry: every second living card
+MAX_LIST_BYTES: Final = 256 * 1024 * 1024  # some six million entries, about 600 MB of memory once read
 
 # A list's critical extension is judged below or refuses the list; so it is with an entry's (RFC 5280 §5.2, §5.3).
 _JUDGED: Final = frozenset(

@@ -184,6 +184,8 @@ def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_
     @app.exception_handler(HTTPException)
     async def framework(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "malformed")
+        if code in ("malformed", "too_large"):
+            await on_refused(request, code)
         return answer(code)
 
     @app.exception_handler(Exception)

@@ -196,6 +196,7 @@ async def test_the_receipt_is_checked_offline_with_the_published_keys(
 
     saved = tmp_path / "jwks.json"
     saved.write_text(json.dumps(keys), encoding="utf-8")
+    capsys.readouterr()
     assert centre_command(["verify-receipt", answer["receipt"], "--keys", str(saved)]) == 0
     assert json.loads(capsys.readouterr().out)["jti"] == answer["verification_id"]
     head, body, signature = answer["receipt"].split(".")

@@ -63,6 +63,7 @@ class World:
     clock: Clock
     url: str = ""
     clients: list[httpx.AsyncClient] = field(default_factory=list)
+    lists_published: int = 0
 
     async def terminal(self, institution: str = INSTITUTION, *, enrol: bool = True, **overrides: Any) -> "Counter":
         """Enrol a terminal and return a counter that calls as it."""
@@ -127,12 +128,13 @@ class World:
         )
         return [(row["kind"], row["code"]) for row in rows]
 
-    def write_crl(self, revoked: Sequence[KeyPair] = (), *, age: timedelta = timedelta(0)) -> None:
-        """Publish fresh revocation lists; the centre sees them at its next refresh."""
+    def write_crl(self, revoked: Sequence[KeyPair] = ()) -> None:
+        """Publish fresh revocation lists, each newer than the last; the centre sees them at its next refresh."""
+        self.lists_published += 1
+        moment = datetime.now(UTC) - timedelta(minutes=1) + timedelta(seconds=self.lists_published)
+        serials = {pair.certificate.serial_number: moment - timedelta(hours=1) for pair in revoked}
         for number, authority in enumerate(self.authorities.jpki.auth):
-            moment = datetime.now(UTC) - age
-            serials = {pair.certificate.serial_number: moment - timedelta(hours=1) for pair in revoked}
-            content = authority.crl(serials, moment - timedelta(seconds=1), moment + timedelta(days=1))
+            content = authority.crl(serials, moment, moment + timedelta(days=1))
             (self.folder / "crl" / f"{number}.crl").write_bytes(content)
 
     async def _insert(self, table: str, facts: dict[str, Any]) -> None:

@@ -106,19 +106,12 @@ def test_clients_are_named_by_exactly_one_urn(enrolment: Enrolment) -> None:
 def test_mutual_tls_works_with_the_strictest_checks_of_openssl(
     enrolment: Enrolment, tmp_path: Path, caller: str
 ) -> None:
-    now = datetime.now(UTC)
     if caller == "terminal":
-        client_pair, authority = (
-            enrolment.terminal("1310000001", TERMINAL, NOW, not_before=now - timedelta(days=1)),
-            enrolment.terminals,
-        )
+        client_pair, authority = enrolment.terminal("1310000001", TERMINAL, NOW), enrolment.terminals
     else:
-        client_pair, authority = (
-            enrolment.insurer("01130012", NOW, not_before=now - timedelta(days=1)),
-            enrolment.insurers,
-        )
+        client_pair, authority = enrolment.insurer("01130012", NOW), enrolment.insurers
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(*enrolment.server(now).write(tmp_path, "server"))
+    server.load_cert_chain(*enrolment.server(NOW).write(tmp_path, "server"))
     server.load_verify_locations(cadata=authority.pem.decode("ascii"))
     server.verify_mode = ssl.CERT_REQUIRED
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,409 @@
+"""Writes coverages of the synthetic nation as records of the eligibility layout, edition 1, a block of them at a time."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eligibility.domain.codes import CardClass, LossReason
+from loadtest import population_days as days
+from loadtest.names import POOL_STARTS, GivenNames, given_names, surnames
+from loadtest.population_draws import Draws, Flags, Ints, edges
+from loadtest.population_insurers import ELDERLY, MUNICIPAL, Insurer
+from loadtest.population_people import Mark, People, Story
+from loadtest.population_places import BUILDINGS, PREFECTURES, TOWNS
+
+COLUMNS: Final = (
+    "レコード種別", "保険者番号", "記号", "番号", "枝番", "紐付番号", "氏名", "氏名カナ", "生年月日", "性別", "郵便番号", "住所",
+    "本人家族区分", "被保険者証区分", "資格取得日", "資格喪失日", "喪失事由", "負担割合", "証交付日", "証有効開始日", "証有効終了日",
+    "限度額証区分", "限度額適用区分", "限度額有効開始日", "限度額有効終了日", "長期入院該当日", "特定疾病区分", "特定疾病自己負担額",
+    "特定疾病有効開始日", "特定疾病有効終了日", "高齢負担割合", "高齢有効開始日", "高齢有効終了日", "未就学区分", "閲覧抑止",
+)  # fmt: skip
+
+_FOREIGN_SHARE: Final = 0.022
+_LOST_GLYPH_SHARE: Final = 0.03  # of names a plain system cannot spell: a ● stands in the name
+_FULL_DIGITS: Final = str.maketrans("0123456789", "０１２３４５６７８９")
+# Income categories and how often: below 70; then from 70 by the share one pays.
+_CATEGORIES: Final = {
+    "young": (("A01", 3), ("A02", 8), ("A03", 37), ("A04", 32), ("A05", 20)),
+    10: (("B10", 40), ("B05", 40), ("B06", 20)),
+    20: (("B09", 30), ("B04", 40), ("B05", 20), ("B06", 10)),
+    30: (("B01", 20), ("B02", 35), ("B03", 45)),
+}
+_CODES: Final = ("", *sorted({code for group in _CATEGORIES.values() for code, _ in group}))
+_LOW_INCOME: Final = ("A05", "B05", "B06")  # whose certificates reduce the standard charge too
+_HIGH_INCOME: Final = ("A01", "A02")
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What follows from someone's age on the day a coverage is told for; columns of one length."""
+
+    told_on: Ints
+    from_70: Ints  # the day from which the rates of 70 to 74 hold
+    from_75: Ints
+    copayment: Ints  # percent
+    preschool: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """Coverages of one insurer as columns."""
+
+    person: Ints
+    leader: Ints
+    birth: Ints
+    acquired: Ints
+    lost: Ints
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The tables that records take their words from; rows are numbers into them."""
+
+    registered: pl.Series
+    cp932: pl.Series
+    plain: pl.Series
+    lost: pl.Series
+    kana: pl.Series
+    pools: Ints  # of each surname the pool of given names, -1 for the era's
+    surname_edges: NDArray[np.float64]
+    given: GivenNames = field(repr=False)
+    given_written: pl.Series
+    given_kana: pl.Series
+
+
+@cache
+def words() -> Words:
+    """Return the word tables, made once."""
+    family, given = surnames(_FOREIGN_SHARE), given_names()
+    return Words(
+        registered=pl.Series([s.registered for s in family]),
+        cp932=pl.Series([s.cp932 for s in family]),
+        plain=pl.Series([s.plain for s in family]),
+        lost=pl.Series([s.lost for s in family]),
+        kana=pl.Series([s.kana for s in family]),
+        pools=np.array([-1 if s.pool is None else s.pool for s in family], dtype=np.int64),
+        surname_edges=edges([s.weight for s in family]),
+        given=given,
+        given_written=pl.Series(given.written),
+        given_kana=pl.Series(given.kana),
+    )
+
+
+class RowWriter:
+    """Turns positions of coverages into records, each insurer's in its own habits."""
+
+    def __init__(self, people: People, insurers: tuple[Insurer, ...], draws: Draws, today: int) -> None:
+        self._people, self._insurers, self._draws, self._today = people, insurers, draws, today
+        self._number_width = 7 if len(people.birth) < 10**7 else 9
+
+    def records(self, insurer: int, person: Ints, earlier: Flags) -> pl.DataFrame:
+        """Return the records of an insurer's coverages: whose they are, and whether they are the earlier ones."""
+        writes, people = self._insurers[insurer], self._people
+        acquired = np.where(earlier, people.earlier_acquired[person], people.acquired[person]).astype(np.int64)
+        lost = np.where(earlier, people.earlier_lost[person], people.lost[person]).astype(np.int64)
+        birth = people.birth[person].astype(np.int64)
+        rates = self.rates(person, birth, acquired, lost)
+        leader = people.leader[person].astype(np.int64)
+        cover = _Cover(person, leader, birth, acquired, lost, rates)
+        digits = writes.number[2:] if writes.scheme.code == MUNICIPAL and writes.wareki else writes.number
+        columns = {
+            "レコード種別": pl.lit("1"),
+            "保険者番号": pl.lit(digits),
+            **self._insured_number(insurer, cover),
+            "紐付番号": linkage_codes(self._draws, person),
+            **self._holder(writes, cover),
+            **self._coverage(writes, cover, earlier),
+            **self._limit(writes, cover),
+            **self._disease(writes, cover),
+            **self._elderly(writes, cover),
+            "未就学区分": _choice(rates.preschool, "0" if writes.numbers == "half" else "", "1"),
+            "閲覧抑止": _choice((people.marks[person] & Mark.SUSPENDED) > 0, "", "1"),
+        }
+        frame = pl.select(**{name: columns[name] for name in COLUMNS if isinstance(columns[name], pl.Series)})
+        return frame.with_columns(**{n: c for n, c in columns.items() if isinstance(c, pl.Expr)}).select(COLUMNS)
+
+    def rates(self, person: Ints, birth: Ints, acquired: Ints, lost: Ints) -> Rates:
+        """Return what follows from age: on today, or on the first or last day of what is not in force today."""
+        told_on = np.maximum(np.where(lost > 0, np.minimum(lost - 1, self._today), self._today), acquired)
+        from_70 = days.month_after(days.plus_years(birth, 70) - 1)
+        from_75 = days.plus_years(birth, 75)
+        # Who is born on 1 April starts school a year before those born on 2 April.
+        preschool = birth > days.plus_years(days.year_start(told_on, 4), -6)
+        share = self._draws.share("income", person)
+        copayment = np.full(len(person), 30)
+        copayment[preschool] = 20
+        copayment[from_70 <= told_on] = np.where(share < 0.1, 30, 20)[from_70 <= told_on]
+        percent_75 = np.where(share < 0.07, 30, np.where(share < 0.27, 20, 10))
+        copayment[from_75 <= told_on] = percent_75[from_75 <= told_on]
+        return Rates(told_on, from_70, from_75, copayment, preschool)
+
+    def surnames(self, person: Ints) -> Ints:
+        """Return the number of each one's surname; some who moved in with a family have brought their own."""
+        household = self._people.household[person].astype(np.int64)
+        own = (person != self._people.first[household]) & (self._draws.share("own surname", person) < 0.04)
+        share = np.where(own, self._draws.share("brought", person), self._draws.share("surname", household))
+        return np.searchsorted(words().surname_edges, share, side="right").astype(np.int64)
+
+    def given(self, person: Ints, surname: Ints) -> Ints:
+        """Return the number of each one's given name, of the sex and the era or the language."""
+        era = np.searchsorted(POOL_STARTS, days.calendar_year(self._people.birth[person].astype(np.int64)), side="right")
+        pool = words().pools[surname]
+        group = GivenNames.group(self._people.female[person].astype(np.int64), np.where(pool < 0, era, pool))
+        return words().given.pick(group, self._draws.share("given name", person))
+
+    def addresses(self, person: Ints, style: str, wave_dash: bool) -> pl.Series:
+        """Return the addresses; a system may write 三丁目 and 番地 with words or with hyphens."""
+        household = self._people.household[person].astype(np.int64)
+        home = self._people.home[household].astype(np.int64)
+        block, lot, house = (self._draws.below(part, household, n) + 1 for part, n in (("block", 6), ("lot", 40), ("house", 30)))
+        town = self._draws.below("town", household, len(TOWNS))
+        flat = self._draws.share("flat", household) < 0.3
+        building = np.where(flat, self._draws.below("building", household, len(BUILDINGS)) + 1, 0)
+        room = np.where(flat, self._draws.below("floor", household, 9) * 20 + self._draws.below("room", household, 8) + 21, 0)
+        parts = [self._cities.gather(home), _TOWNS.gather(town)]
+        for number, end in zip((block, lot, house), _counters(style), strict=True):
+            parts.append(_numbers(style == "half", end).gather(number))
+        parts += [_buildings(wave_dash).gather(building), _rooms(style == "half").gather(room)]
+        return pl.select(pl.concat_str(parts)).to_series()
+
+    def postal_codes(self, person: Ints) -> pl.Series:
+        """Return the postal codes: the prefecture's first digits, then the municipality's and the town's."""
+        household = self._people.household[person].astype(np.int64)
+        home = self._people.home[household].astype(np.int64)
+        town = self._draws.below("town", household, len(TOWNS))
+        return pl.select(
+            pl.concat_str(self._postal_prefixes.gather(home), _four_digits().gather((home * 41 + town) % 10_000))
+        ).to_series()
+
+    @property
+    def _cities(self) -> pl.Series:
+        return pl.Series([PREFECTURES[i.prefecture].name + i.municipality for i in self._insurers])
+
+    @property
+    def _postal_prefixes(self) -> pl.Series:
+        return pl.Series([f"{PREFECTURES[i.prefecture].postal_prefix}{n % 10}-" for n, i in enumerate(self._insurers)])
+
+    def _holder(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
+        person, table = cover.person, words()
+        surname = self.surnames(person)
+        given = self.given(person, surname)
+        family = {"registered": table.registered, "cp932": table.cp932, "plain": table.plain}[writes.spelling]
+        written = family.gather(surname)
+        if writes.spelling == "plain":
+            lost = self._draws.share("glyph", person) < _LOST_GLYPH_SHARE
+            written = written.zip_with(pl.Series(~lost), table.lost.gather(surname))
+        wave_dash = writes.encoding == "utf-8" and writes.wareki
+        return {
+            "氏名": _joined(written, "　", table.given_written.gather(given)),
+            "氏名カナ": _joined(table.kana.gather(surname), " ", table.given_kana.gather(given)),
+            "生年月日": _dates(writes.wareki, cover.birth),
+            "性別": _choice(self._people.female[person], "1", "2"),
+            "郵便番号": self.postal_codes(person),
+            "住所": self.addresses(person, writes.addresses, wave_dash),
+        }
+
+    def _insured_number(self, insurer: int, cover: _Cover) -> dict[str, pl.Series | pl.Expr]:
+        writes = self._insurers[insurer]
+        office = self._draws.below(f"office of {insurer}", cover.leader, 9999) + 1
+        # An odd factor that 5 does not divide makes a permutation: no two of an insurer's numbers are the same.
+        space = 10**self._number_width
+        factor, shift = 7_919 + 10 * insurer, 104_729 * (insurer + 1)
+        number = (cover.leader * factor + shift) % space
+        branch = np.where(cover.leader == cover.person, 1, cover.person - cover.leader + 1)
+        elderly = writes.scheme.code == ELDERLY
+        return {
+            "記号": _symbols(writes, office),
+            "番号": _digits(number, self._number_width, writes.numbers),
+            "枝番": pl.lit("") if elderly else pl.Series([f"{n:02d}" for n in range(10)]).gather(branch),
+        }
+
+    def _coverage(self, writes: Insurer, cover: _Cover, earlier: Flags) -> dict[str, pl.Series | pl.Expr]:
+        scheme, rates = writes.scheme, cover.rates
+        valid_from, through = cover.acquired, np.zeros(len(cover.person), dtype=np.int64)
+        if scheme.yearly:
+            valid_from = np.maximum(cover.acquired, days.year_start(rates.told_on, 8))
+            through = self._through(writes, cover, valid_from)
+        card_class = pl.lit(scheme.card_class.value)
+        if scheme.code == MUNICIPAL:
+            short = self._draws.share("short term", cover.leader) < 0.01
+            card_class = _choice(short, CardClass.GENERAL.value, CardClass.SHORT_TERM.value)
+        return {
+            "本人家族区分": _choice(cover.leader == cover.person, "2", "1"),
+            "被保険者証区分": card_class,
+            "資格取得日": _dates(writes.wareki, cover.acquired),
+            "資格喪失日": _dates(writes.wareki, cover.lost),
+            "喪失事由": self._reasons(cover, earlier),
+            "負担割合": _percent(cover.rates.copayment),
+            "証交付日": _dates(writes.wareki, valid_from),
+            "証有効開始日": _dates(writes.wareki, valid_from),
+            "証有効終了日": _dates(writes.wareki, through),
+        }
+
+    def _through(self, writes: Insurer, cover: _Cover, valid_from: Ints) -> Ints:
+        """Return the last day of a certificate: 31 July, or the day before the elderly scheme takes over."""
+        july = days.plus_years(days.year_start(cover.rates.told_on, 8), 1) - 1
+        if writes.scheme.code != ELDERLY:
+            july = np.minimum(july, cover.rates.from_75 - 1)
+        return np.maximum(july, valid_from)
+
+    def _reasons(self, cover: _Cover, earlier: Flags) -> pl.Series:
+        share = self._draws.share("loss reason", cover.leader)
+        old = self._today - self._people.birth[cover.leader].astype(np.int64) > 75 * 365
+        # Death takes the coverage of one, so only those who share their number with nobody have died here.
+        died = old & (share < 0.9)
+        code = np.where(died, 0, np.where(share < 0.3, 1, 3))
+        code = np.where(cover.lost == 0, 4, np.where(earlier, 2, code))
+        return pl.Series([*LossReason, ""], dtype=pl.String).gather(code)
+
+    def _limit(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
+        rates, marks = cover.rates, self._people.marks[cover.person]
+        holds = ((marks & Mark.LIMIT) > 0) & (cover.lost == 0)
+        young = rates.told_on < rates.from_70
+        category = np.zeros(len(cover.person), dtype=np.int64)
+        share = self._draws.share("limit category", cover.leader)
+        for group, weighted in _CATEGORIES.items():
+            mine = young if group == "young" else ~young & (rates.copayment == group)
+            picked = np.searchsorted(edges([w for _, w in weighted]), share[mine], side="right")
+            category[mine] = np.array([_CODES.index(code) for code, _ in weighted])[picked]
+        low = np.isin(category, [_CODES.index(code) for code in _LOW_INCOME])
+        start = np.maximum(cover.acquired, days.year_start(rates.told_on, 8))
+        start = np.where(young, start, np.maximum(start, rates.from_70))
+        through = self._through(writes, cover, start)
+        through = np.where(young, np.maximum(np.minimum(through, rates.from_70 - 1), start), through)
+        stays = low & (self._draws.share("long stay", cover.person) < 0.1)
+        return {
+            "限度額証区分": pl.Series(["", "01", "02"]).gather(np.where(holds, 1 + low, 0)),
+            "限度額適用区分": pl.Series(_CODES).gather(np.where(holds, category, 0)),
+            "限度額有効開始日": _dates(writes.wareki, np.where(holds, start, 0)),
+            "限度額有効終了日": _dates(writes.wareki, np.where(holds, through, 0)),
+            "長期入院該当日": _dates(writes.wareki, np.where(holds & stays, start, 0)),
+        }
+
+    def _disease(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
+        holds = ((self._people.marks[cover.person] & Mark.DISEASE) > 0) & (cover.lost == 0)
+        disease = self._draws.pick("which disease", cover.person, [97, 2, 1]) + 1
+        young = cover.rates.told_on < cover.rates.from_70
+        upper = young & (self._draws.share("limit category", cover.leader) < 0.11)  # A01 and A02
+        cap = np.where((disease == 1) & upper, 2, 1)
+        start = cover.acquired
+        through = self._through(writes, cover, start) if writes.scheme.yearly else np.zeros(len(start), dtype=np.int64)
+        return {
+            "特定疾病区分": pl.Series(["", "1", "2", "3"]).gather(np.where(holds, disease, 0)),
+            "特定疾病自己負担額": pl.Series(["", "10000", "20000"]).gather(np.where(holds, cap, 0)),
+            "特定疾病有効開始日": _dates(writes.wareki, np.where(holds, start, 0)),
+            "特定疾病有効終了日": _dates(writes.wareki, np.where(holds, through, 0)),
+        }
+
+    def _elderly(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
+        rates = cover.rates
+        holds = (rates.from_70 <= rates.told_on) & (rates.told_on < rates.from_75) & (cover.lost == 0)
+        start = np.maximum(np.maximum(cover.acquired, days.year_start(rates.told_on, 8)), rates.from_70)
+        through = self._through(writes, cover, start)
+        return {
+            "高齢負担割合": _percent(np.where(holds, rates.copayment, 0)),
+            "高齢有効開始日": _dates(writes.wareki, np.where(holds, start, 0)),
+            "高齢有効終了日": _dates(writes.wareki, np.where(holds, through, 0)),
+        }
+
+
+def linkage_codes(draws: Draws, person: Ints) -> pl.Series:
+    """Return the opaque codes: sixteen letters, never a digit, so that none can look like a My Number."""
+    bits = draws.bits("linkage", person)
+    parts = [_letters().gather((bits >> np.uint64(shift)) & np.uint64(0xFFFF)) for shift in (48, 32, 16, 0)]
+    return pl.select(pl.concat_str(parts)).to_series()
+
+
+def _dates(wareki: bool, numbers: Ints) -> pl.Series:
+    return _written_days(wareki).gather(numbers)
+
+
+def _percent(percents: Ints) -> pl.Series:
+    return pl.Series(["", "010", "020", "030"]).gather(percents // 10)
+
+
+def _choice(flags: Flags, no: str, yes: str) -> pl.Series:
+    return pl.Series([no, yes]).gather(flags.astype(np.uint8))
+
+
+def _joined(left: pl.Series, between: str, right: pl.Series) -> pl.Series:
+    return pl.select(pl.concat_str([left, right], separator=between)).to_series()
+
+
+def _symbols(writes: Insurer, office: Ints) -> pl.Series | pl.Expr:
+    if writes.symbols == "none":
+        return pl.lit("")
+    if writes.symbols == "kanji":
+        # A municipality's symbol is its name without the kind of municipality.
+        return pl.lit(writes.municipality[:-1] or "国保")
+    if writes.symbols == "hyphen":
+        halves = [_numbers(False, "", 2).gather(office // 100), _numbers(False, "", 2).gather(office % 100)]
+        return pl.select(pl.concat_str(halves, separator="－")).to_series()
+    if writes.symbols == "full":
+        return _four_digits(full=True).gather(office)
+    digits = _four_digits().gather(office)
+    return _joined(pl.select(pl.repeat("0" if writes.symbols == "zeros" else "2117", len(digits))).to_series(), "", digits)
+
+
+def _digits(number: Ints, width: int, style: str) -> pl.Series:
+    if style == "half":
+        return pl.Series(number).cast(pl.String)
+    full = style == "full"
+    upper, middle, lower = number // 10**8, number // 10**4 % 10**4, number % 10**4
+    parts = [_four_digits(full).gather(middle), _four_digits(full).gather(lower)]
+    if width > 8:
+        parts.insert(0, _numbers(not full, "").gather(upper))
+    return pl.select(pl.concat_str(parts)).to_series()
+
+
+def _counters(style: str) -> tuple[str, str, str]:
+    hyphens = ("－", "－", "")
+    return {
+        "counters": ("丁目", "番", "号"),
+        "mixed": ("丁目", "－", ""),
+        "hyphens": hyphens,
+        "half": ("-", "-", ""),
+    }[style]  # type: ignore[return-value]
+
+
+@cache
+def _written_days(wareki: bool) -> pl.Series:
+    return days.written(wareki)
+
+
+@cache
+def _letters() -> pl.Series:
+    return pl.Series(["".join(four) for four in product("ABCDEFGHJKLMNPQR", repeat=4)])
+
+
+@cache
+def _four_digits(full: bool = False) -> pl.Series:
+    texts = (f"{n:04d}" for n in range(10_000))
+    return pl.Series([t.translate(_FULL_DIGITS) for t in texts] if full else list(texts))
+
+
+@cache
+def _numbers(half: bool, end: str, width: int = 1) -> pl.Series:
+    texts = (f"{n:0{width}d}" for n in range(100))
+    return pl.Series([(t if half else t.translate(_FULL_DIGITS)) + end for t in texts])
+
+
+@cache
+def _buildings(wave_dash: bool) -> pl.Series:
+    return pl.Series(["", *("　" + (b.replace("～", "〜") if wave_dash else b) for b in BUILDINGS)])
+
+
+@cache
+def _rooms(half: bool) -> pl.Series:
+    # Room 1 of floor 1 has number 21, that of floor 2 number 41; 0 is a house of its own.
+    texts = [f"{n // 20}{n % 20:02d}" for n in range(200)]
+    return pl.Series(["", *((t if half else t.translate(_FULL_DIGITS)) + "号" for t in texts[1:])])
+
+
+_TOWNS: Final = pl.Series(TOWNS)
