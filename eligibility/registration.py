@@ -81,9 +81,9 @@ async def register(
             ),
         )  # fmt: skip
     if holder != person:
-        refused = CardRegisteredElsewhere()
-        refused.audited = True
-        raise refused
+        elsewhere = CardRegisteredElsewhere()
+        elsewhere.audited = True
+        raise elsewhere
     return CardRegistration(registered_at=now, already_registered=not is_new)
 
 

@@ -108,7 +108,7 @@ async def verify_card(centre: Centre, terminal: Terminal, request: VerificationR
     )
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, request.method, asked_for, known_at, standing.outcome, holder.person_id,
-        standing.coverage and standing.coverage.coverage_id, card.card_key,
+        _coverage_id(standing), card.card_key,
     )  # fmt: skip
 
     # (10) durable and single use
@@ -136,7 +136,7 @@ async def verify_number(
     grants = decide_grants((), outcome=standing.outcome, by_card=False, certificate_in_grace=False, now=now)
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, Method.NUMBER, asked_for, known_at, standing.outcome,
-        _only_person(standing, matches.asked), standing.coverage and standing.coverage.coverage_id, None,
+        _only_person(standing, matches.asked), _coverage_id(standing), None,
     )  # fmt: skip
     await centre.recorder.record(
         Entry(_event(EventKind.NUMBER_VERIFICATION, terminal, record, now), verification=record)
@@ -183,6 +183,10 @@ def _times(asked_for: date | None, known_at: datetime | None, now: datetime) -> 
     if known_at is not None and known_at > now:
         raise KnownInFuture
     return asked_for or day_in_japan(now), known_at or now
+
+
+def _coverage_id(standing: Standing) -> int | None:
+    return standing.coverage.coverage_id if standing.coverage else None
 
 
 def _only_person(standing: Standing, asked: tuple[Any, ...]) -> PersonId | None:

@@ -40,7 +40,7 @@ class LeafProfile:
     key_size: int = 2048
     public_exponent: int = 65537
     hash_algorithm: hashes.SHA256 | hashes.SHA384 | hashes.SHA512 = field(default_factory=hashes.SHA256)
-    pss: bool = False  # signed by RSASSA-PSS instead of PKCS #1 v1.5
+    pss: bool = False  # signed by RSASSA-PSS (no salt: the same bytes each time) instead of PKCS #1 v1.5
     issuer: x509.Name | None = None  # None: the authority's own name
 
 
@@ -142,7 +142,7 @@ class Authority:
         builder = _builder(subject, issuer, key, serial, not_before, not_after)
         for extension, critical in self._extensions_of(profile):
             builder = builder.add_extension(extension, critical)
-        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH) if profile.pss else None
+        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), 0) if profile.pss else None
         return KeyPair(builder.sign(self.key, profile.hash_algorithm, rsa_padding=scheme), key)
 
     def crl(

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for the demo, the tests and the benchmarks: embedded ones, unless the environment names others."""
+"""PostgreSQL and Redis for demo, tests and benchmarks: embedded ones, unless the environment names others."""
 
 import os
 import socket

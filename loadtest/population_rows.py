@@ -1,21 +1,18 @@
 """Writes coverages of the synthetic nation as records of the eligibility layout, edition 1, a block of them at a time."""
 
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import product
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from eligibility.domain.codes import CardClass, LossReason
 from loadtest import population_days as days
-from loadtest.names import POOL_STARTS, GivenNames, given_names, surnames
 from loadtest.population_draws import Draws, Flags, Ints, edges
+from loadtest.population_holders import Holders, words
 from loadtest.population_insurers import ELDERLY, MUNICIPAL, Insurer
-from loadtest.population_people import Mark, People, Story
-from loadtest.population_places import BUILDINGS, PREFECTURES, TOWNS
+from loadtest.population_people import Mark, People
+from loadtest.population_texts import choice, dates, digits, joined, percents, symbols
 
 COLUMNS: Final = (
     "レコード種別", "保険者番号", "記号", "番号", "枝番", "紐付番号", "氏名", "氏名カナ", "生年月日", "性別", "郵便番号", "住所",
@@ -24,9 +21,7 @@ COLUMNS: Final = (
     "特定疾病有効開始日", "特定疾病有効終了日", "高齢負担割合", "高齢有効開始日", "高齢有効終了日", "未就学区分", "閲覧抑止",
 )  # fmt: skip
 
-_FOREIGN_SHARE: Final = 0.022
 _LOST_GLYPH_SHARE: Final = 0.03  # of names a plain system cannot spell: a ● stands in the name
-_FULL_DIGITS: Final = str.maketrans("0123456789", "０１２３４５６７８９")
 # Income categories and how often: below 70; then from 70 by the share one pays.
 _CATEGORIES: Final = {
     "young": (("A01", 3), ("A02", 8), ("A03", 37), ("A04", 32), ("A05", 20)),
@@ -36,7 +31,6 @@ _CATEGORIES: Final = {
 }
 _CODES: Final = ("", *sorted({code for group in _CATEGORIES.values() for code, _ in group}))
 _LOW_INCOME: Final = ("A05", "B05", "B06")  # whose certificates reduce the standard charge too
-_HIGH_INCOME: Final = ("A01", "A02")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,45 +56,12 @@ class _Cover:
     rates: Rates
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The tables that records take their words from; rows are numbers into them."""
-
-    registered: pl.Series
-    cp932: pl.Series
-    plain: pl.Series
-    lost: pl.Series
-    kana: pl.Series
-    pools: Ints  # of each surname the pool of given names, -1 for the era's
-    surname_edges: NDArray[np.float64]
-    given: GivenNames = field(repr=False)
-    given_written: pl.Series
-    given_kana: pl.Series
-
-
-@cache
-def words() -> Words:
-    """Return the word tables, made once."""
-    family, given = surnames(_FOREIGN_SHARE), given_names()
-    return Words(
-        registered=pl.Series([s.registered for s in family]),
-        cp932=pl.Series([s.cp932 for s in family]),
-        plain=pl.Series([s.plain for s in family]),
-        lost=pl.Series([s.lost for s in family]),
-        kana=pl.Series([s.kana for s in family]),
-        pools=np.array([-1 if s.pool is None else s.pool for s in family], dtype=np.int64),
-        surname_edges=edges([s.weight for s in family]),
-        given=given,
-        given_written=pl.Series(given.written),
-        given_kana=pl.Series(given.kana),
-    )
-
-
 class RowWriter:
     """Turns positions of coverages into records, each insurer's in its own habits."""
 
     def __init__(self, people: People, insurers: tuple[Insurer, ...], draws: Draws, today: int) -> None:
         self._people, self._insurers, self._draws, self._today = people, insurers, draws, today
+        self.holders = Holders(people, insurers, draws)
         self._number_width = 7 if len(people.birth) < 10**7 else 9
 
     def records(self, insurer: int, person: Ints, earlier: Flags) -> pl.DataFrame:
@@ -117,17 +78,18 @@ class RowWriter:
             "レコード種別": pl.lit("1"),
             "保険者番号": pl.lit(digits),
             **self._insured_number(insurer, cover),
-            "紐付番号": linkage_codes(self._draws, person),
+            "紐付番号": self.holders.linkage_codes(person),
             **self._holder(writes, cover),
             **self._coverage(writes, cover, earlier),
             **self._limit(writes, cover),
             **self._disease(writes, cover),
             **self._elderly(writes, cover),
-            "未就学区分": _choice(rates.preschool, "0" if writes.numbers == "half" else "", "1"),
-            "閲覧抑止": _choice((people.marks[person] & Mark.SUSPENDED) > 0, "", "1"),
+            "未就学区分": choice(rates.preschool, "0" if writes.numbers == "half" else "", "1"),
+            "閲覧抑止": choice((people.marks[person] & Mark.SUSPENDED) > 0, "", "1"),
         }
-        frame = pl.select(**{name: columns[name] for name in COLUMNS if isinstance(columns[name], pl.Series)})
-        return frame.with_columns(**{n: c for n, c in columns.items() if isinstance(c, pl.Expr)}).select(COLUMNS)
+        series = {name: column for name, column in columns.items() if isinstance(column, pl.Series)}
+        same = {name: column for name, column in columns.items() if isinstance(column, pl.Expr)}
+        return pl.DataFrame(series).with_columns(**same).select(COLUMNS)
 
     def rates(self, person: Ints, birth: Ints, acquired: Ints, lost: Ints) -> Rates:
         """Return what follows from age: on today, or on the first or last day of what is not in force today."""
@@ -144,56 +106,10 @@ class RowWriter:
         copayment[from_75 <= told_on] = percent_75[from_75 <= told_on]
         return Rates(told_on, from_70, from_75, copayment, preschool)
 
-    def surnames(self, person: Ints) -> Ints:
-        """Return the number of each one's surname; some who moved in with a family have brought their own."""
-        household = self._people.household[person].astype(np.int64)
-        own = (person != self._people.first[household]) & (self._draws.share("own surname", person) < 0.04)
-        share = np.where(own, self._draws.share("brought", person), self._draws.share("surname", household))
-        return np.searchsorted(words().surname_edges, share, side="right").astype(np.int64)
-
-    def given(self, person: Ints, surname: Ints) -> Ints:
-        """Return the number of each one's given name, of the sex and the era or the language."""
-        era = np.searchsorted(POOL_STARTS, days.calendar_year(self._people.birth[person].astype(np.int64)), side="right")
-        pool = words().pools[surname]
-        group = GivenNames.group(self._people.female[person].astype(np.int64), np.where(pool < 0, era, pool))
-        return words().given.pick(group, self._draws.share("given name", person))
-
-    def addresses(self, person: Ints, style: str, wave_dash: bool) -> pl.Series:
-        """Return the addresses; a system may write 三丁目 and 番地 with words or with hyphens."""
-        household = self._people.household[person].astype(np.int64)
-        home = self._people.home[household].astype(np.int64)
-        block, lot, house = (self._draws.below(part, household, n) + 1 for part, n in (("block", 6), ("lot", 40), ("house", 30)))
-        town = self._draws.below("town", household, len(TOWNS))
-        flat = self._draws.share("flat", household) < 0.3
-        building = np.where(flat, self._draws.below("building", household, len(BUILDINGS)) + 1, 0)
-        room = np.where(flat, self._draws.below("floor", household, 9) * 20 + self._draws.below("room", household, 8) + 21, 0)
-        parts = [self._cities.gather(home), _TOWNS.gather(town)]
-        for number, end in zip((block, lot, house), _counters(style), strict=True):
-            parts.append(_numbers(style == "half", end).gather(number))
-        parts += [_buildings(wave_dash).gather(building), _rooms(style == "half").gather(room)]
-        return pl.select(pl.concat_str(parts)).to_series()
-
-    def postal_codes(self, person: Ints) -> pl.Series:
-        """Return the postal codes: the prefecture's first digits, then the municipality's and the town's."""
-        household = self._people.household[person].astype(np.int64)
-        home = self._people.home[household].astype(np.int64)
-        town = self._draws.below("town", household, len(TOWNS))
-        return pl.select(
-            pl.concat_str(self._postal_prefixes.gather(home), _four_digits().gather((home * 41 + town) % 10_000))
-        ).to_series()
-
-    @property
-    def _cities(self) -> pl.Series:
-        return pl.Series([PREFECTURES[i.prefecture].name + i.municipality for i in self._insurers])
-
-    @property
-    def _postal_prefixes(self) -> pl.Series:
-        return pl.Series([f"{PREFECTURES[i.prefecture].postal_prefix}{n % 10}-" for n, i in enumerate(self._insurers)])
-
     def _holder(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
         person, table = cover.person, words()
-        surname = self.surnames(person)
-        given = self.given(person, surname)
+        surname = self.holders.surnames(person)
+        given = self.holders.given(person, surname)
         family = {"registered": table.registered, "cp932": table.cp932, "plain": table.plain}[writes.spelling]
         written = family.gather(surname)
         if writes.spelling == "plain":
@@ -201,12 +117,12 @@ class RowWriter:
             written = written.zip_with(pl.Series(~lost), table.lost.gather(surname))
         wave_dash = writes.encoding == "utf-8" and writes.wareki
         return {
-            "氏名": _joined(written, "　", table.given_written.gather(given)),
-            "氏名カナ": _joined(table.kana.gather(surname), " ", table.given_kana.gather(given)),
-            "生年月日": _dates(writes.wareki, cover.birth),
-            "性別": _choice(self._people.female[person], "1", "2"),
-            "郵便番号": self.postal_codes(person),
-            "住所": self.addresses(person, writes.addresses, wave_dash),
+            "氏名": joined(written, "　", table.given_written.gather(given)),
+            "氏名カナ": joined(table.kana.gather(surname), " ", table.given_kana.gather(given)),
+            "生年月日": dates(writes.wareki, cover.birth),
+            "性別": choice(self._people.female[person], "1", "2"),
+            "郵便番号": self.holders.postal_codes(person),
+            "住所": self.holders.addresses(person, writes.addresses, wave_dash),
         }
 
     def _insured_number(self, insurer: int, cover: _Cover) -> dict[str, pl.Series | pl.Expr]:
@@ -219,8 +135,8 @@ class RowWriter:
         branch = np.where(cover.leader == cover.person, 1, cover.person - cover.leader + 1)
         elderly = writes.scheme.code == ELDERLY
         return {
-            "記号": _symbols(writes, office),
-            "番号": _digits(number, self._number_width, writes.numbers),
+            "記号": symbols(writes, office),
+            "番号": digits(number, self._number_width, writes.numbers),
             "枝番": pl.lit("") if elderly else pl.Series([f"{n:02d}" for n in range(10)]).gather(branch),
         }
 
@@ -233,17 +149,17 @@ class RowWriter:
         card_class = pl.lit(scheme.card_class.value)
         if scheme.code == MUNICIPAL:
             short = self._draws.share("short term", cover.leader) < 0.01
-            card_class = _choice(short, CardClass.GENERAL.value, CardClass.SHORT_TERM.value)
+            card_class = choice(short, CardClass.GENERAL.value, CardClass.SHORT_TERM.value)
         return {
-            "本人家族区分": _choice(cover.leader == cover.person, "2", "1"),
+            "本人家族区分": choice(cover.leader == cover.person, "2", "1"),
             "被保険者証区分": card_class,
-            "資格取得日": _dates(writes.wareki, cover.acquired),
-            "資格喪失日": _dates(writes.wareki, cover.lost),
+            "資格取得日": dates(writes.wareki, cover.acquired),
+            "資格喪失日": dates(writes.wareki, cover.lost),
             "喪失事由": self._reasons(cover, earlier),
-            "負担割合": _percent(cover.rates.copayment),
-            "証交付日": _dates(writes.wareki, valid_from),
-            "証有効開始日": _dates(writes.wareki, valid_from),
-            "証有効終了日": _dates(writes.wareki, through),
+            "負担割合": percents(cover.rates.copayment),
+            "証交付日": dates(writes.wareki, valid_from),
+            "証有効開始日": dates(writes.wareki, valid_from),
+            "証有効終了日": dates(writes.wareki, through),
         }
 
     def _through(self, writes: Insurer, cover: _Cover, valid_from: Ints) -> Ints:
@@ -281,9 +197,9 @@ class RowWriter:
         return {
             "限度額証区分": pl.Series(["", "01", "02"]).gather(np.where(holds, 1 + low, 0)),
             "限度額適用区分": pl.Series(_CODES).gather(np.where(holds, category, 0)),
-            "限度額有効開始日": _dates(writes.wareki, np.where(holds, start, 0)),
-            "限度額有効終了日": _dates(writes.wareki, np.where(holds, through, 0)),
-            "長期入院該当日": _dates(writes.wareki, np.where(holds & stays, start, 0)),
+            "限度額有効開始日": dates(writes.wareki, np.where(holds, start, 0)),
+            "限度額有効終了日": dates(writes.wareki, np.where(holds, through, 0)),
+            "長期入院該当日": dates(writes.wareki, np.where(holds & stays, start, 0)),
         }
 
     def _disease(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
@@ -297,8 +213,8 @@ class RowWriter:
         return {
             "特定疾病区分": pl.Series(["", "1", "2", "3"]).gather(np.where(holds, disease, 0)),
             "特定疾病自己負担額": pl.Series(["", "10000", "20000"]).gather(np.where(holds, cap, 0)),
-            "特定疾病有効開始日": _dates(writes.wareki, np.where(holds, start, 0)),
-            "特定疾病有効終了日": _dates(writes.wareki, np.where(holds, through, 0)),
+            "特定疾病有効開始日": dates(writes.wareki, np.where(holds, start, 0)),
+            "特定疾病有効終了日": dates(writes.wareki, np.where(holds, through, 0)),
         }
 
     def _elderly(self, writes: Insurer, cover: _Cover) -> dict[str, pl.Series]:
@@ -307,103 +223,7 @@ class RowWriter:
         start = np.maximum(np.maximum(cover.acquired, days.year_start(rates.told_on, 8)), rates.from_70)
         through = self._through(writes, cover, start)
         return {
-            "高齢負担割合": _percent(np.where(holds, rates.copayment, 0)),
-            "高齢有効開始日": _dates(writes.wareki, np.where(holds, start, 0)),
-            "高齢有効終了日": _dates(writes.wareki, np.where(holds, through, 0)),
+            "高齢負担割合": percents(np.where(holds, rates.copayment, 0)),
+            "高齢有効開始日": dates(writes.wareki, np.where(holds, start, 0)),
+            "高齢有効終了日": dates(writes.wareki, np.where(holds, through, 0)),
         }
-
-
-def linkage_codes(draws: Draws, person: Ints) -> pl.Series:
-    """Return the opaque codes: sixteen letters, never a digit, so that none can look like a My Number."""
-    bits = draws.bits("linkage", person)
-    parts = [_letters().gather((bits >> np.uint64(shift)) & np.uint64(0xFFFF)) for shift in (48, 32, 16, 0)]
-    return pl.select(pl.concat_str(parts)).to_series()
-
-
-def _dates(wareki: bool, numbers: Ints) -> pl.Series:
-    return _written_days(wareki).gather(numbers)
-
-
-def _percent(percents: Ints) -> pl.Series:
-    return pl.Series(["", "010", "020", "030"]).gather(percents // 10)
-
-
-def _choice(flags: Flags, no: str, yes: str) -> pl.Series:
-    return pl.Series([no, yes]).gather(flags.astype(np.uint8))
-
-
-def _joined(left: pl.Series, between: str, right: pl.Series) -> pl.Series:
-    return pl.select(pl.concat_str([left, right], separator=between)).to_series()
-
-
-def _symbols(writes: Insurer, office: Ints) -> pl.Series | pl.Expr:
-    if writes.symbols == "none":
-        return pl.lit("")
-    if writes.symbols == "kanji":
-        # A municipality's symbol is its name without the kind of municipality.
-        return pl.lit(writes.municipality[:-1] or "国保")
-    if writes.symbols == "hyphen":
-        halves = [_numbers(False, "", 2).gather(office // 100), _numbers(False, "", 2).gather(office % 100)]
-        return pl.select(pl.concat_str(halves, separator="－")).to_series()
-    if writes.symbols == "full":
-        return _four_digits(full=True).gather(office)
-    digits = _four_digits().gather(office)
-    return _joined(pl.select(pl.repeat("0" if writes.symbols == "zeros" else "2117", len(digits))).to_series(), "", digits)
-
-
-def _digits(number: Ints, width: int, style: str) -> pl.Series:
-    if style == "half":
-        return pl.Series(number).cast(pl.String)
-    full = style == "full"
-    upper, middle, lower = number // 10**8, number // 10**4 % 10**4, number % 10**4
-    parts = [_four_digits(full).gather(middle), _four_digits(full).gather(lower)]
-    if width > 8:
-        parts.insert(0, _numbers(not full, "").gather(upper))
-    return pl.select(pl.concat_str(parts)).to_series()
-
-
-def _counters(style: str) -> tuple[str, str, str]:
-    hyphens = ("－", "－", "")
-    return {
-        "counters": ("丁目", "番", "号"),
-        "mixed": ("丁目", "－", ""),
-        "hyphens": hyphens,
-        "half": ("-", "-", ""),
-    }[style]  # type: ignore[return-value]
-
-
-@cache
-def _written_days(wareki: bool) -> pl.Series:
-    return days.written(wareki)
-
-
-@cache
-def _letters() -> pl.Series:
-    return pl.Series(["".join(four) for four in product("ABCDEFGHJKLMNPQR", repeat=4)])
-
-
-@cache
-def _four_digits(full: bool = False) -> pl.Series:
-    texts = (f"{n:04d}" for n in range(10_000))
-    return pl.Series([t.translate(_FULL_DIGITS) for t in texts] if full else list(texts))
-
-
-@cache
-def _numbers(half: bool, end: str, width: int = 1) -> pl.Series:
-    texts = (f"{n:0{width}d}" for n in range(100))
-    return pl.Series([(t if half else t.translate(_FULL_DIGITS)) + end for t in texts])
-
-
-@cache
-def _buildings(wave_dash: bool) -> pl.Series:
-    return pl.Series(["", *("　" + (b.replace("～", "〜") if wave_dash else b) for b in BUILDINGS)])
-
-
-@cache
-def _rooms(half: bool) -> pl.Series:
-    # Room 1 of floor 1 has number 21, that of floor 2 number 41; 0 is a house of its own.
-    texts = [f"{n // 20}{n % 20:02d}" for n in range(200)]
-    return pl.Series(["", *((t if half else t.translate(_FULL_DIGITS)) + "号" for t in texts[1:])])
-
-
-_TOWNS: Final = pl.Series(TOWNS)

@@ -7,9 +7,7 @@ from eligibility.wire.problems import Sentence
 
 
 def _row(status: int, title: str, staff: tuple[str, str], vendor: tuple[str, str]) -> ProblemText:
-    return ProblemText(
-        status, title, Sentence(ja=staff[0], en=staff[1]), Sentence(ja=vendor[0], en=vendor[1])
-    )
+    return ProblemText(status, title, Sentence(ja=staff[0], en=staff[1]), Sentence(ja=vendor[0], en=vendor[1]))
 
 
 _TRY_AGAIN = (
@@ -21,12 +19,16 @@ _USE_NUMBER = (
     "This card cannot be used. Please check by the number on the insurance document.",
 )
 
-PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
+PROBLEMS: Mapping[str, ProblemText] = {
+    **COMMON_PROBLEMS,
     "challenge_malformed": _row(
         401,
         "The challenge is malformed",
         _TRY_AGAIN,
-        ("challenge はこのセンターが発行した値をそのまま送ってください。", "Send the challenge exactly as it was issued."),
+        (
+            "challenge はこのセンターが発行した値をそのまま送ってください。",
+            "Send the challenge exactly as it was issued.",
+        ),
     ),
     "challenge_forged": _row(
         401,
@@ -41,27 +43,36 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
         401,
         "The challenge has expired",
         _TRY_AGAIN,
-        ("challenge の有効期間(120秒)が過ぎています。新しく取得してください。", "The challenge's 120 s are over; fetch a new one."),
+        (
+            "challenge の有効期間(120秒)が過ぎています。新しく取得してください。",
+            "The challenge's 120 s are over; fetch a new one.",
+        ),
     ),
     "challenge_replayed": _row(
         401,
         "The challenge was used before",
         _TRY_AGAIN,
-        ("challenge は一度しか使えません。新しいものに署名し直してください。", "A challenge is good for one signature; sign a new one."),
+        (
+            "challenge は一度しか使えません。新しいものに署名し直してください。",
+            "A challenge is good for one signature; sign a new one.",
+        ),
     ),
     "certificate_malformed": _row(
         401,
         "The certificate cannot be read",
         _USE_NUMBER,
-        ("certificate は利用者証明用電子証明書の DER でなければなりません。", "certificate must be the DER of the user-authentication certificate."),
+        (
+            "certificate は利用者証明用電子証明書の DER でなければなりません。",
+            "certificate must be the DER of the user-authentication certificate.",
+        ),
     ),
     "certificate_profile": _row(
         401,
         "The certificate is not for user authentication",
         _USE_NUMBER,
         (
-            "利用者証明用電子証明書(鍵用途 digitalSignature、証明書ポリシー …8.5.1.3.30)を送ってください。署名用は使えません。",
-            "Send the user-authentication certificate (key usage digitalSignature, policy …8.5.1.3.30), not the signature one.",
+            "署名用ではなく、利用者証明用電子証明書(証明書ポリシー …8.5.1.3.30)を送ってください。",
+            "Send the user-authentication certificate (policy …8.5.1.3.30), not the signature certificate.",
         ),
     ),
     "issuer_unknown": _row(
@@ -77,7 +88,10 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
             "電子証明書の有効期限が切れています。市区町村の窓口で更新が必要です。資格確認書などの番号で確認してください。",
             "The card's certificate has expired and needs renewal at the municipal office. Please check by number.",
         ),
-        ("有効期限と猶予期間(満了月の3か月後の末日)が過ぎています。", "The certificate and its grace (to the end of the third month after) are over."),
+        (
+            "有効期限と猶予期間(満了月の3か月後の末日)が過ぎています。",
+            "The certificate and its grace (to the end of the third month after) are over.",
+        ),
     ),
     "certificate_not_yet_valid": _row(
         401,
@@ -101,14 +115,17 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
             "カードの失効情報を確認できません。少し待つか、資格確認書などの番号で確認してください。",
             "Whether the card is revoked cannot be told now. Please wait a little, or check by number.",
         ),
-        ("失効リストが1時間以上更新されていません。番号による確認は使えます。", "The revocation list is older than an hour; checks by number still work."),
+        (
+            "失効リストが1時間以上更新されていません。番号による確認は使えます。",
+            "The revocation list is older than an hour; checks by number still work.",
+        ),
     ),
     "signature_refused": _row(
         401,
         "The signature does not hold",
         _TRY_AGAIN,
         (
-            "署名は \"eligibility-verification/v1\" と challenge の連結に対する RSASSA-PKCS1-v1_5 (SHA-256) です。",
+            '署名は "eligibility-verification/v1" と challenge の連結に対する RSASSA-PKCS1-v1_5 (SHA-256) です。',
             'Sign "eligibility-verification/v1" followed by the challenge, RSASSA-PKCS1-v1_5 with SHA-256.',
         ),
     ),
@@ -119,7 +136,10 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
             "このカードは健康保険証としての利用登録がまだです。この端末で登録できます。",
             "This card is not yet registered for health insurance. It can be registered on this terminal.",
         ),
-        ("POST /v1/card-registrations で登録してから、もう一度照会してください。", "Register it by POST /v1/card-registrations, then ask again."),
+        (
+            "POST /v1/card-registrations で登録してから、もう一度照会してください。",
+            "Register it by POST /v1/card-registrations, then ask again.",
+        ),
     ),
     "method_not_by_card": _row(
         422,
@@ -131,16 +151,22 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
         422,
         "known_at lies ahead",
         ("日時を確かめてください。", "Please check the date and time."),
-        ("known_at に未来の時刻は指定できません。端末の時計も確認してください。", "known_at may not lie ahead; check the clock, too."),
+        (
+            "known_at に未来の時刻は指定できません。端末の時計も確認してください。",
+            "known_at may not lie ahead; check the clock, too.",
+        ),
     ),
     "holder_not_found": _row(
         403,
         "Nobody insured matches the card's holder",
         (
             "カードの氏名・生年月日・性別に一致する資格が見つかりません。保険者への届出状況を確認してください。",
-            "No insured person matches the card's name, birth date and sex. Please ask the insurer whether it has reported.",
+            "No insured person matches the card's name, birth date and sex. Please ask the insurer.",
         ),
-        ("氏名・生年月日・性別が一致する加入者がいません。登録していません。", "No insured person agrees in name, birth date and sex. Nothing was registered."),
+        (
+            "氏名・生年月日・性別が一致する加入者がいません。登録していません。",
+            "No insured person agrees in name, birth date and sex. Nothing was registered.",
+        ),
     ),
     "holder_ambiguous": _row(
         403,
@@ -149,7 +175,10 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
             "一致する方が複数いるため登録できません。資格確認書などの番号で確認し、保険者に連絡してください。",
             "Several persons match, so the card was not registered. Please check by number and tell the insurer.",
         ),
-        ("一致する加入者が複数あり、住所でも一人に定まりません。登録していません。", "Several match and the address does not decide. Nothing was registered."),
+        (
+            "一致する加入者が複数あり、住所でも一人に定まりません。登録していません。",
+            "Several match and the address does not decide. Nothing was registered.",
+        ),
     ),
     "card_registered_elsewhere": _row(
         409,
@@ -158,12 +187,18 @@ PROBLEMS: Mapping[str, ProblemText] = COMMON_PROBLEMS | {
             "このカードは別の方の資格に登録されています。保険者に連絡してください。",
             "This card is registered to another person. Please tell the insurer.",
         ),
-        ("登録済みの相手と一致しません。上書きはしていません。", "It is registered to someone else; nothing was overwritten."),
+        (
+            "登録済みの相手と一致しません。上書きはしていません。",
+            "It is registered to someone else; nothing was overwritten.",
+        ),
     ),
     "rate_limited": _row(
         429,
         "Too many look-ups by number",
         ("照会が多すぎます。1分ほど待ってください。", "Too many look-ups. Please wait about a minute."),
-        ("Retry-After の秒数を待ってください。多数の照会には一括照会を使ってください。", "Wait for Retry-After; use bulk checks for many."),
+        (
+            "Retry-After の秒数を待ってください。多数の照会には一括照会を使ってください。",
+            "Wait for Retry-After; use bulk checks for many.",
+        ),
     ),
-}  # fmt: skip
+}

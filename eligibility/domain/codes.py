@@ -10,8 +10,8 @@ class FieldCode(StrEnum):
     ja: str
     en: str
 
-    def __new__(cls, code: str, ja: str, en: str) -> Self:
-        """Make the member; its value is the code alone."""
+    def __new__(cls, code: str, ja: str = "", en: str = "") -> Self:
+        """Make the member; its value is the code alone, by which it is also looked up."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.ja, member.en = ja, en

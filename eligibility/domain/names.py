@@ -35,7 +35,7 @@ def number_key(text: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """Return the form in which two spellings of one address are equal: width, spaces, hyphens; 丁目 and 番地 as hyphens."""
+    """Return the form in which two spellings of one address are equal; 丁目, 番地 and 号 count as hyphens."""
     key = number_key(address)
     for counter in ("丁目", "番地の", "番地", "番", "号"):
         key = key.replace(counter, "-")

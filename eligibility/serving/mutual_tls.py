@@ -31,17 +31,18 @@ class ServerTls:
 class ClientCertificateProtocol(HttpToolsProtocol):
     """Keeps the client certificate of a connection's handshake and puts it into the scope of each of its requests."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read the client certificate once, when the connection is made."""
-        super().connection_made(transport)  # type: ignore[arg-type]
+        super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         der = tls.getpeercert(True) if tls else None
-        self._tls_extension = {"client_cert_chain": [ssl.DER_cert_to_PEM_cert(der)] if der else []}
+        chain = [ssl.DER_cert_to_PEM_cert(der)] if der else []
+        self._extensions: dict[str, dict[object, object]] = {"tls": {"client_cert_chain": chain}}
 
     def on_message_begin(self) -> None:
         """Put the certificate into the new request's scope."""
         super().on_message_begin()
-        self.scope["extensions"] = {"tls": self._tls_extension}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = self._extensions
 
 
 class _Server(uvicorn.Server):

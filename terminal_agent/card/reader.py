@@ -61,6 +61,17 @@ def reader_names() -> list[str]:
         return _names(scard, context)
 
 
+def reader_with_card(wanted: str | None = None, wait_s: float = 30.0) -> str:
+    """Wait for a card without touching it, and return the name of its reader.
+
+    Raises:
+        ReaderServiceDown, ReaderSupportMissing, ReaderMissing, CardMissing: as `card_in_reader`.
+    """
+    scard = _scard()
+    with _context(scard) as context:
+        return _wait_for_card(scard, context, wanted, wait_s)
+
+
 @contextmanager
 def card_in_reader(wanted: str | None = None, wait_s: float = 30.0) -> Iterator["ReaderConnection"]:
     """Wait for a card, hold it alone for the block, and reset it afterwards so that no PIN stays verified.

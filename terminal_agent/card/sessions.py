@@ -11,7 +11,15 @@ from typing import Final, Self
 
 from eligibility.domain.codes import Sex
 from terminal_agent.card import tlv
-from terminal_agent.card.apdu import MAX_EXPECTED, PERFORM_SECURITY_OPERATION, VERIFY, Command, Response, Status
+from terminal_agent.card.apdu import (
+    MAX_EXPECTED,
+    PERFORM_SECURITY_OPERATION,
+    PROPRIETARY_CLASS,
+    VERIFY,
+    Command,
+    Response,
+    Status,
+)
 from terminal_agent.card.connection import (
     Connection,
     exchange,
@@ -131,7 +139,9 @@ class JpkiSession:
         """
         select_file(self._connection, AUTH_KEY_FILE)
         digest_info = SHA256_DIGEST_INFO + sha256(message).digest()
-        command = Command(PERFORM_SECURITY_OPERATION, 0x00, CURRENT_FILE, digest_info, MAX_EXPECTED)
+        command = Command(
+            PERFORM_SECURITY_OPERATION, 0x00, CURRENT_FILE, digest_info, MAX_EXPECTED, cla=PROPRIETARY_CLASS
+        )
         signature = expect_ok(exchange(self._connection, command)).data
         if len(signature) != SIGNATURE_BYTES:
             raise CardDataMalformed

@@ -39,12 +39,12 @@ class VirtualCard:
     def __init__(self, content: CardContent) -> None:
         self._applications = applications(content)
         self._commands = {
-            apdu.SELECT: self._select,
-            apdu.READ_BINARY: self._read_binary,
-            apdu.VERIFY: self._verify,
-            apdu.CHANGE_REFERENCE_DATA: self._change_reference_data,
-            apdu.PERFORM_SECURITY_OPERATION: self._sign,
-            apdu.GET_CHALLENGE: self._get_challenge,
+            (0x00, apdu.SELECT): self._select,
+            (0x00, apdu.READ_BINARY): self._read_binary,
+            (0x00, apdu.VERIFY): self._verify,
+            (0x00, apdu.CHANGE_REFERENCE_DATA): self._change_reference_data,
+            (apdu.PROPRIETARY_CLASS, apdu.PERFORM_SECURITY_OPERATION): self._sign,
+            (0x00, apdu.GET_CHALLENGE): self._get_challenge,
         }
         self.reset()
 
@@ -80,9 +80,9 @@ class VirtualCard:
             command = Command.parse(raw)
         except MalformedApdu:
             return _only(WRONG_LENGTH)
-        if command.cla != 0:
+        if command.cla not in (0x00, apdu.PROPRIETARY_CLASS):
             return _only(UNKNOWN_CLASS)
-        handler = self._commands.get(command.instruction)
+        handler = self._commands.get((command.cla, command.instruction))
         return _only(UNKNOWN_INSTRUCTION) if handler is None else handler(command)
 
     def _select(self, command: Command) -> Response:

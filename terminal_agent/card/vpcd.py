@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,6 +12,9 @@ from terminal_agent.card.virtual import VirtualCard
 
 DEFAULT_PORT: Final = 35963
 CONNECT_TIMEOUT_S: Final = 5.0
+POWER_UP_TIMEOUT_S: Final = 3.0
+OUT_S: Final = 1.0
+INSERTIONS: Final = 4
 # T=0 and T=1 offered, and the historical bytes of a contactless storage card: pyscard and OpenSC connect with T=1.
 ATR: Final = bytes.fromhex("3B8F8001804F0CA0000003060300030000000068")
 
@@ -26,26 +30,25 @@ class CardInVpcd:
         self._address = (host, port)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._powered = threading.Event()
 
     def insert(self) -> None:
-        """Put the card in: connect to vpcd and answer it from a thread.
+        """Put the card in: connect to vpcd, answer it from a thread, and wait until the reader powered the card up.
 
         Raises:
-            ReaderServiceDown: nothing answers on vpcd's port.
+            ReaderServiceDown: nothing answers on vpcd's port, or pcscd does not power the card up.
         """
         if self._socket is not None:
             return
-        try:
-            connection = socket.create_connection(self._address, CONNECT_TIMEOUT_S)
-        except OSError as error:
-            raise ReaderServiceDown from error
-        # From here on the thread waits as long as the card stays in.
-        connection.settimeout(None)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._card.reset()
-        self._socket = connection
-        self._thread = threading.Thread(target=self._serve, args=(connection,), name="virtual card", daemon=True)
-        self._thread.start()
+        for _ in range(INSERTIONS):
+            self._connect()
+            if self._powered.wait(POWER_UP_TIMEOUT_S):
+                return
+            # pcscd looks at the slot a few times a second: a card that comes back between two looks is overlooked
+            # until it has been out for long enough.
+            self.remove()
+            time.sleep(OUT_S)
+        raise ReaderServiceDown
 
     def remove(self) -> None:
         """Take the card out; whoever is talking to it is told so."""
@@ -67,6 +70,20 @@ class CardInVpcd:
     ) -> None:
         self.remove()
 
+    def _connect(self) -> None:
+        try:
+            connection = socket.create_connection(self._address, CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise ReaderServiceDown from error
+        # From here on the thread waits as long as the card stays in.
+        connection.settimeout(None)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._card.reset()
+        self._powered.clear()
+        self._socket = connection
+        self._thread = threading.Thread(target=self._serve, args=(connection,), name="virtual card", daemon=True)
+        self._thread.start()
+
     def _serve(self, connection: socket.socket) -> None:
         # An OSError is vpcd going away, or `remove` shutting the socket: the card is out either way.
         with contextlib.suppress(OSError):
@@ -79,6 +96,8 @@ class CardInVpcd:
     def _answer(self, message: bytes) -> bytes | None:
         if message in (_POWER_OFF, _POWER_ON, _RESET):
             self._card.reset()
+            if message == _POWER_ON:
+                self._powered.set()
             return None
         if message == _SEND_ATR:
             return ATR

@@ -10,7 +10,9 @@ from eligibility.storage.statements import statements
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["eligibility.storage.queries", "payer_sync.queries"]
 CODE = "".join(
-    path.read_text(encoding="utf-8") for package in ("eligibility", "payer_sync") for path in (ROOT / package).rglob("*.py")
+    path.read_text(encoding="utf-8")
+    for package in ("eligibility", "payer_sync")
+    for path in (ROOT / package).rglob("*.py")
 )
 
 
@@ -31,5 +33,7 @@ def test_every_statement_is_used(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_statement_selects_whatever_there_is(package: str) -> None:
-    whole = [name for name, text in statements(package).items() if "select *" in text.lower().replace("from unnest", "")]
+    whole = [
+        name for name, text in statements(package).items() if "select *" in text.lower().replace("from unnest", "")
+    ]
     assert [n for n in whole if "unnest(" not in statements(package)[n]] == []

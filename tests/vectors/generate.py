@@ -1,4 +1,4 @@
-"""Writes card proofs, right and wrong, with what a verifier must say to each: `python -m tests.vectors.generate FOLDER`.
+"""Writes card proofs, right and wrong, and what to say to each: `python -m tests.vectors.generate FOLDER`.
 
 Keys, serial numbers, times and randomness are fixed, so two runs write the same bytes. `index.json` holds what all
 cases share (terminal, challenge secret, pinned authorities) and the cases; certificates and lists are DER files.
@@ -34,6 +34,7 @@ OTHER_TERMINAL: Final = UUID("01936f2e-0000-7000-8000-000000000002")
 AUTHENTICATED: Final = "authenticated"
 SERIAL: Final = 0x0133C349
 REVOKED_SERIAL: Final = 0x0BAD
+HOLDER: Final = "0" * 16
 SECRET: Final = bytes(range(32))
 _KEYS: Final = Path(__file__).parent / "keys"
 _BOTH_USES: Final = frozenset({"digital_signature", "content_commitment"})
@@ -73,7 +74,7 @@ class Forge:
         self.good = self.auth()
 
     def auth(self, *, key: rsa.RSAPrivateKey | None = None, serial: int = SERIAL, **wrong: object) -> bytes:
-        return self.jpki.issue_auth("0000000000000000", NOW, key=key or self.card, serial=serial, **wrong).der  # type: ignore[arg-type]
+        return self.jpki.issue_auth(HOLDER, NOW, key=key or self.card, serial=serial, **wrong).der  # type: ignore[arg-type]
 
     def sign(self, challenge: bytes, key: rsa.RSAPrivateKey | None = None) -> bytes:
         return (key or self.card).sign(SIGNATURE_CONTEXT + challenge, padding.PKCS1v15(), hashes.SHA256())
@@ -132,10 +133,11 @@ class Forge:
         yield self._case("an authority's", self.auth(ca=True), profile)
         yield self._case("unknown critical extension", self.auth(unknown_critical_extension=True), profile)
         yield self._case("signed by RSA-PSS", self.auth(pss=True), profile)
-        sha1 = resign(
-            self.good, newest, replace_part(2, SHA1_WITH_RSA), algorithm=SHA1_WITH_RSA, hash_algorithm=hashes.SHA1()
+        sha1 = hashes.SHA1()  # noqa: S303
+        with_sha1 = resign(
+            self.good, newest, replace_part(2, SHA1_WITH_RSA), algorithm=SHA1_WITH_RSA, hash_algorithm=sha1
         )
-        yield self._case("signed with SHA-1", sha1, profile)
+        yield self._case("signed with SHA-1", with_sha1, profile)
         for exponent in (1, 3):
             spki = rsa_public_key_info(self.card.public_key().public_numbers().n, exponent)
             expected = malformed if exponent == 1 else profile
@@ -144,25 +146,27 @@ class Forge:
     def _issuer_cases(self) -> Iterator[Case]:
         unknown = "issuer_unknown"
         newest = self.jpki.auth[-1]
-        signature = self.jpki.issue_signature("0000000000000000", NOW, key=self.card, serial=SERIAL).der
+        signature = self.jpki.issue_signature(HOLDER, NOW, key=self.card, serial=SERIAL).der
         yield self._case("a signature certificate", signature, unknown)
         namesake = Authority.create(newest.certificate.subject, NOW - timedelta(days=365), key=self.stranger)
         impostor = Jpki([namesake], [])
-        copy = impostor.issue_auth("0000000000000000", NOW, key=self.card, serial=SERIAL)
+        copy = impostor.issue_auth(HOLDER, NOW, key=self.card, serial=SERIAL)
         yield self._case("an authority of the same name", copy.der, unknown)
-        claimed = impostor.issue_auth(
-            "0000000000000000", NOW, key=self.card, serial=SERIAL, authority_key_id=newest.key_id
-        )
+        claimed = impostor.issue_auth(HOLDER, NOW, key=self.card, serial=SERIAL, authority_key_id=newest.key_id)
         yield self._case("the same, claiming the pinned one's key identifier", claimed.der, unknown)
         own = resign(self.good, self.card)
         yield self._case("a copy signed by the card's own key", own, unknown)
-        yield self._case("one bit of the TBS changed", flip(self.good, 8 * 200), unknown)
+        yield self._case(
+            "another holder in the TBS, by one bit",
+            flip(self.good, 8 * self.good.index(HOLDER.encode("ascii")) + 7),
+            unknown,
+        )
         middle = self.jpki.issue_auth(
             "0000000000000001", NOW, key=self.stranger, ca=True, key_usage=frozenset({"key_cert_sign", "crl_sign"})
         )
         key_id = b"\x01" * 20
         below = Jpki([Authority(middle.certificate, middle.key)], [])
-        chain = below.issue_auth("0000000000000000", NOW, key=self.card, serial=SERIAL, authority_key_id=key_id)
+        chain = below.issue_auth(HOLDER, NOW, key=self.card, serial=SERIAL, authority_key_id=key_id)
         yield self._case("below an intermediate authority", chain.der, unknown)
 
     def _time_cases(self) -> Iterator[Case]:
@@ -201,7 +205,7 @@ class Forge:
 
     def _signature_cases(self) -> Iterator[Case]:
         good, message = self._case("", None, "signature_refused"), SIGNATURE_CONTEXT + self.challenge
-        pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), 0)
         other = self.challenges.issue(TERMINAL, NOW, lambda size: b"\x01" * size)
         # A verifier that forgets the context takes this one.
         bare = self.card.sign(self.challenge, padding.PKCS1v15(), hashes.SHA256())

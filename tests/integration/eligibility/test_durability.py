@@ -59,7 +59,8 @@ async def test_no_acknowledged_record_is_lost_over_twenty_kills(
 
     stored = {r["verification_id"] for r in await owner.fetch("select verification_id from verification")}
     audited = {
-        r["verification_id"] for r in await owner.fetch("select verification_id from audit_event where kind = 'verification'")
+        r["verification_id"]
+        for r in await owner.fetch("select verification_id from audit_event where kind = 'verification'")
     }
     assert len(acknowledged) >= KILLS * ANSWERS_BEFORE_KILL
     assert acknowledged - stored == set()

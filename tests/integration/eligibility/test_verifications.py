@@ -119,9 +119,7 @@ async def test_a_correction_and_a_cancellation_are_asked_again_as_they_were_know
     person, card = await world.person(), world.card()
     await world.register(card, person)
     coverage = await world.coverage(person, known_from=stated, known_to=corrected, copayment_percent=30)
-    await world.coverage(
-        person, coverage_id=coverage, known_from=corrected, known_to=cancelled, copayment_percent=20
-    )
+    await world.coverage(person, coverage_id=coverage, known_from=corrected, known_to=cancelled, copayment_percent=20)
 
     async def asked(known_at: datetime | None) -> tuple[str, int | None]:
         more = {} if known_at is None else {"known_at": known_at.isoformat()}
@@ -191,7 +189,11 @@ async def test_the_receipt_is_checked_offline_with_the_published_keys(
     answer = (await counter.number()).json()
     keys = (await world.client(None).get("/.well-known/jwks.json")).json()
     claims = verify_receipt(answer["receipt"], keys)
-    assert (claims["jti"], claims["institution"], claims["outcome"]) == (answer["verification_id"], INSTITUTION, "valid")
+    assert (claims["jti"], claims["institution"], claims["outcome"]) == (
+        answer["verification_id"],
+        INSTITUTION,
+        "valid",
+    )
     assert claims["insured"] == "06130512:12:345:01"
 
     saved = tmp_path / "jwks.json"

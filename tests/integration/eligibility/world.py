@@ -1,4 +1,4 @@
-"""A centre that really runs (PostgreSQL, Redis, mutual TLS on a free port), and the people, cards and terminals around it."""
+"""A centre that really runs (PostgreSQL, Redis, mutual TLS), and the people, cards and terminals around it."""
 
 import asyncio
 import ssl
@@ -85,9 +85,7 @@ class World:
 
     def card(self, holder: str = "0123456789ABCDEF", **overrides: Any) -> KeyPair:
         """Make a card's user-authentication certificate."""
-        return self.authorities.jpki.issue_auth(
-            holder, datetime.now(UTC), key=self.authorities.card_key, **overrides
-        )
+        return self.authorities.jpki.issue_auth(holder, datetime.now(UTC), key=self.authorities.card_key, **overrides)
 
     async def person(self, linkage_code: str | None = None) -> int:
         """Make a person and return its id."""
@@ -106,7 +104,9 @@ class World:
 
     async def coverage(self, person: int, **facts: Any) -> int:
         """State a coverage; the facts replace the usual ones."""
-        stated = _USUAL_COVERAGE | {"coverage_id": await self.owner.fetchval("select nextval('coverage_id_seq')")} | facts
+        stated = (
+            _USUAL_COVERAGE | {"coverage_id": await self.owner.fetchval("select nextval('coverage_id_seq')")} | facts
+        )
         stated |= {
             "person_id": person,
             "symbol_key": number_key(stated["symbol"]),
@@ -123,9 +123,7 @@ class World:
 
     async def events(self) -> list[tuple[str, str]]:
         """Return kind and code of every audit event since the enrolments, oldest first."""
-        rows = await self.owner.fetch(
-            "select kind, code from audit_event where kind <> 'enrolment' order by event_id"
-        )
+        rows = await self.owner.fetch("select kind, code from audit_event where kind <> 'enrolment' order by event_id")
         return [(row["kind"], row["code"]) for row in rows]
 
     def write_crl(self, revoked: Sequence[KeyPair] = ()) -> None:
@@ -171,7 +169,13 @@ class Counter:
 
     async def number(self, **asked: Any) -> httpx.Response:
         """Verify an insured number; what is asked replaces the usual number."""
-        usual = {"insurer_number": INSURER, "symbol": "12", "number": "345", "branch_number": "01", "birth_date": "1980-01-01"}
+        usual = {
+            "insurer_number": INSURER,
+            "symbol": "12",
+            "number": "345",
+            "branch_number": "01",
+            "birth_date": "1980-01-01",
+        }
         return await self.http.post("/v1/number-verifications", json=usual | asked)
 
 
@@ -189,7 +193,9 @@ def make_authorities() -> Authorities:
     return Authorities(Jpki.create(now), Enrolment.create(now), rsa.generate_private_key(65537, 2048))
 
 
-def api_settings(folder: Path, authorities: Authorities, database: str, redis_url: str | None, **more: Any) -> ApiSettings:
+def api_settings(
+    folder: Path, authorities: Authorities, database: str, redis_url: str | None, **more: Any
+) -> ApiSettings:
     """Write everything the API is told by file, and return its settings."""
     authorities.enrolment.save(folder)
     certificate, key = authorities.enrolment.server(datetime.now(UTC)).write(folder, "server")

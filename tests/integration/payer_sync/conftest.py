@@ -37,7 +37,7 @@ def record() -> Callable[..., dict[str, str]]:
     """Make a good record; the arguments say what is different in it."""
 
     def make(person: int = 1, **different: str) -> dict[str, str]:
-        filled = {name: "" for name in find_layout("eligibility", 1).column_names}
+        filled = dict.fromkeys(find_layout("eligibility", 1).column_names, "")
         filled |= {
             "レコード種別": "1", "保険者番号": INSURERS[0], "記号": "１２", "番号": f"{person:07}", "枝番": "01",
             "紐付番号": f"LK-{person:08}", "氏名": "髙橋　花子", "氏名カナ": "ﾀｶﾊｼ ﾊﾅｺ", "生年月日": "3550110",
@@ -144,7 +144,8 @@ class IntakeProcess:
         assert listening.wait(START_TIMEOUT_S), self.log
 
     def _read(self, listening: threading.Event) -> None:
-        assert self._process and self._process.stdout
+        assert self._process
+        assert self._process.stdout
         with self._process.stdout as lines:
             for raw in lines:
                 self.log.append(raw.decode())

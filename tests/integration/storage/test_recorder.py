@@ -56,7 +56,9 @@ async def test_copies_of_one_challenge_in_one_crowd_succeed_once(recorder: Recor
     assert await owner.fetchval("select count(*) from verification") == 1
     assert await owner.fetchval("select count(*) from consent") == 1
     late = await owner.fetch("select kind, code, verification_id from audit_event where kind = 'request_refused'")
-    assert {(r["kind"], r["code"], r["verification_id"]) for r in late} == {("request_refused", "challenge_replayed", None)}
+    assert {(r["kind"], r["code"], r["verification_id"]) for r in late} == {
+        ("request_refused", "challenge_replayed", None)
+    }
     assert len(late) == 39
 
 

@@ -23,8 +23,23 @@ MY_NUMBER = "123456789018"
 
 @pytest.mark.parametrize(
     "number",
-    ["33120015", "01130012", "06130512", "07130024", "02199990", "39131156", "133066", "138057", "110080", "21136015"]
-    + ["0110113719", "2714206386", "9918000010", "2612800710", "0110119070"],
+    [
+        "33120015",
+        "01130012",
+        "06130512",
+        "07130024",
+        "02199990",
+        "39131156",
+        "133066",
+        "138057",
+        "110080",
+        "21136015",
+        "0110113719",
+        "2714206386",
+        "9918000010",
+        "2612800710",
+        "0110119070",
+    ],
 )
 def test_numbers_in_real_use_carry_a_valid_check_digit(number: str) -> None:
     assert has_valid_check_digit(number)
@@ -87,7 +102,15 @@ def test_the_identity_string_follows_jp_core(symbol: str, number: str, branch: s
 
 @pytest.mark.parametrize(
     ("symbol", "number", "branch"),
-    [("", "", ""), ("x" * 21, "1", ""), ("", "1" * 21, ""), ("", "1", "1"), ("", "1", "AB"), ("", "1\x00", ""), ("", " ", "")],
+    [
+        ("", "", ""),
+        ("x" * 21, "1", ""),
+        ("", "1" * 21, ""),
+        ("", "1", "1"),
+        ("", "1", "AB"),
+        ("", "1\x00", ""),
+        ("", " ", ""),
+    ],
 )
 def test_malformed_insured_numbers_are_refused(symbol: str, number: str, branch: str) -> None:
     with pytest.raises(MalformedInsuredNumber):

@@ -35,7 +35,12 @@ def test_every_hyphen_between_digits_is_one(hyphen: str) -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["東京都千代田区一番町１丁目２番地３号", "東京都千代田区一番町1-2-3", "東京都千代田区一番町１－２－３", "東京都 千代田区 一番町1丁目2番3号"],
+    [
+        "東京都千代田区一番町１丁目２番地３号",
+        "東京都千代田区一番町1-2-3",
+        "東京都千代田区一番町１－２－３",
+        "東京都 千代田区 一番町1丁目2番3号",
+    ],
 )
 def test_one_address_has_one_form(spelling: str) -> None:
     assert address_key(spelling) == address_key("東京都千代田区一番町1-2-3")
