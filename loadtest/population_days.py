@@ -11,7 +11,7 @@ from loadtest.population_draws import Ints
 
 _ZERO: Final = date(1899, 12, 31)  # day 1 is the first day that can be written
 _ZERO_64: Final = np.datetime64(_ZERO, "D")
-_LAST: Final = date(2150, 12, 31)
+_LAST: Final = date(2099, 12, 31)
 
 
 def number_of(day: date) -> int:

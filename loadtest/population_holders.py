@@ -1,4 +1,4 @@
-"""Names, addresses and linkage codes of the synthetic nation's persons; what the register has, and how systems spell it."""
+"""Names, addresses and linkage codes of the synthetic nation's persons: the register's, and as systems spell them."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -61,7 +61,9 @@ class Holders:
     def __init__(self, people: People, insurers: tuple[Insurer, ...], draws: Draws) -> None:
         self._people, self._draws = people, draws
         self._cities = pl.Series([PREFECTURES[i.prefecture].name + i.municipality for i in insurers])
-        self._postal_prefixes = pl.Series([f"{PREFECTURES[i.prefecture].postal_prefix}{n % 10}-" for n, i in enumerate(insurers)])
+        self._postal_prefixes = pl.Series(
+            [f"{PREFECTURES[i.prefecture].postal_prefix}{n % 10}-" for n, i in enumerate(insurers)]
+        )
 
     def surnames(self, person: Ints) -> Ints:
         """Return the number of each one's surname; some who moved in with a family have brought their own."""
@@ -72,7 +74,9 @@ class Holders:
 
     def given(self, person: Ints, surname: Ints) -> Ints:
         """Return the number of each one's given name, of the sex and the era or the language."""
-        era = np.searchsorted(POOL_STARTS, days.calendar_year(self._people.birth[person].astype(np.int64)), side="right")
+        era = np.searchsorted(
+            POOL_STARTS, days.calendar_year(self._people.birth[person].astype(np.int64)), side="right"
+        )
         pool = words().pools[surname]
         group = GivenNames.group(self._people.female[person].astype(np.int64), np.where(pool < 0, era, pool))
         return words().given.pick(group, self._draws.share("given name", person))
@@ -81,11 +85,15 @@ class Holders:
         """Return the addresses; a system may write 三丁目 and 番地 with words or with hyphens."""
         household = self._people.household[person].astype(np.int64)
         home = self._people.home[household].astype(np.int64)
-        block, lot, house = (self._draws.below(part, household, n) + 1 for part, n in (("block", 6), ("lot", 40), ("house", 30)))
+        block, lot, house = (
+            self._draws.below(part, household, n) + 1 for part, n in (("block", 6), ("lot", 40), ("house", 30))
+        )
         town = self._draws.below("town", household, len(TOWNS))
         flat = self._draws.share("flat", household) < 0.3
         building = np.where(flat, self._draws.below("building", household, len(BUILDINGS)) + 1, 0)
-        room = np.where(flat, self._draws.below("floor", household, 9) * 20 + self._draws.below("room", household, 8) + 21, 0)
+        room = np.where(
+            flat, self._draws.below("floor", household, 9) * 20 + self._draws.below("room", household, 8) + 21, 0
+        )
         parts = [self._cities.gather(home), _TOWNS.gather(town)]
         for number, end in zip((block, lot, house), _counters(style), strict=True):
             parts.append(numbers(style == "half", end).gather(number))
@@ -115,7 +123,7 @@ def _counters(style: str) -> tuple[str, str, str]:
         "mixed": ("丁目", "－", ""),
         "hyphens": hyphens,
         "half": ("-", "-", ""),
-    }[style]  # type: ignore[return-value]
+    }[style]
 
 
 @cache

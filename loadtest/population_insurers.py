@@ -1,4 +1,4 @@
-"""Insurers and institutions of the synthetic nation: numbers with their check digits, invented names, habits of writing.
+"""Insurers and institutions of the synthetic nation: numbers with check digits, invented names, habits of writing.
 
 The names are invented; a number may be that of a real body all the same, as the field's numbers are dense.
 """
@@ -242,7 +242,7 @@ def _by_place(scheme: Scheme, members: list[int], insurers: Sequence[Insurer]) -
 
 
 def _institution(number: int, kind: int, prefecture: int) -> Institution:
-    name: Literal["clinic", "hospital", "dental", "pharmacy"] = ("clinic", "hospital", "dental", "pharmacy")[kind]  # type: ignore[assignment]
+    name: Literal["clinic", "hospital", "dental", "pharmacy"] = ("clinic", "hospital", "dental", "pharmacy")[kind]
     town = municipality(number * 13 + kind, prefecture)
     street = TOWNS[number % len(TOWNS)]
     word = {"clinic": "内科クリニック", "hospital": "中央病院", "dental": "歯科医院", "pharmacy": "薬局"}[name]

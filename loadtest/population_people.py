@@ -247,7 +247,7 @@ class _Makers:
         suspended = self._draws.share("suspended", block) < 0.0005
         limit = self._draws.share("limit", block) < np.where(age < 70, 0.025, 0.07)
         disease = self._draws.share("disease", block) < np.where(age < 40, 0.0005, 0.005)
-        return suspended * Mark.SUSPENDED + limit * Mark.LIMIT + disease * Mark.DISEASE
+        return np.asarray(suspended * Mark.SUSPENDED + limit * Mark.LIMIT + disease * Mark.DISEASE)
 
     def plant(self, people: People) -> None:
         """See to it that even a small nation has every story and every mark once."""

@@ -1,4 +1,4 @@
-"""Writes coverages of the synthetic nation as records of the eligibility layout, edition 1, a block of them at a time."""
+"""Writes coverages of the synthetic nation as records of the eligibility layout, edition 1, many at a time."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,10 +15,11 @@ from loadtest.population_people import Mark, People
 from loadtest.population_texts import choice, dates, digits, joined, percents, symbols
 
 COLUMNS: Final = (
-    "レコード種別", "保険者番号", "記号", "番号", "枝番", "紐付番号", "氏名", "氏名カナ", "生年月日", "性別", "郵便番号", "住所",
-    "本人家族区分", "被保険者証区分", "資格取得日", "資格喪失日", "喪失事由", "負担割合", "証交付日", "証有効開始日", "証有効終了日",
-    "限度額証区分", "限度額適用区分", "限度額有効開始日", "限度額有効終了日", "長期入院該当日", "特定疾病区分", "特定疾病自己負担額",
-    "特定疾病有効開始日", "特定疾病有効終了日", "高齢負担割合", "高齢有効開始日", "高齢有効終了日", "未就学区分", "閲覧抑止",
+    "レコード種別", "保険者番号", "記号", "番号", "枝番", "紐付番号", "氏名", "氏名カナ", "生年月日", "性別",
+    "郵便番号", "住所", "本人家族区分", "被保険者証区分", "資格取得日", "資格喪失日", "喪失事由", "負担割合",
+    "証交付日", "証有効開始日", "証有効終了日", "限度額証区分", "限度額適用区分", "限度額有効開始日",
+    "限度額有効終了日", "長期入院該当日", "特定疾病区分", "特定疾病自己負担額", "特定疾病有効開始日",
+    "特定疾病有効終了日", "高齢負担割合", "高齢有効開始日", "高齢有効終了日", "未就学区分", "閲覧抑止",
 )  # fmt: skip
 
 _LOST_GLYPH_SHARE: Final = 0.03  # of names a plain system cannot spell: a ● stands in the name
@@ -146,7 +147,7 @@ class RowWriter:
         if scheme.yearly:
             valid_from = np.maximum(cover.acquired, days.year_start(rates.told_on, 8))
             through = self._through(writes, cover, valid_from)
-        card_class = pl.lit(scheme.card_class.value)
+        card_class: pl.Series | pl.Expr = pl.lit(scheme.card_class.value)
         if scheme.code == MUNICIPAL:
             short = self._draws.share("short term", cover.leader) < 0.01
             card_class = choice(short, CardClass.GENERAL.value, CardClass.SHORT_TERM.value)

@@ -46,7 +46,9 @@ def symbols(writes: Insurer, office: Ints) -> pl.Series | pl.Expr:
     if writes.symbols == "full":
         return four_digits(full=True).gather(office)
     digits = four_digits().gather(office)
-    return joined(pl.select(pl.repeat("0" if writes.symbols == "zeros" else "2117", len(digits))).to_series(), "", digits)
+    return joined(
+        pl.select(pl.repeat("0" if writes.symbols == "zeros" else "2117", len(digits))).to_series(), "", digits
+    )
 
 
 def digits(number: Ints, width: int, style: str) -> pl.Series:

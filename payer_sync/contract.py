@@ -20,6 +20,7 @@ from payer_sync.rules import TODAY, RecordKind
 _CONTROL: Final = r"[\p{Cc}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 # Private use (what cp932's gaiji become) and the mark that an earlier conversion leaves for what it lost.
 _GAIJI: Final = r"[\x{e000}-\x{f8ff}\x{fffd}\x{f0000}-\x{10fffd}]"
+_SPACES: Final = " \u3000"  # around a value they mean nothing; other white space is a fault and stays visible
 _REFUSED: Final = Severity.RECORD_REFUSED.value
 
 
@@ -67,7 +68,7 @@ def _texts(fields: pl.DataFrame, layout: Layout) -> pl.DataFrame:
             pl.col(column.name).str.normalize("NFKC")
             if column.kind.folded and not plain[column.name]
             else pl.col(column.name)
-        ).str.strip_chars()
+        ).str.strip_chars(_SPACES)
         for column in layout.columns
     )
 

@@ -14,7 +14,14 @@ from payer_sync.layouts.layout import Layout
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
-_CERTIFICATES: Final = ("limit", "specific_disease", "elderly")
+_CERTIFICATE_STATEMENTS: Final = (
+    "close_limit_certificates",
+    "add_limit_certificates",
+    "close_specific_disease_certificates",
+    "add_specific_disease_certificates",
+    "close_elderly_certificates",
+    "add_elderly_certificates",
+)
 # PostgreSQL's format() puts the number of the other record into both languages.
 _AGREEMENT: Final = both("記録 %1$s と一致すること", "agreement with record %1$s")
 _APART: Final = both("記録 %1$s の資格と重ならない期間", "days that the coverage of record %1$s does not have")
@@ -51,9 +58,8 @@ class _Merge:
         await self._execute("close_coverages", known_from)
         await self._execute("add_coverages", known_from, self._submission.submission_id)
         await self._execute("add_losses", known_from, self._submission.submission_id)
-        for certificate in _CERTIFICATES:
-            await self._execute(f"close_{certificate}_certificates", known_from)
-            await self._execute(f"add_{certificate}_certificates", known_from)
+        for statement in _CERTIFICATE_STATEMENTS:
+            await self._execute(statement, known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
         await self._tell_of_file()
         return refused, await self._connection.fetchval(_SQL["changed_records"])

@@ -26,6 +26,7 @@ REQUEST_TIMEOUT_S: Final = 60.0
 CONNECT_TIMEOUT_S: Final = 10.0
 RESULT_TIMEOUT_S: Final = 4 * 3600.0  # how long a merge may take; the file stays on its way when it is longer
 TRIES: Final = 6  # of one request, before the server is said to be away
+FIRST_TRIES: Final = 3  # the same, while it has not answered at all: then an address is more likely to be wrong
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 8.0
 POLL_S: Final = (0.05, 2.0)  # between looks at the state: the first pause, and the longest
@@ -90,6 +91,7 @@ class Intake:
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
         timeout = httpx.Timeout(REQUEST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        self._tries = FIRST_TRIES
         self._client = httpx.Client(base_url=url, verify=context, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -131,7 +133,7 @@ class Intake:
         content = None if body is None else body.model_dump_json()
         parameters = {} if after is None else {"after": after}
         pause_s = FIRST_PAUSE_S
-        for remaining in reversed(range(TRIES)):
+        for remaining in reversed(range(self._tries)):
             try:
                 response = self._client.request(
                     method, path, content=content, params=parameters, headers={"Content-Type": "application/json"}
@@ -141,6 +143,7 @@ class Intake:
                 if remaining == 0:
                     raise _away() from error
             else:
+                self._tries = TRIES
                 if response.status_code < 500:
                     return _content(response)
             time.sleep(pause_s)

@@ -99,18 +99,15 @@ def show_result(console: Console, pushed: Pushed, elapsed_s: float) -> None:
 
 def show_faults(console: Console, first: list[FeedbackLine], faults: int, path: Path) -> None:
     """Print the first faults and where all of them are."""
-    table = Table(title=f"{min(faults, FAULTS_SHOWN)} / {faults}")
-    for heading in (
-        "記録 / record",
-        "項目 / field",
-        "コード / code",
-        "扱い / cost",
-        "値の形 / shape",
-        "期待 / expected",
-    ):
-        table.add_column(heading, overflow="fold")
+    table = Table(title=f"指摘 / faults: {min(faults, FAULTS_SHOWN)} / {faults}")
+    table.add_column("記録\nrecord", justify="right")
+    table.add_column("項目\nfield", overflow="fold")
+    table.add_column("コード\ncode", no_wrap=True)
+    table.add_column("値の形\nshape", overflow="fold")
+    table.add_column("期待される内容\nexpected", overflow="fold", ratio=1)
     for line in first:
         record = "-" if line.record is None else str(line.record)
-        table.add_row(record, line.field, line.code, _COSTS[line.severity], line.value_shape, line.expected)
+        cells = (line.field, f"{line.code}\n{_COSTS[line.severity]}", line.value_shape, line.expected)
+        table.add_row(record, *(cell or "" for cell in cells))
     console.print(table)
     console.print(f"すべての指摘 / every fault: {path}", soft_wrap=True)

@@ -6,11 +6,12 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from eligibility.domain.dates import JAPAN
+from eligibility.identity.parsing import UNREADABLE, ends_with_signature
 from eligibility.identity.refusals import (
     AlgorithmRefused,
     AuthorityCertificateRefused,
@@ -50,14 +51,6 @@ _OTHER_USES: Final = (
     "key_agreement",
     "key_cert_sign",
     "crl_sign",
-)
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
 )
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
@@ -125,7 +118,7 @@ def verify_certificate(der: bytes, *, trust: TrustStore, now: datetime) -> AuthC
     Raises:
         CertificateMalformed: (1).
         IssuerUnknown: (2) and (3), with its subclasses.
-        CertificateProfileRefused: (4) to (8), with its subclasses.
+        CertificateProfileRefused: the algorithm of (3), and (4) to (8), with its subclasses.
     """
     # (1) form
     certificate = _parse(der)
@@ -133,7 +126,7 @@ def verify_certificate(der: bytes, *, trust: TrustStore, now: datetime) -> AuthC
         extensions = certificate.extensions
         public_key = certificate.public_key()
         issuer_key_id = _extension(extensions, x509.AuthorityKeyIdentifier)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CertificateMalformed from error
     if issuer_key_id is None or issuer_key_id.key_identifier is None:
         raise CertificateMalformed
@@ -146,7 +139,7 @@ def verify_certificate(der: bytes, *, trust: TrustStore, now: datetime) -> AuthC
         raise AlgorithmRefused
     try:
         certificate.verify_directly_issued_by(anchor.certificate)
-    except (InvalidSignature, *_UNREADABLE) as error:
+    except (InvalidSignature, *UNREADABLE) as error:
         raise IssuerSignatureRefused from error
 
     # (4) to (8) profile
@@ -181,9 +174,11 @@ def _parse(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)  # strict: refuses BER, and bytes after the end
         serial = certificate.serial_number
         version = certificate.version
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CertificateMalformed from error
     if version is not x509.Version.v3 or serial <= 0 or serial.bit_length() > MAX_SERIAL_BITS:
+        raise CertificateMalformed
+    if not ends_with_signature(der, certificate.signature):
         raise CertificateMalformed
     return certificate
 

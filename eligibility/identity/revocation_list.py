@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID, SignatureAlgorithmOID
 
 from eligibility.domain.errors import DomainError
+from eligibility.identity.parsing import UNREADABLE, ends_with_signature
 from eligibility.identity.trust import Anchor, TrustStore
 
 MAX_AGE: Final = timedelta(hours=1)  # of revocation data, counted from the list's thisUpdate
@@ -19,14 +19,6 @@ _JUDGED: Final = frozenset(
     {ExtensionOID.AUTHORITY_KEY_IDENTIFIER, ExtensionOID.CRL_NUMBER, ExtensionOID.ISSUING_DISTRIBUTION_POINT}
 )
 _ENTRY_JUDGED: Final = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.ExtensionNotFound,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 class RevocationListRefused(DomainError):
@@ -103,14 +95,15 @@ def read_revocation_list(der: bytes, trust: TrustStore, now: datetime) -> Revoca
         this_update, next_update = found.last_update_utc, found.next_update_utc
         extensions = found.extensions
         key_id = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except _UNREADABLE as error:
+        issuer = found.issuer
+    except UNREADABLE as error:
         raise ListMalformed from error
-    if next_update is None or key_id is None:
+    if next_update is None or key_id is None or not ends_with_signature(der, found.signature):
         raise ListMalformed
 
     # (2) issuer
     anchor = trust.anchors.get(key_id)
-    if anchor is None or found.issuer != anchor.certificate.subject:
+    if anchor is None or issuer != anchor.certificate.subject:
         raise ListIssuerUnknown
 
     # (3) signature
@@ -134,7 +127,7 @@ def _check_signature(found: x509.CertificateRevocationList, anchor: Anchor) -> N
         raise ListForged
     try:
         holds = found.is_signature_valid(anchor.public_key)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ListForged from error
     if not holds:
         raise ListForged
@@ -164,7 +157,7 @@ def _revoked_serials(found: x509.CertificateRevocationList) -> frozenset[int]:
             if any(extension.critical and extension.oid not in _ENTRY_JUDGED for extension in entry.extensions):
                 raise ListPartial
             serials.add(entry.serial_number)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ListMalformed from error
     return frozenset(serials)
 

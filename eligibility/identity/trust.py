@@ -8,11 +8,12 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from eligibility.domain.errors import DomainError
+from eligibility.identity.parsing import UNREADABLE
 from eligibility.identity.refusals import IssuerExpired, IssuerUnknown
 
 MIN_AUTHORITY_KEY_BITS: Final = 2048  # JPKI's authorities; CRYPTREC allows nothing smaller
@@ -44,7 +45,10 @@ class Anchor:
         Raises:
             AnchorRefused: saying which of these does not hold.
         """
-        name = certificate.subject.rfc4514_string()
+        try:
+            name = certificate.subject.rfc4514_string()
+        except UNREADABLE as error:
+            raise AnchorRefused("an authority's name cannot be read") from error
         try:
             # (1) self-signed
             if certificate.signature_algorithm_oid != SignatureAlgorithmOID.RSA_WITH_SHA256:
@@ -62,7 +66,7 @@ class Anchor:
                 raise AnchorRefused(f"{name}: not an authority that signs certificates and revocation lists")
             # (4) its key identifier
             key_id = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+        except (InvalidSignature, *UNREADABLE) as error:
             if isinstance(error, AnchorRefused):
                 raise
             raise AnchorRefused(f"{name}: not a self-signed authority ({type(error).__name__})") from error

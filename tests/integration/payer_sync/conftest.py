@@ -176,21 +176,21 @@ def credentials(tmp_path: Path, enrolment: Enrolment) -> Callable[[str], Credent
 
 
 @pytest.fixture
-def intake(
-    tmp_path: Path, database: str, insurers: tuple[str, ...], enrolment: Enrolment
-) -> Iterator[IntakeProcess]:
+def intake(tmp_path: Path, database: str, insurers: tuple[str, ...], enrolment: Enrolment) -> Iterator[IntakeProcess]:
     """A running intake."""
     folder = tmp_path / "intake"
     enrolment.save(folder)
     certificate, key = enrolment.server(datetime.now(UTC)).write(folder, "server")
-    process = IntakeProcess({
-        "INTAKE_DATABASE_URL": database,
-        "INTAKE_SPOOL_FOLDER": str(folder / "spool"),
-        "INTAKE_PORT": "0",
-        "INTAKE_TLS_CERTIFICATE": str(certificate),
-        "INTAKE_TLS_KEY": str(key),
-        "INTAKE_INSURER_AUTHORITIES": str(folder / "insurer_authority.crt"),
-    })
+    process = IntakeProcess(
+        {
+            "INTAKE_DATABASE_URL": database,
+            "INTAKE_SPOOL_FOLDER": str(folder / "spool"),
+            "INTAKE_PORT": "0",
+            "INTAKE_TLS_CERTIFICATE": str(certificate),
+            "INTAKE_TLS_KEY": str(key),
+            "INTAKE_INSURER_AUTHORITIES": str(folder / "insurer_authority.crt"),
+        }
+    )
     process.start()
     yield process
     process.stop()

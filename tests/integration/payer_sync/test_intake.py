@@ -7,7 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from eligibility.wire.submissions import CHUNK_BYTES, SubmissionKind, SubmissionState
+from eligibility.wire.submissions import CHUNK_BYTES, Submission, SubmissionKind, SubmissionState
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, Intake
 
@@ -30,8 +30,23 @@ HELD_AT = {
 
 async def _until(owner: Any, state: SubmissionState) -> None:
     async with asyncio.timeout(60):
-        while await owner.fetchval("select count(*) from submission where state = $1", state.value) == 0:
-            await asyncio.sleep(0.02)
+        while await owner.fetchval("select count(*) from submission where state = $1", state.value) == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the other process tells nobody but the table
+
+
+@pytest.fixture
+def upload(intake: Any, credentials: Callable[[str], Credentials]) -> Callable[..., Awaitable[Submission]]:
+    """Announce a file and send one chunk, without waiting for anything."""
+
+    async def run(path: Path, only: int | None = None) -> Submission:
+        def work() -> Submission:
+            with Intake(intake.url, credentials(FIRST).context()) as connection:
+                submission = connection.announce(build_manifest(path, SubmissionKind.DELTA, "eligibility", 1))
+                return connection.send(submission, 0, path.read_bytes()[:only])
+
+        return await asyncio.to_thread(work)
+
+    return run
 
 
 async def test_a_pushed_file_ends_in_the_register(send: Any, write: Any, record: Any, owner: Any) -> None:
@@ -66,36 +81,32 @@ async def test_a_file_is_taken_again_after_it_was_refused(send: Any, write: Any,
 
 
 async def test_an_upload_goes_on_where_a_killed_intake_left_it(
-    intake: Any, send: Any, write: Any, record: Any, credentials: Callable[[str], Credentials]
+    intake: Any, send: Any, upload: Any, write: Any, record: Any
 ) -> None:
     path = write(*(record(person) for person in range(1, 51)))
-    manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1)
-    with Intake(intake.url, credentials(FIRST).context()) as connection:
-        submission = await asyncio.to_thread(connection.announce, manifest)
-        cut = await asyncio.to_thread(connection.send, submission, 0, path.read_bytes()[:1000])
+    cut = await upload(path, only=1000)
     assert (cut.state, cut.received_bytes) == (SubmissionState.RECEIVING, 1000)
     intake.stop(signal.SIGKILL)
     intake.start()
 
     pushed = await send(path)
 
-    assert pushed.submission.submission_id == submission.submission_id
+    assert pushed.submission.submission_id == cut.submission_id
     assert (pushed.submission.state, pushed.submission.merged) == (SubmissionState.MERGED, 50)
 
 
 @pytest.mark.parametrize("killed_in", HELD_AT)
 async def test_a_load_that_is_killed_is_done_once_by_the_next_process(
-    intake: Any, send: Any, write: Any, record: Any, owner: Any, killed_in: SubmissionState
+    intake: Any, send: Any, upload: Any, write: Any, record: Any, owner: Any, killed_in: SubmissionState
 ) -> None:
     path = write(*(record(person, 性別="1" if person % 2 else "9") for person in range(1, 201)))
     async with owner.transaction():
         await owner.execute(HELD_AT[killed_in])
-        push = asyncio.create_task(send(path))
+        await upload(path)
         await _until(owner, killed_in)
         intake.stop(signal.SIGKILL)
         assert await owner.fetchval("select count(*) from coverage") == 0
     intake.start()
-    push.cancel()
 
     pushed = await send(path)
 

@@ -23,7 +23,9 @@ async def _current_certificates(owner: Any) -> list[int]:
     return [await owner.fetchval(f"select count(*) from {t} where known_to = 'infinity'") for t in CERTIFICATES]  # noqa: S608
 
 
-@pytest.mark.parametrize(("encoding", "end"), [("cp932", "\r\n"), ("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("cp932", "\n")])
+@pytest.mark.parametrize(
+    ("encoding", "end"), [("cp932", "\r\n"), ("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("cp932", "\n")]
+)
 async def test_a_first_file_is_merged_in_every_accepted_form(
     take_in: Any, write: Any, record: Any, owner: Any, encoding: str, end: str
 ) -> None:
@@ -31,14 +33,18 @@ async def test_a_first_file_is_merged_in_every_accepted_form(
 
     assert loaded.counts == (2, 0, 2, 0)
     assert loaded.faults == []
-    row = await owner.fetchrow("select name, name_key, number_key, birth_date, postal_code, symbol, symbol_key from coverage")
+    row = await owner.fetchrow(
+        "select name, name_key, number_key, birth_date, postal_code, symbol, symbol_key from coverage"
+    )
     assert row["name"] == "髙橋　花子"
     assert row["name_key"] == "高橋花子"
     assert row["birth_date"] == date(1980, 1, 10)
     assert (row["symbol"], row["symbol_key"]) == ("１２", "12")
     assert await owner.fetchval("select data_as_of from insurer where insurer_number = '06130512'") is not None
     events = await owner.fetch("select kind, code, insurer_number from audit_event where kind like 'submission%'")
-    assert [(e["kind"], e["code"], e["insurer_number"]) for e in events] == [("submission_merged", "merged", "06130512")]
+    assert [(e["kind"], e["code"], e["insurer_number"]) for e in events] == [
+        ("submission_merged", "merged", "06130512")
+    ]
 
 
 async def test_the_same_statements_again_change_nothing(take_in: Any, write: Any, record: Any, owner: Any) -> None:
@@ -75,7 +81,8 @@ async def test_a_correction_of_the_person_moves_the_coverage_and_its_certificate
 
     current = await owner.fetchrow(
         "select p.linkage_code, l.known_to from coverage c join person p using (person_id)"
-        " join limit_certificate l using (person_id, coverage_id) where c.known_to = 'infinity' and l.known_to = 'infinity'"
+        " join limit_certificate l using (person_id, coverage_id)"
+        " where c.known_to = 'infinity' and l.known_to = 'infinity'"
     )
     assert current["linkage_code"] == "LK-OTHER"
     assert await _current_certificates(owner) == [1, 0, 0]
@@ -120,7 +127,9 @@ async def test_a_loss_ends_the_coverage_and_keeps_its_certificates(
     assert (await take_in(write(record(1, **LOSS)))).counts == (1, 0, 0, 1)
 
 
-async def test_a_cancellation_closes_everything_in_known_time(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+async def test_a_cancellation_closes_everything_in_known_time(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
     await take_in(write(record(1, **LIMIT, **DISEASE, **ELDERLY), record(2)))
 
     loaded = await take_in(write(record(1, レコード種別="3")))
@@ -185,7 +194,9 @@ async def test_overlapping_coverages_of_one_person_in_one_file_are_both_refused(
     assert await owner.fetchval("select count(*) from person") == 1
 
 
-async def test_a_coverage_that_overlaps_a_known_one_is_refused(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+async def test_a_coverage_that_overlaps_a_known_one_is_refused(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
     await take_in(write(record(1)))
 
     loaded = await take_in(write(record(1, 番号="999", 資格取得日="20250401")))
@@ -205,7 +216,9 @@ async def test_a_loss_in_the_same_file_makes_room_for_the_next_coverage(
     assert await owner.fetchval(CURRENT) == 2
 
 
-async def test_a_refused_correction_takes_down_what_relied_on_it(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+async def test_a_refused_correction_takes_down_what_relied_on_it(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
     await take_in(write(record(1), record(1, 番号="888", 資格取得日="20200401", 資格喪失日="20210401", 喪失事由="99")))
     before = await owner.fetch(COVERAGES)
 
@@ -229,8 +242,12 @@ async def test_two_insurers_may_claim_one_person(take_in: Any, write: Any, recor
     assert await owner.fetchval("select count(*) from person") == 1
 
 
-async def test_bad_records_are_left_out_and_the_good_ones_merged(take_in: Any, write: Any, record: Any, owner: Any) -> None:
-    loaded = await take_in(write(record(1), record(2, 生年月日="20010229"), record(3, 保険者番号="33120015"), record(4)))
+async def test_bad_records_are_left_out_and_the_good_ones_merged(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    loaded = await take_in(
+        write(record(1), record(2, 生年月日="20010229"), record(3, 保険者番号="33120015"), record(4))
+    )
 
     assert loaded.codes == [(2, "malformed_date"), (3, "other_insurer")]
     assert loaded.counts == (4, 2, 2, 0)
@@ -240,11 +257,14 @@ async def test_bad_records_are_left_out_and_the_good_ones_merged(take_in: Any, w
 
 async def test_a_my_number_is_refused_and_kept_nowhere(take_in: Any, write: Any, record: Any, owner: Any) -> None:
     my_number = "123456789018"
-    loaded = await take_in(write(record(1, 紐付番号=my_number), record(2, 住所="番号１２３４５６７８９０１８です"), record(3)))
+    loaded = await take_in(
+        write(record(1, 紐付番号=my_number), record(2, 住所="番号１２３４５６７８９０１８です"), record(3))
+    )
 
     assert loaded.codes == [(1, "my_number"), (2, "my_number")]
     for table in ("feedback", "audit_event", "person", "coverage"):
-        assert not await owner.fetchval(f"select exists (select from {table} t where t::text like $1)", f"%{my_number}%")  # noqa: S608
+        found = f"select exists (select from {table} t where t::text like $1)"  # noqa: S608
+        assert not await owner.fetchval(found, f"%{my_number}%")
 
 
 async def test_a_full_file_says_that_nobody_was_retired(take_in: Any, write: Any, record: Any, owner: Any) -> None:
@@ -286,7 +306,9 @@ async def test_a_file_that_cannot_be_read_is_refused_whole(
     assert await owner.fetchval("select code from audit_event where kind = 'submission_refused'") == code
 
 
-@pytest.mark.parametrize(("stated", "code"), [({"content_digest": bytes(32)}, "digest_wrong"), ({"records": 7}, "count_wrong")])
+@pytest.mark.parametrize(
+    ("stated", "code"), [({"content_digest": bytes(32)}, "digest_wrong"), ({"records": 7}, "count_wrong")]
+)
 async def test_a_file_that_is_not_what_its_manifest_says_is_refused(
     take_in: Any, write: Any, record: Any, owner: Any, stated: dict[str, object], code: str
 ) -> None:

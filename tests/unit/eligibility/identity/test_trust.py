@@ -94,7 +94,7 @@ def _elliptic(forge: Forge) -> bytes:
 
 
 def _short_key(forge: Forge) -> bytes:
-    key = rsa.generate_private_key(65537, 1024)
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505
     return Authority.create(forge.jpki.auth[0].certificate.subject, NOW, key=key).pem
 
 

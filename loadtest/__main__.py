@@ -1,0 +1,32 @@
+"""The command line of the world around the platform: `python -m loadtest COMMAND`."""
+
+import argparse
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    from loadtest import population
+
+    parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="Show the main job end to end, then stay up.")
+    demo.add_argument("--once", action="store_true", help="end after showing it")
+    people = commands.add_parser("population", help="Write the eligibility files of a synthetic nation.")
+    population.add_arguments(people)
+    commands.add_parser("openapi", help="Write docs/openapi/v1.json from the app.")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "population":
+        return population.run(chosen)
+    if chosen.command == "openapi":
+        from loadtest.openapi import write
+
+        write()
+        return 0
+    from loadtest.demo import run
+
+    return run(once=chosen.once)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

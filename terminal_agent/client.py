@@ -1,0 +1,202 @@
+"""The terminal's line to the centre: requests over mutual TLS, each with a timeout, each answer of a known form."""
+
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import ClassVar, Final, Self, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from eligibility.wire.encoding import Wire
+from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
+from eligibility.wire.verifications import (
+    CardRegistration,
+    CardRegistrationRequest,
+    Challenges,
+    ChallengesRequest,
+    NumberVerificationRequest,
+    Verification,
+    VerificationRequest,
+)
+from terminal_agent.settings import TerminalSettings
+
+# A challenge must outlive the signing and the way to the centre.
+CHALLENGE_MARGIN: Final = timedelta(seconds=15)
+LONGEST_RETRY_S: Final = 5.0
+
+Answer = TypeVar("Answer", bound=Wire)
+
+
+class CentreError(Exception):
+    """The centre gave no answer that can be used."""
+
+    code: ClassVar[str] = "centre_away"
+
+    def __str__(self) -> str:
+        return (type(self).__doc__ or "").strip().splitlines()[0]
+
+
+class CentreAway(CentreError):
+    """The centre cannot be reached, or does not answer in time."""
+
+
+class CentreNotTrusted(CentreError):
+    """The centre's certificate is not one this terminal trusts."""
+
+    code = "centre_not_trusted"
+
+
+class TerminalNotAccepted(CentreError):
+    """The centre ended the connection because of this terminal's certificate."""
+
+    code = "terminal_not_accepted"
+
+
+class CentreAnswerUnreadable(CentreError):
+    """The centre's answer has a form this terminal does not know."""
+
+    code = "centre_answer_unreadable"
+
+
+class CredentialsUnreadable(CentreError):
+    """This terminal's certificate, its key, or the centre's authority cannot be read."""
+
+    code = "credentials_unreadable"
+
+
+class Refused(Exception):
+    """The centre refused the request and said why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+class Centre:
+    """The centre as one terminal sees it, with a few challenges fetched ahead."""
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        challenges: int = 4,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._http = http
+        self._count = challenges
+        self._now = now
+        self._wait = wait
+        self._pool: list[bytes] = []
+        self._pool_expires_at = datetime.min.replace(tzinfo=UTC)
+
+    @classmethod
+    def open(cls, settings: TerminalSettings) -> Self:
+        """Make ready to speak to the centre; nothing is sent yet.
+
+        Raises:
+            CredentialsUnreadable: a certificate or key file is missing or malformed.
+        """
+        try:
+            tls = ssl.create_default_context(cafile=settings.centre_authority)
+            tls.load_cert_chain(settings.certificate, settings.key)
+        except OSError as error:  # ssl.SSLError is one too
+            raise CredentialsUnreadable from error
+        timeout = httpx.Timeout(settings.answer_timeout_s, connect=settings.connect_timeout_s)
+        # trust_env off: a proxy of the environment would see patients' data, and mutual TLS would end at it.
+        http = httpx.Client(base_url=settings.centre_url, verify=tls, timeout=timeout, trust_env=False)
+        return cls(http, settings.challenges)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def fetch_challenges(self) -> None:
+        """Fill the pool if it is empty or stale; a busy centre is asked once more after the time it names.
+
+        Raises:
+            Refused, CentreError: as every request.
+        """
+        if self._pool and self._now() < self._pool_expires_at - CHALLENGE_MARGIN:
+            return
+        request = ChallengesRequest(count=self._count)
+        try:
+            fetched = self._post("/v1/challenges", request, Challenges)
+        except Refused as refused:
+            # Asking for challenges changes nothing at the centre, so it alone may be asked twice.
+            if refused.problem.status != httpx.codes.SERVICE_UNAVAILABLE:
+                raise
+            self._wait(min(refused.problem.retry_after_s or 1, LONGEST_RETRY_S))
+            fetched = self._post("/v1/challenges", request, Challenges)
+        if not fetched.challenges:
+            raise CentreAnswerUnreadable
+        self._pool = list(fetched.challenges)
+        self._pool_expires_at = fetched.expires_at
+
+    def take_challenge(self) -> bytes:
+        """Return a challenge that nobody else gets.
+
+        Raises:
+            Refused, CentreError: as every request.
+        """
+        self.fetch_challenges()
+        return self._pool.pop()
+
+    def verify(self, request: VerificationRequest) -> Verification:
+        """Ask whether a card's holder is insured.
+
+        Raises:
+            Refused: with the centre's problem.
+            CentreError: it could not be reached or understood; whether the request took effect is not known.
+        """
+        return self._post("/v1/verifications", request, Verification)
+
+    def verify_number(self, request: NumberVerificationRequest) -> Verification:
+        """Ask the same by insured number.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/number-verifications", request, Verification)
+
+    def register_card(self, request: CardRegistrationRequest) -> CardRegistration:
+        """Register a card at its first use.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/card-registrations", request, CardRegistration)
+
+    def _post(self, path: str, message: Wire, answer: type[Answer]) -> Answer:
+        try:
+            response = self._http.post(
+                path, content=message.model_dump_json(), headers={"Content-Type": "application/json"}
+            )
+        except httpx.HTTPError as error:
+            raise _connection_error(error) from error
+        try:
+            if response.is_success:
+                return answer.model_validate_json(response.content)
+            if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
+                raise Refused(Problem.model_validate_json(response.content))
+        except ValidationError as error:
+            raise CentreAnswerUnreadable from error
+        raise CentreAway if response.is_server_error else CentreAnswerUnreadable
+
+
+def _connection_error(error: BaseException) -> CentreError:
+    """Tell apart who was not trusted; the TLS error lies somewhere down the chain of causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CentreNotTrusted()
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            return TerminalNotAccepted()
+        cause = cause.__cause__ or cause.__context__
+    return CentreAway()

@@ -1,0 +1,244 @@
+"""Every trouble the terminal can tell of: what happened and what to do next, in Japanese and English."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from eligibility.wire.problems import Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What happened, and what to do next."""
+
+    happened: Sentence
+    next_step: Sentence
+
+    def filled(self, facts: dict[str, str]) -> "Advice":
+        """Return the advice with its {placeholders} filled in."""
+        return Advice(_fill(self.happened, facts), _fill(self.next_step, facts))
+
+
+def _fill(sentence: Sentence, facts: dict[str, str]) -> Sentence:
+    return Sentence(ja=sentence.ja.format_map(facts), en=sentence.en.format_map(facts))
+
+
+def _advice(happened_ja: str, happened_en: str, next_ja: str, next_en: str) -> Advice:
+    return Advice(Sentence(ja=happened_ja, en=happened_en), Sentence(ja=next_ja, en=next_en))
+
+
+_OTHER_WAY_JA: Final = "お急ぎの場合は、資格確認書や被保険者番号で確認してください。"
+_OTHER_WAY_EN: Final = "If time is short, use the eligibility certificate or check by insured number."
+
+ADVICE: Final[dict[str, Advice]] = {
+    # The reader.
+    "reader_missing": _advice(
+        "カードリーダーが見つかりません。",
+        "No card reader was found.",
+        "リーダーの接続と電源を確かめ、--reader や TERMINAL_READER の名前が正しいか確認してください。",
+        "Check the reader's cable and power, and the name given with --reader or TERMINAL_READER.",
+    ),
+    "reader_service_down": _advice(
+        "スマートカードサービス (pcscd) が動いていません。",
+        "The smart card service (pcscd) is not running.",
+        "管理者が「systemctl start pcscd.socket」で起動するか、端末を再起動してください。",
+        "An administrator starts it with `systemctl start pcscd.socket`, or restart this computer.",
+    ),
+    "reader_support_missing": _advice(
+        "この端末にはカードリーダー用の部品 (pyscard) が入っていません。",
+        "This installation has no card reader support (pyscard).",
+        "管理者が requirements/reader.lock の内容を導入してください。",
+        "An administrator installs what requirements/reader.lock names.",
+    ),
+    # The card.
+    "card_missing": _advice(
+        "カードが置かれませんでした。",
+        "No card was put on the reader.",
+        "マイナンバーカードをリーダーに置いて、もう一度始めてください。",
+        "Put the My Number card on the reader and start again.",
+    ),
+    "card_removed": _advice(
+        "処理の途中でカードが取り外されました。",
+        "The card was taken away before the check was done.",
+        "終わるまでカードを置いたままにして、もう一度始めてください。",
+        "Leave the card on the reader until the end and start again.",
+    ),
+    "card_reset": _advice(
+        "処理の途中で、ほかのプログラムがカードを初期化しました。",
+        "Another program reset the card half-way.",
+        "カードを使うほかのプログラムを閉じて、もう一度始めてください。",
+        "Close other programs that use the card and start again.",
+    ),
+    "card_in_use": _advice(
+        "ほかのプログラムがカードを使っています。",
+        "Another program is using the card.",
+        "カードを使うほかのプログラムを閉じて、もう一度始めてください。",
+        "Close other programs that use the card and start again.",
+    ),
+    "card_unresponsive": _advice(
+        "カードが応答しません。",
+        "The card does not answer.",
+        "表裏と位置を確かめて置き直してください。続く場合は、ICチップの故障が考えられます。" + _OTHER_WAY_JA,
+        "Check which side is up and put it back. If it goes on, the chip may be damaged. " + _OTHER_WAY_EN,
+    ),
+    "card_trouble": _advice(
+        "カードの読み取りに失敗しました。",
+        "The card could not be read.",
+        "カードを置き直して、もう一度始めてください。" + _OTHER_WAY_JA,
+        "Put the card back and start again. " + _OTHER_WAY_EN,
+    ),
+    "card_answered_unexpectedly": _advice(
+        "カードが想定外の応答をしました (コード {status_word})。",
+        "The card gave an unexpected answer (code {status_word}).",
+        "カードを置き直して、もう一度始めてください。続く場合は、このコードをシステム管理者に伝えてください。",
+        "Put the card back and start again. If it goes on, tell your system administrator this code.",
+    ),
+    "card_data_malformed": _advice(
+        "カードの中の情報を読み解けません。",
+        "What the card holds cannot be understood.",
+        "住所地の市区町村の窓口で、カードの確認を受けるよう案内してください。" + _OTHER_WAY_JA,
+        "The patient should have the card looked at by their municipality. " + _OTHER_WAY_EN,
+    ),
+    "not_a_my_number_card": _advice(
+        "マイナンバーカードではありません。",
+        "This is not a My Number card.",
+        "運転免許証や交通系カードなどではなく、マイナンバーカードを置いてください。",
+        "Put a My Number card on the reader, not a driver's licence or a transport card.",
+    ),
+    "auth_certificate_missing": _advice(
+        "カードに利用者証明用電子証明書がありません。",
+        "The card holds no user-authentication certificate.",
+        "住所地の市区町村の窓口で証明書の発行を受けるよう案内してください。" + _OTHER_WAY_JA,
+        "The patient can have one issued by their municipality. " + _OTHER_WAY_EN,
+    ),
+    "virtual_card_unreadable": _advice(
+        "指定されたフォルダに仮想カードがありません。",
+        "The given folder does not hold a virtual card.",
+        "card.json と証明書・鍵 (auth、sign の .crt .key _ca.crt) が揃っているか確かめてください。",
+        "Check that card.json and the certificates and keys (auth and sign: .crt .key _ca.crt) are all there.",
+    ),
+    # The PIN.
+    "pin_wrong": _advice(
+        "暗証番号が違います。あと {tries_left} 回入力できます。",
+        "The PIN is wrong. Tries left: {tries_left}.",
+        "ご本人に確かめて、もう一度始めてください。0 回になるとロックされます。" + _OTHER_WAY_JA,
+        "Ask the patient and start again. At 0 the card is locked. " + _OTHER_WAY_EN,
+    ),
+    "pin_blocked": _advice(
+        "暗証番号がロックされています。",
+        "The PIN is locked.",
+        "住所地の市区町村の窓口、または対応するコンビニ端末で、暗証番号の再設定が必要です。" + _OTHER_WAY_JA,
+        "The PIN must be reset by the municipality or at a convenience store's terminal. " + _OTHER_WAY_EN,
+    ),
+    "text_pin_blocked": _advice(
+        "券面事項入力補助用の暗証番号がロックされています。カードを登録できません。",
+        "The PIN of the card's text application is locked, so the card cannot be registered.",
+        "もう一度始めて照合番号Bを入力するか、市区町村の窓口で再設定してください。" + _OTHER_WAY_JA,
+        "Start again and enter the verification number B, or have the municipality reset the PIN. " + _OTHER_WAY_EN,
+    ),
+    "pin_malformed": _advice(
+        "暗証番号は数字4桁です。カードには送っていないので、残り回数は減っていません。",
+        "A PIN is four digits. It was not sent to the card, so no try was used.",
+        "数字4桁を入力してください。",
+        "Enter four digits.",
+    ),
+    "number_b_malformed": _advice(
+        "数字4桁の暗証番号か、数字14桁の照合番号Bを入力してください。残り回数は減っていません。",
+        "Enter the four digits of the PIN or the fourteen of the verification number B. No try was used.",
+        "照合番号Bは、生年月日(和暦6桁)、有効期限の西暦年(4桁)、セキュリティコード(4桁)です。",
+        "Number B is the birth date (era, 6 digits), the year of expiry (4) and the security code (4).",
+    ),
+    "pin_not_entered": _advice(
+        "暗証番号が入力されませんでした。残り回数は減っていません。",
+        "No PIN was entered. No try was used.",
+        "もう一度始めてください。" + _OTHER_WAY_JA,
+        "Start again. " + _OTHER_WAY_EN,
+    ),
+    # The centre.
+    "centre_away": _advice(
+        "資格確認センターに接続できません。",
+        "The eligibility centre cannot be reached.",
+        "ネットワークを確かめて、少し待ってからもう一度始めてください。資格確認書などで受付を続けられます。",
+        "Check the network, wait a little and start again. Reception can go on with the eligibility certificate.",
+    ),
+    "centre_not_trusted": _advice(
+        "接続先の証明書を確認できないため、通信を止めました。",
+        "The server's certificate could not be trusted, so nothing was sent.",
+        "TERMINAL_CENTRE_URL と TERMINAL_CENTRE_AUTHORITY が正しいか、システム管理者が確認してください。",
+        "A system administrator checks TERMINAL_CENTRE_URL and TERMINAL_CENTRE_AUTHORITY.",
+    ),
+    "terminal_not_accepted": _advice(
+        "この端末の証明書がセンターに受け付けられませんでした。",
+        "The centre did not accept this terminal's certificate.",
+        "証明書の期限と登録を、システム管理者が確認してください。",
+        "A system administrator checks whether the certificate has expired and is enrolled.",
+    ),
+    "centre_answer_unreadable": _advice(
+        "センターからの応答を読み解けません。",
+        "The centre's answer cannot be understood.",
+        "TERMINAL_CENTRE_URL が正しいか、この端末のソフトウェアが最新かを確認してください。",
+        "Check TERMINAL_CENTRE_URL, and whether this terminal's software is up to date.",
+    ),
+    # The terminal.
+    "credentials_unreadable": _advice(
+        "この端末の証明書・鍵、またはセンターの認証局のファイルを読めません。",
+        "This terminal's certificate, its key, or the centre's authority cannot be read.",
+        "TERMINAL_CERTIFICATE、TERMINAL_KEY、TERMINAL_CENTRE_AUTHORITY のファイルを確認してください。",
+        "Check the files named by TERMINAL_CERTIFICATE, TERMINAL_KEY and TERMINAL_CENTRE_AUTHORITY.",
+    ),
+    "settings_incomplete": _advice(
+        "端末の設定に不足か誤りがあります: {names}。",
+        "The terminal's settings are missing or malformed: {names}.",
+        "環境変数か、--settings で渡す設定ファイルに書いてください。",
+        "Set them in the environment or in the file given with --settings.",
+    ),
+    "settings_file_missing": _advice(
+        "設定ファイルを読めません。",
+        "The settings file cannot be read.",
+        "--settings で渡したファイルを確認してください。",
+        "Check the file given with --settings.",
+    ),
+    "entry_malformed": _advice(
+        "入力の形式が正しくありません: {names}。",
+        "The entry is malformed: {names}.",
+        "番号と日付を確かめてください。日付は YYYY-MM-DD です。",
+        "Check the numbers and dates; a date is YYYY-MM-DD.",
+    ),
+    "stopped": _advice(
+        "中止しました。",
+        "Stopped.",
+        "もう一度始めることができます。",
+        "You can start again.",
+    ),
+    "unexpected": _advice(
+        "予期しない問題が起きました ({kind})。",
+        "Something unexpected happened ({kind}).",
+        "もう一度お試しください。続く場合は、システム管理者に伝えてください。",
+        "Try again; if it goes on, tell your system administrator.",
+    ),
+}
+
+PROMPTS: Final[dict[str, Sentence]] = {
+    "put_card": Sentence(
+        ja="マイナンバーカードをリーダーに置いてください。", en="Put the My Number card on the reader."
+    ),
+    "ask_pin": Sentence(
+        ja="利用者証明用の暗証番号(数字4桁、あと {tries_left} 回)",
+        en="PIN for user authentication (4 digits, tries left: {tries_left})",
+    ),
+    "last_try": Sentence(
+        ja="これが最後の1回です。間違えるとカードの暗証番号がロックされます。やめるときは何も入力せず Enter。",
+        en="This is the last try: if it is wrong the PIN is locked. To stop, press Enter without typing.",
+    ),
+    "ask_text_secret": Sentence(
+        ja="券面事項入力補助用の暗証番号(数字4桁、あと {tries_left} 回)、または照合番号B(数字14桁)",
+        en="PIN of the text application (4 digits, tries left: {tries_left}), or verification number B (14 digits)",
+    ),
+    "ask_number_b": Sentence(
+        ja="照合番号B(数字14桁: 生年月日の和暦6桁・有効期限の西暦年・セキュリティコード)",
+        en="Verification number B (14 digits: birth date in era years, year of expiry, security code)",
+    ),
+    "may_register": Sentence(
+        ja="このカードは初めてです。保険証として利用登録しますか",
+        en="This card is new here. Register it for health insurance",
+    ),
+}

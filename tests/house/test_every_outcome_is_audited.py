@@ -1,0 +1,190 @@
+"""Each outcome and each refusal of the API leaves exactly one event; a new one without a scenario here fails."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from eligibility.api.problems import PROBLEMS
+from eligibility.domain.codes import Outcome
+from eligibility.domain.errors import Refused
+from eligibility.wire.encoding import b64url
+from tests.integration.eligibility.world import INSTITUTION, OTHER_INSURER, Counter, World
+
+Scenario = Callable[[World, Counter], Awaitable[httpx.Response]]
+LONG_AGO = date(2021, 1, 1)
+
+
+async def _holder(world: World, **facts: Any) -> Any:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    await world.coverage(person, **facts)
+    return card
+
+
+async def _newer_exists(world: World, counter: Counter) -> httpx.Response:
+    person = await world.person()
+    await world.coverage(person, lost_on=LONG_AGO, loss_reason="03")
+    await world.coverage(person, insurer_number=OTHER_INSURER, number="9", acquired_on=LONG_AGO)
+    return await counter.number()
+
+
+async def _several(world: World, counter: Counter) -> httpx.Response:
+    for branch in ("02", "03"):
+        await world.coverage(await world.person(), branch_number=branch)
+    return await counter.number(branch_number="")
+
+
+async def _with(world: World, counter: Counter, **facts: Any) -> httpx.Response:
+    return await counter.verify(await _holder(world, **facts))
+
+
+OUTCOMES: dict[Outcome, Scenario] = {
+    Outcome.VALID: _with,
+    Outcome.LAPSED: lambda w, c: _with(w, c, lost_on=LONG_AGO, loss_reason="99"),
+    Outcome.LAPSED_NEWER_EXISTS: _newer_exists,
+    Outcome.NONE: lambda w, c: c.number(),
+    Outcome.SEVERAL: _several,
+    Outcome.SUSPENDED: lambda w, c: _with(w, c, viewing_suspended=True),
+}
+
+
+async def _proof_changed(world: World, counter: Counter, **change: str) -> httpx.Response:
+    card = await _holder(world)
+    return await counter.verify(card, proof=counter.proof(card, await counter.challenge()) | change)
+
+
+async def _expired(world: World, counter: Counter, ago: timedelta) -> httpx.Response:
+    now = datetime.now(UTC)
+    return await counter.verify(world.card(not_before=now - timedelta(days=900), not_after=now - ago))
+
+
+async def _challenge_late(world: World, counter: Counter) -> httpx.Response:
+    card = await _holder(world)
+    proof = counter.proof(card, await counter.challenge())
+    world.clock.offset = timedelta(minutes=3)
+    return await counter.verify(card, proof=proof)
+
+
+async def _revoked(world: World, counter: Counter) -> httpx.Response:
+    card = await _holder(world)
+    world.write_crl([card])
+    world.app.state.centre.revocation.refresh(world.clock.now())
+    return await counter.verify(card)
+
+
+async def _stale_lists(world: World, counter: Counter) -> httpx.Response:
+    world.clock.offset = timedelta(hours=2)
+    return await counter.verify(await _holder(world))
+
+
+async def _register(world: World, counter: Counter, card: Any = None, **said: str) -> httpx.Response:
+    card = card or world.card()
+    usual = {"name": "山田太郎", "address": "", "birth_date": "1980-01-01", "sex": "1", "method": "pin"}
+    proof = counter.proof(card, await counter.challenge())
+    return await counter.http.post("/v1/card-registrations", json={"proof": proof} | usual | said)
+
+
+async def _ambiguous(world: World, counter: Counter) -> httpx.Response:
+    await world.coverage(await world.person())
+    await world.coverage(await world.person(), number="7")
+    return await _register(world, counter)
+
+
+async def _elsewhere(world: World, counter: Counter) -> httpx.Response:
+    card = await _holder(world, name="別人")
+    await world.coverage(await world.person(), number="7")
+    return await _register(world, counter, card)
+
+
+async def _own_authority(world: World, counter: Counter) -> httpx.Response:
+    card = world.authorities.jpki.issue_auth(
+        "X", datetime.now(UTC), key=world.authorities.card_key, authority_key_id=bytes(20)
+    )
+    return await counter.verify(card)
+
+
+async def _signature_certificate(world: World, counter: Counter) -> httpx.Response:
+    jpki = world.authorities.jpki
+    pair = jpki.issue_auth("X", datetime.now(UTC), key=world.authorities.card_key, policies=("1.2.3",))
+    return await counter.verify(pair)
+
+
+async def _guesses(world: World, counter: Counter) -> httpx.Response:
+    world.app.state.budget._misses = 0
+    return await counter.number()
+
+
+REFUSALS: dict[str, Scenario] = {
+    "caller_unknown": lambda w, c: w.client(None).post("/v1/challenges", json={"count": 1}),
+    "malformed": lambda w, c: c.number(birth_date="x"),
+    "my_number_refused": lambda w, c: c.number(number="123456789018"),
+    "too_large": lambda w, c: c.http.post("/v1/challenges", content=b"[" * 200_000),
+    "challenge_malformed": lambda w, c: _proof_changed(w, c, challenge=b64url(b"x")),
+    "challenge_forged": lambda w, c: _proof_changed(w, c, challenge=b64url(b"\x01" + bytes(60))),
+    "challenge_expired": _challenge_late,
+    "challenge_replayed": lambda w, c: _proof_changed(w, c),
+    "certificate_malformed": lambda w, c: _proof_changed(w, c, certificate=b64url(b"not DER")),
+    "certificate_profile": _signature_certificate,
+    "issuer_unknown": _own_authority,
+    "certificate_expired": lambda w, c: _expired(w, c, timedelta(days=200)),
+    "certificate_not_yet_valid": lambda w, c: _expired_before(w, c),
+    "certificate_revoked": _revoked,
+    "revocation_unknown": _stale_lists,
+    "signature_refused": lambda w, c: _proof_changed(w, c, signature=b64url(bytes(256))),
+    "card_not_registered": lambda w, c: c.verify(w.card()),
+    "method_not_by_card": lambda w, c: _proof_method(w, c),
+    "known_in_future": lambda w, c: c.number(known_at="2099-01-01T00:00:00Z"),
+    "holder_not_found": _register,
+    "holder_ambiguous": _ambiguous,
+    "card_registered_elsewhere": _elsewhere,
+    "rate_limited": _guesses,
+}
+
+
+async def _expired_before(world: World, counter: Counter) -> httpx.Response:
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    return await counter.verify(world.card(not_before=ahead, not_after=ahead + timedelta(days=900)))
+
+
+async def _proof_method(world: World, counter: Counter) -> httpx.Response:
+    return await counter.verify(await _holder(world), method="number")
+
+
+# Answered before anybody is known to have asked for anything, or trouble of our own: nothing was refused.
+NOT_REFUSALS = {"not_found", "method_not_allowed", "busy", "internal"}
+
+
+def _codes(root: type[Refused]) -> Iterator[str]:
+    for kind in root.__subclasses__():
+        if "code" in vars(kind) and kind.__module__.startswith("eligibility."):
+            yield kind.code
+        yield from _codes(kind)
+
+
+def test_every_outcome_and_refusal_has_a_scenario() -> None:
+    assert OUTCOMES.keys() == set(Outcome)
+    assert REFUSALS.keys() | NOT_REFUSALS == PROBLEMS.keys()
+    assert set(_codes(Refused)) <= REFUSALS.keys()
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_each_outcome_leaves_one_event(outcome: Outcome, world: World, counter: Counter) -> None:
+    answer = await OUTCOMES[outcome](world, counter)
+    assert answer.json()["outcome"] == outcome
+    events = await world.events()
+    assert [code for _, code in events] == [outcome.value]
+    actor = await world.owner.fetchrow("select actor, institution_code from audit_event where kind <> 'enrolment'")
+    assert tuple(actor) == (str(counter.terminal_id), INSTITUTION)
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_each_refusal_leaves_one_event(code: str, world: World, counter: Counter) -> None:
+    answer = await REFUSALS[code](world, counter)
+    if code == "challenge_replayed":
+        body = answer.request.content
+        answer = await counter.http.post("/v1/verifications", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["code"] == code
+    assert [c for kind, c in await world.events() if kind != "verification"] == [code]

@@ -1,0 +1,59 @@
+"""Canary names and numbers put through every endpoint never reach a log, an event's detail or Redis."""
+
+from datetime import date
+
+import httpx
+import pytest
+import redis.asyncio as redis
+import structlog
+
+from loadtest.embedded import Stores
+from tests.integration.eligibility.world import Counter, World
+
+NAME, KANA, ADDRESS, NUMBER, SYMBOL = "金糸雀　花子", "ｶﾅﾘｱ ﾊﾅｺ", "金糸雀県金糸雀市７－７", "7070707", "カナリア"
+CANARIES = ["金糸雀", "ｶﾅﾘｱ", "カナリア", NUMBER, "1977-07-07", "19770707"]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_in_production() -> object:
+    from eligibility.serving.logs import configure_logs
+
+    before = structlog.get_config()
+    configure_logs()
+    yield
+    structlog.configure(**before)
+
+
+async def _use_every_endpoint(world: World, counter: Counter) -> list[httpx.Response]:
+    card = world.card()
+    person = {"name": NAME, "address": ADDRESS, "birth_date": "1977-07-07", "sex": "2"}
+    asked = {"symbol": SYMBOL, "number": NUMBER, "birth_date": "1977-07-07"}
+    answers = [await counter.number(**asked), await counter.number(**asked | {"number": NUMBER * 4})]
+    for said in (person, person | {"sex": "9"}, person | {"name": "金糸雀 次郎"}):
+        proof = counter.proof(card, await counter.challenge())
+        answers.append(await counter.http.post("/v1/card-registrations", json={"proof": proof, "method": "pin"} | said))
+    answers.append(await counter.verify(card))
+    answers.append(await counter.verify(card, consents=[NAME]))
+    answers.append(await counter.http.get(f"/v1/{NUMBER}"))
+    answers.append(await counter.http.post("/v1/number-verifications", content=f'{{"number": "{NUMBER}"'.encode()))
+    return answers
+
+
+async def test_canaries_reach_no_log(
+    world: World, counter: Counter, running_stores: Stores, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await world.coverage(
+        await world.person(), name=NAME, name_kana=KANA, address=ADDRESS, symbol=SYMBOL, number=NUMBER,
+        birth_date=date(1977, 7, 7), sex="2",
+    )  # fmt: skip
+    answers = await _use_every_endpoint(world, counter)
+    assert {a.status_code for a in answers} >= {200, 201, 403, 404, 422}
+    problems = "".join(a.text for a in answers if a.status_code >= 400)
+    logged = "".join(capfd.readouterr())
+    events = await world.owner.fetchval("select string_agg(audit_event::text, ' ') from audit_event")
+    store = redis.Redis.from_url(running_stores.redis_url)
+    kept = repr([(key, await store.get(key)) async for key in store.scan_iter()])
+    await store.aclose()
+    assert '"event": "request"' in logged
+    for place in (problems, logged, events, kept):
+        assert [canary for canary in CANARIES if canary in place] == []

@@ -1,0 +1,207 @@
+"""From bytes to text columns: encodings, line ends, headers, quotes, and files that are none."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from payer_sync.faults import FaultCode, FileRefused
+from payer_sync.layouts.register import find_layout
+from payer_sync.reading import read_batches
+
+LAYOUT = find_layout("eligibility", 1)
+HEADER = ",".join(LAYOUT.column_names)
+WIDTH = len(LAYOUT.columns)
+
+
+def _line(first: str, name: str = "髙橋　花子") -> str:
+    fields = [""] * WIDTH
+    fields[0], fields[6] = first, name
+    return ",".join(fields)
+
+
+def _write(tmp_path: Path, data: bytes) -> Path:
+    path = tmp_path / "file.csv"
+    path.write_bytes(data)
+    return path
+
+
+def _read(path: Path, block_bytes: int = 1 << 20) -> tuple[list[int], list[str], list[tuple[int, str]], int]:
+    batches = list(read_batches(path, LAYOUT, block_bytes))
+    fields = pl.concat([batch.fields for batch in batches])
+    faults = pl.concat([batch.faults for batch in batches])
+    records = [number for batch in batches for number in batch.records.to_list()]
+    return (
+        records,
+        fields["氏名"].to_list(),
+        list(zip(faults["record"], faults["code"], strict=True)),
+        sum(b.read for b in batches),
+    )
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "end"])
+@pytest.mark.parametrize("block_bytes", [1 << 20, 700, 701, 702, 703])
+def test_every_accepted_form_reads_the_same_wherever_it_is_cut(
+    tmp_path: Path, encoding: str, end: str, last: str, block_bytes: int
+) -> None:
+    names = [f"髙橋　花子{'ｶﾞ' * n}" for n in range(40)]
+    text = end.join([HEADER, *(_line(str(n), name) for n, name in enumerate(names))]) + (end if last else "")
+
+    records, read, faults, count = _read(_write(tmp_path, text.encode(encoding)), block_bytes)
+
+    assert (records, read, faults, count) == (list(range(1, 41)), names, [], 40)
+
+
+def test_mixed_line_ends_are_read(tmp_path: Path) -> None:
+    data = f"{HEADER}\n{_line('1')}\r\n{_line('2')}\n{_line('3')}".encode()
+
+    assert _read(_write(tmp_path, data))[0] == [1, 2, 3]
+
+
+def test_a_header_alone_has_no_records(tmp_path: Path) -> None:
+    assert list(read_batches(_write(tmp_path, HEADER.encode("cp932")), LAYOUT)) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [('"髙橋"', "髙橋"), ('"a,b"', "a,b"), ('"a""b"', 'a"b'), ('""', ""), ('""""', '"')],
+)
+def test_quoted_fields_are_unquoted(tmp_path: Path, written: str, read: str) -> None:
+    path = _write(tmp_path, f"{HEADER}\r\n{_line('1', written)}\r\n".encode("cp932"))
+
+    assert _read(path)[1:3] == ([read], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (_line("1")[:-1], FaultCode.WRONG_FIELD_COUNT),
+        (_line("1") + ",", FaultCode.WRONG_FIELD_COUNT),
+        ("", FaultCode.WRONG_FIELD_COUNT),
+        ("1", FaultCode.WRONG_FIELD_COUNT),
+        (_line("1", '"a,b') , FaultCode.QUOTES_WRONG),
+        (_line("1", 'a"b'), FaultCode.QUOTES_WRONG),
+        (_line("1", '"a"b'), FaultCode.QUOTES_WRONG),
+        (_line("1", '"a" '), FaultCode.QUOTES_WRONG),
+        (_line("1", '"a\nb"'), FaultCode.QUOTES_WRONG),
+    ],
+)  # fmt: skip
+def test_a_line_without_its_fields_is_refused_alone(tmp_path: Path, line: str, code: FaultCode) -> None:
+    path = _write(tmp_path, f"{HEADER}\n{_line('1', 'A')}\n{line}\n{_line('9', 'Z')}\n".encode())
+
+    records, names, faults, count = _read(path)
+
+    assert names == ["A", "Z"]
+    assert (faults[0], {c for _, c in faults}) == ((2, code), {code} if "\n" not in line else {code})
+    assert (records, count) == ([1, count], 3 + line.count("\n"))
+
+
+def test_separators_of_other_kinds_do_not_shift_the_fields(tmp_path: Path) -> None:
+    path = _write(tmp_path, f"{HEADER}\n{_line('1', 'A' + chr(0x1F) + 'B')}\n{_line('2', 'C')}\n".encode())
+
+    assert _read(path)[:2] == ([1, 2], ["A\x1eB", "C"])
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "encoding", "line", "byte"),
+    [
+        (b"\x81\x20", "cp932", 3, 5),
+        (b"\x85\x40", "cp932", 3, 5),
+        (b"\x80", "cp932", 3, 5),
+        (b"\xa0", "cp932", 3, 5),
+        (b"\xfd", "cp932", 3, 5),
+        (b"\xfe", "cp932", 3, 5),
+        (b"\xff", "cp932", 3, 5),
+        (b"\xff", "utf-8", 3, 5),
+        (b"\xc0\xaf", "utf-8", 3, 5),
+        (b"\xed\xa0\x80", "utf-8", 3, 5),
+        (b"\xe9\xab ", "utf-8", 3, 5),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [1 << 20, 600])
+def test_the_first_undecodable_byte_is_named_by_line_and_place(
+    tmp_path: Path, spoilt: bytes, encoding: str, line: int, byte: int, block_bytes: int
+) -> None:
+    data = f"{HEADER}\r\n{_line('1')}\r\nabcd".encode(encoding) + spoilt + f",\r\n{_line('3')}\r\n".encode(encoding)
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(_write(tmp_path, data), LAYOUT, block_bytes))
+
+    (fault,) = refused.value.faults
+    assert (fault.code, fault.record) == (FaultCode.BYTES_UNDECODABLE, line - 1)
+    assert f"line {line}, byte {byte}:" in fault.expected
+
+
+def test_gaiji_and_every_pair_that_cp932_defines_are_read(tmp_path: Path) -> None:
+    pairs = [bytes([lead, trail]) for lead in (*range(0x81, 0xA0), *range(0xE0, 0xFD)) for trail in range(0x40, 0xFD)]
+    names = [pair.decode("cp932", "ignore") for pair in pairs]
+    names = [name for name in names if len(name) == 1]
+    data = "\r\n".join([HEADER, *(_line("1") for _ in names)]).encode("cp932")
+    sample = "髙橋　花子".encode("cp932")
+    for pair in (pair for pair in pairs if len(pair.decode("cp932", "ignore")) == 1):
+        data = data.replace(sample, pair, 1)
+
+    assert _read(_write(tmp_path, data))[1] == names
+    assert "\ue000" in names
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "euc_jp", "iso2022_jp"])
+def test_other_encodings_are_refused(tmp_path: Path, encoding: str) -> None:
+    path = _write(tmp_path, f"{HEADER}\r\n{_line('1', '高橋')}\r\n".encode(encoding))
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(path, LAYOUT))
+
+    assert refused.value.faults[0].code is FaultCode.ENCODING_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("header", "codes"),
+    [
+        ("", {FaultCode.HEADER_MISSING}),
+        (_line("1"), {FaultCode.HEADER_MISSING}),
+        (HEADER.replace("枝番", "枝"), {FaultCode.COLUMN_UNKNOWN, FaultCode.COLUMN_MISSING}),
+        (HEADER.replace("枝番", " 枝番"), {FaultCode.COLUMN_UNKNOWN, FaultCode.COLUMN_MISSING}),
+        (HEADER.replace("枝番,", ""), {FaultCode.COLUMN_MISSING}),
+        (HEADER.replace("枝番", "番号"), {FaultCode.COLUMN_DUPLICATE, FaultCode.COLUMN_MISSING}),
+        (HEADER + ",備考", {FaultCode.COLUMN_UNKNOWN}),
+        (HEADER.replace("記号,番号", "番号,記号"), {FaultCode.COLUMN_MISPLACED}),
+        ("レコード種別", {FaultCode.COLUMN_MISSING}),
+    ],
+)
+def test_a_header_that_is_not_the_layouts_is_refused_with_every_difference(
+    tmp_path: Path, header: str, codes: set[FaultCode]
+) -> None:
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(_write(tmp_path, f"{header}\r\n{_line('1')}\r\n".encode("cp932")), LAYOUT))
+
+    assert {fault.code for fault in refused.value.faults} == codes
+    assert all("列目" in fault.said for fault in refused.value.faults)
+
+
+def test_a_header_of_personal_data_is_not_repeated(tmp_path: Path) -> None:
+    path = _write(tmp_path, _line("1", "山田　太郎").encode("cp932"))
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(path, LAYOUT))
+
+    assert "山田" not in repr(refused.value.faults) + str(refused.value)
+
+
+@pytest.mark.parametrize("where", [b"header", b"record"])
+def test_a_nul_byte_is_refused(tmp_path: Path, where: bytes) -> None:
+    header = HEADER.encode("cp932") + (b"\x00" if where == b"header" else b"")
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(_write(tmp_path, header + b"\r\n1,\x00,\r\n"), LAYOUT))
+
+    assert refused.value.faults[0].code in (FaultCode.NUL_BYTE, FaultCode.ENCODING_UNKNOWN)
+
+
+def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(_write(tmp_path, HEADER.encode() + b"\n" + b"x" * 5000), LAYOUT, 1000))
+
+    assert refused.value.faults[0].code is FaultCode.LINE_TOO_LONG
