@@ -275,6 +275,17 @@ async def test_a_full_file_says_that_nobody_was_retired(take_in: Any, write: Any
     assert await owner.fetchval(CURRENT) == 2
 
 
+async def test_an_insurer_number_whose_check_digit_fails_is_one_warning(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await owner.execute("insert into insurer (insurer_number, name) values ('13111111', 'x')")
+
+    loaded = await take_in(write(*(record(n, 保険者番号="13111111") for n in range(9))), insurer="13111111")
+
+    assert loaded.codes == [(None, "check_digit")]
+    assert loaded.counts == (9, 0, 9, 0)
+
+
 @pytest.mark.parametrize(
     ("spoil", "code", "record_number"),
     [
