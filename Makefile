@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 PYTHON_IN := .venv/bin/python
 ONCE ?=
+UPGRADE ?=
+export UPGRADE
 
 .PHONY: help
 help: ## Explain each target
@@ -32,6 +34,14 @@ check: setup ## Lint, types and the direction of imports
 format: setup ## Rewrite the code the way `check` wants it
 	@$(PYTHON_IN) -m ruff check --fix .
 	@$(PYTHON_IN) -m ruff format .
+
+.PHONY: openapi
+openapi: setup ## Write docs/openapi/v1.json again from the app
+	@$(PYTHON_IN) -m loadtest openapi
+
+.PHONY: lock
+lock: setup ## Resolve requirements/*.lock again (UPGRADE=1: to the newest versions)
+	@.ci/lock
 
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv and build/)

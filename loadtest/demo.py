@@ -292,12 +292,12 @@ def _insert(screen: Console, stack: ExitStack, folder: Path) -> Mapping[str, str
 
 
 def _check(screen: Console, environment: Mapping[str, str], options: list[str]) -> dict[str, Any]:
-    consents = ["--consent", "limit_certificate", "--consent", "specific_disease", "--consent", "medication"]
+    consents = ["--consent", "limit_certificate", "specific_disease", "medication"]
     screen.print("  暗証番号 PIN: ****")
     command = ["-m", "terminal_agent", "check", *options, *consents]
     _run([*command, "--register"], environment, PIN)
     said = _run([*command, "--json"], environment, PIN, quiet=True)
-    answer: dict[str, Any] = json.loads(said)
+    answer: dict[str, Any] = json.loads(said)["verification"]
     return answer
 
 

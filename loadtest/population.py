@@ -132,12 +132,12 @@ class Nation:
         """
         return make_institutions(count, self._draws)
 
-    def records(self, insurer: Insurer) -> Iterator[pl.DataFrame]:
-        """Yield an insurer's records as texts, in the columns of the layout."""
+    def records(self, insurer: Insurer, at_once: int = _CHUNK) -> Iterator[pl.DataFrame]:
+        """Yield an insurer's records as texts, in the columns of the layout; so many at once."""
         number = self.insurers.index(insurer)
         everyone, starts = self._by_insurer
-        for start in range(int(starts[number]), int(starts[number + 1]), _CHUNK):
-            person, earlier = _unpack(everyone[start : min(start + _CHUNK, int(starts[number + 1]))])
+        for start in range(int(starts[number]), int(starts[number + 1]), at_once):
+            person, earlier = _unpack(everyone[start : min(start + at_once, int(starts[number + 1]))])
             yield self._rows.records(number, person, earlier)
 
     def write_eligibility_file(self, insurer: Insurer, path: Path) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 from loadtest.population_days import month_after, plus_years, year_start
 from loadtest.population_draws import Flags
 from loadtest.population_holders import Holders, words
+from loadtest.population_households import YEAR
 from loadtest.population_people import NOBODY, Mark, People, Story
 
 _LOOKED_AT: Final = 2000  # candidates whose names are looked at
-_YEAR: Final = 365.2425
 
 
 class Example(StrEnum):
@@ -52,7 +52,7 @@ def find_examples(people: People, holders: Holders, today: int) -> Mapping[Examp
 
 def _kinds(people: People, today: int) -> Mapping[Example, Flags]:
     birth, story = people.birth.astype(np.int64), people.story
-    grown = (today - birth > 20 * _YEAR) & (today - birth < 65 * _YEAR)
+    grown = (today - birth > 20 * YEAR) & (today - birth < 65 * YEAR)
     stays = (story == Story.STAYS) & (people.earlier_insurer == NOBODY)
     insured = grown & (people.leader == np.arange(len(birth)))
     elderly = plus_years(birth, 75) <= today

@@ -1,4 +1,4 @@
-"""Who lives in the synthetic nation: households, ages, who is insured with whom, and since when."""
+"""Who lives in the synthetic nation, who is insured with whom, and since when."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,36 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.population_days import month_after, number_of, plus_years, year_start
-from loadtest.population_draws import Draws, Flags, Ints, Shares
+from loadtest.population_draws import Draws, Ints, Shares
+from loadtest.population_households import YEAR, Households
 from loadtest.population_insurers import ELDERLY, InsurerChoice, Scheme
 
 _BLOCK: Final = 1 << 18  # persons made at once: bounds the memory of everything in between
-_YEAR: Final = 365.2425
 _ELDERLY_SCHEME_BEGAN: Final = date(2008, 4, 1)
 NOBODY: Final = -1
-
-# Households by their members: H the head, S a spouse, C a child, P a parent. Then how many of 1,000 there are, and
-# of 100 heads how many are of an age (from, up to not including).
-_SINGLE: Final = ((20, 30, 16), (30, 40, 11), (40, 50, 11), (50, 60, 14), (60, 70, 14), (70, 80, 17), (80, 98, 17))
-_COUPLE: Final = ((25, 35, 10), (35, 50, 12), (50, 60, 16), (60, 70, 24), (70, 80, 27), (80, 93, 11))
-_FAMILY: Final = ((25, 35, 10), (35, 45, 27), (45, 55, 33), (55, 65, 20), (65, 75, 10))
-_ALONE_WITH_CHILD: Final = ((25, 35, 8), (35, 45, 25), (45, 55, 30), (55, 65, 17), (65, 78, 20))
-_WITH_PARENT: Final = ((40, 50, 30), (50, 60, 40), (60, 70, 30))
-_HOUSEHOLDS: Final = (
-    ("H", 390, _SINGLE), ("HS", 230, _COUPLE), ("HSC", 95, _FAMILY), ("HSCC", 80, _FAMILY), ("HSCCC", 16, _FAMILY),
-    ("HSCCCC", 3, _FAMILY), ("HC", 55, _ALONE_WITH_CHILD), ("HCC", 18, _ALONE_WITH_CHILD),
-    ("HCCC", 4, _ALONE_WITH_CHILD), ("HP", 40, _WITH_PARENT), ("HSP", 20, _WITH_PARENT), ("HSCP", 22, _WITH_PARENT),
-    ("HSCCP", 20, _WITH_PARENT), ("HSCCPP", 8, _WITH_PARENT),
-)  # fmt: skip
-
-
-class Role(IntEnum):
-    """What someone is in the household."""
-
-    HEAD = 0
-    SPOUSE = 1
-    CHILD = 2
-    PARENT = 3
 
 
 class Story(IntEnum):
@@ -83,17 +60,17 @@ class People:
     earlier_lost: NDArray[np.int32]
 
 
-def make_people(persons: int, today: date, draws: Draws, choice: InsurerChoice) -> People:
-    """Make the persons, block by block; the blocks' size changes nothing.
+def make_people(persons: int, today: date, draws: Draws, choice: InsurerChoice, at_once: int = _BLOCK) -> People:
+    """Make the persons, so many at once; how many that is changes nothing.
 
     Raises:
         ValueError: fewer than one person is asked for.
     """
     if persons < 1:
         raise ValueError("a nation has at least one person")
-    makers = _Makers(number_of(today), draws, choice)
-    kinds, first = makers.households(persons)
-    count = len(kinds)
+    households = Households(persons, draws)
+    makers = _Makers(number_of(today), draws, choice, households)
+    first, count = households.first, len(households.first) - 1
     home = choice.municipalities[draws.pick("home", np.arange(count), choice.municipality_weights)]
     people = People(
         first=first,
@@ -111,11 +88,11 @@ def make_people(persons: int, today: date, draws: Draws, choice: InsurerChoice) 
         earlier_acquired=np.zeros(persons, np.int32),
         earlier_lost=np.zeros(persons, np.int32),
     )
-    blocks = [np.arange(start, min(start + _BLOCK, persons)) for start in range(0, persons, _BLOCK)]
+    blocks = [np.arange(start, min(start + at_once, persons)) for start in range(0, persons, at_once)]
     for block in blocks:
-        makers.bear(people, kinds, block)
+        makers.bear(people, block)
     for block in blocks:
-        makers.lead(people, kinds, block)
+        makers.lead(people, block)
     makers.plant(people)
     for block in blocks:
         makers.insure(people, block)
@@ -125,77 +102,31 @@ def make_people(persons: int, today: date, draws: Draws, choice: InsurerChoice) 
 class _Makers:
     """The steps in which people are made, with what they share."""
 
-    def __init__(self, today: int, draws: Draws, choice: InsurerChoice) -> None:
-        self._today, self._draws, self._choice = today, draws, choice
+    def __init__(self, today: int, draws: Draws, choice: InsurerChoice, households: Households) -> None:
+        self._today, self._draws, self._choice, self._households = today, draws, choice, households
         elderly = choice.position(ELDERLY)
         self._elderly = elderly if elderly is not None else NOBODY
         self._bands = [_weights(choice.schemes, band) for band in range(3)]
-        self._roles = np.full((len(_HOUSEHOLDS), 7), -1, dtype=np.int64)
-        for kind, (members, _, _) in enumerate(_HOUSEHOLDS):
-            self._roles[kind, : len(members)] = ["HSCP".index(m) for m in members]
 
-    def households(self, persons: int) -> tuple[Ints, NDArray[np.int32]]:
-        """Return each household's kind, and where its persons begin; the last household is cut where they end."""
-        sizes = np.array([len(members) for members, _, _ in _HOUSEHOLDS])
-        kinds = self._draws.pick("household", np.arange(persons), [weight for _, weight, _ in _HOUSEHOLDS])
-        ends = np.cumsum(sizes[kinds])
-        count = int(np.searchsorted(ends, persons)) + 1
-        first = np.zeros(count + 1, dtype=np.int32)
-        first[1:] = np.minimum(ends[:count], persons)
-        return kinds[:count].astype(np.int64), first
-
-    def bear(self, people: People, kinds: Ints, block: Ints) -> None:
+    def bear(self, people: People, block: Ints) -> None:
         """Set birth dates and sexes."""
-        draws, household = self._draws, people.household[block].astype(np.int64)
-        kind, slot = kinds[household], block - people.first[household]
-        role = self._roles[kind, slot]
-        head = self._head_age(household, kind)
-        # A twin is born on the day of the child before, by drawing as that one does.
-        twins = (draws.share("twins", household) < 0.012) | (household == _first_with_two_children(kinds))
-        twin = twins & (role == Role.CHILD) & (slot > 0) & (self._roles[kind, slot - 1] == Role.CHILD)
-        own = household * 8 + slot - twin
-        share = draws.share("age", own)
-        child = np.minimum(head - 23 * _YEAR, 38 * _YEAR) * share**0.7
-        age = np.choose(
-            role,
-            [head, head + (share * 9 - 6) * _YEAR, child, np.minimum(head + (22 + share * 12) * _YEAR, 104 * _YEAR)],
-        )
-        age = np.where(role == Role.SPOUSE, np.maximum(age, 20 * _YEAR), np.maximum(age, 3))
+        household = people.household[block].astype(np.int64)
+        slot = block - people.first[household]
+        age = self._households.ages(household, slot)
         if self._elderly == NOBODY:
             # Who is 75 is insured by an elderly scheme: where there is none, nobody is.
-            age = np.where(age >= 74.9 * _YEAR, age - 30 * _YEAR, age)
+            age = np.where(age >= 74.9 * YEAR, age - 30 * YEAR, age)
         people.birth[block] = self._today - age.astype(np.int64)
-        people.female[block] = self._female(household, kind, role, slot, head)
+        people.female[block] = self._households.female(household, slot)
 
-    def _head_age(self, household: Ints, kind: Ints) -> Shares:
-        age = np.zeros(len(household))
-        share = self._draws.share("head's age", household)
-        for position, (_, _, bands) in enumerate(_HOUSEHOLDS):
-            weights = np.cumsum([weight for _, _, weight in bands]) / sum(weight for _, _, weight in bands)
-            mine = kind == position
-            points = [bands[0][0], *(upper for _, upper, _ in bands)]
-            age[mine] = np.interp(share[mine], [0, *weights], points)
-        return np.asarray(age * _YEAR)
-
-    def _female(self, household: Ints, kind: Ints, role: Ints, slot: Ints, head: Shares) -> Flags:
-        share = self._draws.share("sex", household * 8 + slot)
-        single = np.where(head > 65 * _YEAR, 0.66, 0.45)
-        second = self._roles[kind, 1]
-        head_share = np.choose(second + 1, [single, 0.5, 0.1, 0.85, 0.4])
-        heads = self._draws.share("sex", household * 8) < head_share
-        mother_first = self._draws.share("mother", household) < 0.8
-        before = self._roles[kind, slot - 1] == Role.PARENT
-        parents = np.where(before & (slot > 0), ~mother_first, mother_first)
-        return np.asarray(np.choose(role, [heads, ~heads, share < 0.487, parents]).astype(np.bool_))
-
-    def lead(self, people: People, kinds: Ints, block: Ints) -> None:
+    def lead(self, people: People, block: Ints) -> None:
         """Set who shares whose insured number, the insurer, the marks, and the story."""
         draws, today = self._draws, self._today
         household = people.household[block].astype(np.int64)
         first = people.first[household].astype(np.int64)
-        role = self._roles[kinds[household], block - first]
+        role = self._households.role(household, block - first)
         birth = people.birth[block].astype(np.int64)
-        age = (today - birth) / _YEAR
+        age = (today - birth) / YEAR
         elderly = plus_years(birth, 75) <= today
         head_elderly = plus_years(people.birth[first].astype(np.int64), 75) <= today
         share = draws.share("own number", block)
@@ -216,7 +147,7 @@ class _Makers:
         people.marks[block] = self._marks(block, age)
 
     def _insurer(self, purpose: str, leader: Ints, birth: Ints, home: NDArray[np.int16]) -> Ints:
-        age = (self._today - birth) / _YEAR
+        age = (self._today - birth) / YEAR
         band = np.where(age < 60, 0, np.where(age < 65, 1, 2))
         share = self._draws.share(f"{purpose}'s scheme", leader)
         scheme = np.zeros(len(leader), dtype=np.int64)
@@ -250,20 +181,20 @@ class _Makers:
         return np.asarray(suspended * Mark.SUSPENDED + limit * Mark.LIMIT + disease * Mark.DISEASE)
 
     def plant(self, people: People) -> None:
-        """See to it that even a small nation has every story and every mark once."""
-        alone = np.flatnonzero(
-            (people.story == Story.STAYS)
-            & (people.marks == 0)
-            & (people.leader == np.arange(len(people.leader)))
-            & (self._today - people.birth < 60 * _YEAR)
-        ).tolist()
-        wanted = [s for s in _STORIES if not self._only_municipal or s not in (Story.CHANGED, Story.OVERLAP)]
-        for story in wanted:
-            if not (people.story == story).any() and len(alone) > len(wanted):
-                people.story[people.leader == alone.pop()] = story
+        """See to it that even a small nation has every story and every mark once, told of an insured adult."""
+        age = (self._today - people.birth) / YEAR
+        leads = people.leader == np.arange(len(people.leader))
+        adults = leads & (age >= 20) & (age < 60) & (people.marks == 0)
+        free = np.flatnonzero(adults & (people.story == Story.STAYS)).tolist()
+        stories = [s for s in _STORIES if not self._only_municipal or s not in (Story.CHANGED, Story.OVERLAP)]
+        if len(free) <= len(stories) + len(Mark):
+            return
+        for story in stories:
+            if not (adults & (people.story == story)).any():
+                people.story[people.leader == free.pop()] = story
         for mark in Mark:
-            if not (people.marks & mark).any() and len(alone) > len(Mark):
-                people.marks[alone.pop()] |= mark
+            if not ((people.marks == mark) & (people.story == Story.STAYS)).any():
+                people.marks[free.pop()] = mark
 
     def insure(self, people: People, block: Ints) -> None:
         """Set when coverages were acquired and lost, and the earlier ones."""
@@ -302,7 +233,7 @@ class _Makers:
 
     def _since(self, purpose: str, leader: Ints, birth: Ints, before: Ints) -> Ints:
         """Return a day up to `before` and after the leader's youth, often 1 April."""
-        days = before - (self._draws.share(purpose, leader) ** 2 * 25 * _YEAR).astype(np.int64) - 1
+        days = before - (self._draws.share(purpose, leader) ** 2 * 25 * YEAR).astype(np.int64) - 1
         april = year_start(days, 4)
         days = np.where(self._draws.share(f"{purpose} in April", leader) < 0.45, april, days)
         return np.minimum(np.maximum(days, plus_years(birth, 18)), before - 1)
@@ -324,9 +255,3 @@ def _weights(schemes: tuple[Scheme, ...], band: int) -> Shares:
     summed = np.cumsum(weights) / sum(weights)
     summed[summed >= summed[-1]] = 1.0
     return summed
-
-
-def _first_with_two_children(kinds: Ints) -> int:
-    several = [n for n, (members, _, _) in enumerate(_HOUSEHOLDS) if "CC" in members]
-    found = np.flatnonzero(np.isin(kinds, several))
-    return int(found[0]) if len(found) else NOBODY

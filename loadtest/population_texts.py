@@ -13,14 +13,14 @@ from loadtest.population_insurers import Insurer
 FULL_DIGITS: Final = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
-def dates(wareki: bool, numbers: Ints) -> pl.Series:
+def dates(wareki: bool, days: Ints) -> pl.Series:
     """Return days by their numbers, western or in eras; nothing for 0."""
-    return _written_days(wareki).gather(numbers)
+    return _written_days(wareki).gather(days)
 
 
-def percents(percents: Ints) -> pl.Series:
+def percents(shares: Ints) -> pl.Series:
     """Return percentages in three digits; nothing for 0."""
-    return pl.Series(["", "010", "020", "030"]).gather(percents // 10)
+    return pl.Series(["", "010", "020", "030"]).gather(shares // 10)
 
 
 def choice(flags: Flags, no: str, yes: str) -> pl.Series:
@@ -45,10 +45,8 @@ def symbols(writes: Insurer, office: Ints) -> pl.Series | pl.Expr:
         return pl.select(pl.concat_str(halves, separator="－")).to_series()
     if writes.symbols == "full":
         return four_digits(full=True).gather(office)
-    digits = four_digits().gather(office)
-    return joined(
-        pl.select(pl.repeat("0" if writes.symbols == "zeros" else "2117", len(digits))).to_series(), "", digits
-    )
+    before = pl.lit("0" if writes.symbols == "zeros" else "2117")
+    return pl.select(before + four_digits().gather(office)).to_series()
 
 
 def digits(number: Ints, width: int, style: str) -> pl.Series:

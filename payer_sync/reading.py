@@ -16,7 +16,9 @@ from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.layout import Layout
 
-BLOCK_BYTES: Final = 32 * 1024 * 1024  # about 100,000 eligibility records; also the longest line there can be
+# About 40,000 eligibility records: the next are checked while the server takes in these. Also the longest line there
+# can be.
+BLOCK_BYTES: Final = 8 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024  # decoded at once: a decoder holds the interpreter for a few milliseconds at most
 _BOM: Final = b"\xef\xbb\xbf"
 _HEADER_BYTES: Final = 64 * 1024

@@ -1,7 +1,7 @@
 """How an answer of the centre looks to a person at the counter."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
 from rich.console import Group
 from rich.panel import Panel
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eligibility.domain.codes import FieldCode, Outcome
+from eligibility.domain.dates import JAPAN
 from eligibility.wire.problems import Sentence
 from eligibility.wire.verifications import (
     CoverageAnswer,
@@ -19,8 +20,14 @@ from eligibility.wire.verifications import (
 )
 from terminal_agent.console import Language, in_language
 
-_JAPAN = timezone(timedelta(hours=9))  # without summer time since 1951; a terminal may have no zone database
 _GOOD, _BAD = "bold green", "bold red"
+_WHY_NOT = {
+    "no_consent": Sentence(ja="同意なし", en="no consent"),
+    "needs_card": Sentence(ja="カードでの本人確認が必要", en="needs the card"),
+    "certificate_expired": Sentence(ja="電子証明書の期限切れ", en="certificate expired"),
+    "not_covered": Sentence(ja="有効な資格なし", en="not covered"),
+    "suspended": Sentence(ja="閲覧停止中", en="viewing suspended"),
+}
 Row = tuple[Sentence, Sentence | str]
 
 
@@ -56,7 +63,7 @@ def _rows(verification: Verification) -> Iterator[Row]:
     for consent in verification.consents:
         yield _label("同意", "consent"), _and_until(_words(consent.consent_class), consent.expires_at)
     for withheld in verification.withheld:
-        yield _label("表示しない情報", "not shown"), _and(_words(withheld.consent_class), withheld.reason)
+        yield _label("表示しない情報", "not shown"), _because(_words(withheld.consent_class), withheld.reason)
     yield _label("確認方法", "method"), _words(verification.method)
     if verification.data_as_of is not None:
         yield _label("保険者データの時点", "insurer's data as of"), _time(verification.data_as_of)
@@ -126,12 +133,18 @@ def _and(words: Sentence, more: str) -> Sentence:
     return Sentence(ja=f"{words.ja} {more}", en=f"{words.en} {more}")
 
 
+def _because(words: Sentence, reason: str) -> Sentence:
+    # A reason newer than this terminal is shown as it came.
+    why = _WHY_NOT.get(reason, Sentence(ja=reason, en=reason))
+    return Sentence(ja=f"{words.ja}({why.ja})", en=f"{words.en} ({why.en})")
+
+
 def _and_until(words: Sentence, moment: datetime) -> Sentence:
     return Sentence(ja=f"{words.ja} ({_time(moment)} まで)", en=f"{words.en} (until {_time(moment)})")
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(_JAPAN):%Y-%m-%d %H:%M:%S}"
+    return f"{moment.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
 
 
 def _words(code: FieldCode) -> Sentence:

@@ -91,16 +91,7 @@ class Day:
 
     def read(self, text: pl.Expr) -> pl.Expr:
         """Return the day."""
-        western = pl.when(text.str.contains(r"^[0-9]{8}$")).then(text)
-        era = pl.when(text.str.contains(r"^[1-5][0-9]{6}$")).then(text)
-        digit = era.str.slice(0, 1)
-        base = digit.replace_strict({e: base for e, (base, _, _) in ERAS.items()}, default=None, return_dtype=pl.Int32)
-        year = (base + era.str.slice(1, 2).cast(pl.Int32)).cast(pl.String)
-        day = pl.coalesce(western, year + era.str.slice(3)).str.to_date("%Y%m%d", strict=False)
-        first = digit.replace_strict({e: f for e, (_, f, _) in ERAS.items()}, default=None, return_dtype=pl.Date)
-        last = digit.replace_strict({e: t for e, (_, _, t) in ERAS.items()}, default=None, return_dtype=pl.Date)
-        within = era.is_null() | ((first <= day) & (day <= last))
-        return pl.when(within & (day.dt.year() >= 1)).then(day)
+        return text.map_batches(_days, return_dtype=pl.Date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +194,23 @@ class Column:
         if self.number_key:
             keys.append(number_keys(pl.col(self.name)).alias(self.number_key))
         return [filled.alias(self.field), *keys]
+
+
+def _days(texts: pl.Series) -> pl.Series:
+    # A column of days holds few different ones, most often the empty one, and reading is costly: each is read once.
+    distinct = texts.unique()
+    days = distinct.to_frame("text").select(_day(pl.col("text"))).to_series()
+    return texts.replace_strict(distinct, days, return_dtype=pl.Date) if len(texts) else days
+
+
+def _day(text: pl.Expr) -> pl.Expr:
+    western = pl.when(text.str.contains(r"^[0-9]{8}$")).then(text)
+    era = pl.when(text.str.contains(r"^[1-5][0-9]{6}$")).then(text)
+    digit = era.str.slice(0, 1)
+    base = digit.replace_strict({e: base for e, (base, _, _) in ERAS.items()}, default=None, return_dtype=pl.Int32)
+    year = (base + era.str.slice(1, 2).cast(pl.Int32)).cast(pl.String)
+    day = pl.coalesce(western, year + era.str.slice(3)).str.to_date("%Y%m%d", strict=False)
+    first = digit.replace_strict({e: f for e, (_, f, _) in ERAS.items()}, default=None, return_dtype=pl.Date)
+    last = digit.replace_strict({e: t for e, (_, _, t) in ERAS.items()}, default=None, return_dtype=pl.Date)
+    within = era.is_null() | ((first <= day) & (day <= last))
+    return pl.when(within & (day.dt.year() >= 1)).then(day)

@@ -59,7 +59,8 @@ def test_a_my_number_is_found_where_the_domain_finds_it(texts: list[str]) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        MY_NUMBER, f"x{MY_NUMBER}", f"番号{MY_NUMBER}です", "１２３４５６７８９０１８", "123456７８９０18", f"1,{MY_NUMBER}",
+        MY_NUMBER, f"x{MY_NUMBER}", f"番号{MY_NUMBER}です", "１２３４５６７８９０１８", "123456７８９０18",
+        f"1,{MY_NUMBER}",
         "①23456789018", "㉑" * 6, "𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗𝟎𝟏𝟖", f"-{MY_NUMBER}-{MY_NUMBER}", f"{MY_NUMBER} 1234567890123",
     ],
 )  # fmt: skip
