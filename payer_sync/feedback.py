@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Sequence
 from typing import IO, Any, Final
 from uuid import UUID
 
@@ -72,9 +72,3 @@ def copy_bytes(rows: pl.DataFrame) -> bytes:
     written = io.BytesIO()
     rows.write_csv(written, include_header=False, null_value=_NULL)
     return written.getvalue()
-
-
-def fault_rows(faults: Iterable[Fault]) -> pl.DataFrame:
-    """Return faults found one by one as rows."""
-    rows = [(f.record, f.field, f.code.value, f.code.severity.value, f.value_shape, f.said) for f in faults]
-    return pl.DataFrame(rows, schema=FAULT_SCHEMA, orient="row")

@@ -81,7 +81,10 @@ class _Load:
 
     async def _stage(self) -> tuple[Fault, ...]:
         manifest = self._filed.submission.manifest
-        measured = await asyncio.to_thread(measure, self._spool)
+        try:
+            measured = await asyncio.to_thread(measure, self._spool)
+        except FileNotFoundError:  # the disk lost it: the insurer is told to send it again, like any damaged upload
+            return (Fault(FaultCode.DIGEST_WRONG),)
         if measured.content_digest != manifest.content_digest:
             return (Fault(FaultCode.DIGEST_WRONG),)
         await self._connection.execute(_SQL["begin_staging"])

@@ -12,7 +12,7 @@ from terminal_agent.card.virtual import VirtualCard
 
 DEFAULT_PORT: Final = 35963
 CONNECT_TIMEOUT_S: Final = 5.0
-POWER_UP_TIMEOUT_S: Final = 3.0
+POWER_UP_TIMEOUT_S: Final = 2.0
 OUT_S: Final = 1.0
 INSERTIONS: Final = 4
 # T=0 and T=1 offered, and the historical bytes of a contactless storage card: pyscard and OpenSC connect with T=1.

@@ -95,14 +95,19 @@ def take_in(database: str, owner: Any, insurers: tuple[str, ...]) -> Callable[..
     """Load a file as the intake does once it has arrived."""
 
     async def run(
-        path: Path, *, kind: str = "delta", insurer: str = INSURERS[0], stated: Mapping[str, object] | None = None
+        path: Path,
+        *,
+        kind: str = "delta",
+        insurer: str = INSURERS[0],
+        stated: Mapping[str, object] | None = None,
+        spool: Path | None = None,
     ) -> Loaded:
         manifest = build_manifest(path, SubmissionKind(kind), "eligibility", 1)
         if stated:
             manifest = Manifest.model_validate(manifest.model_dump() | dict(stated))
         now = datetime.now(UTC)
         submission, _ = await announce(owner, uuid7(now), InsurerNumber(insurer), manifest, now)
-        await load(database, Filed(InsurerNumber(insurer), submission), path)
+        await load(database, Filed(InsurerNumber(insurer), submission), spool or path)
         found = await find_submission(owner, submission.submission_id, InsurerNumber(insurer))
         assert found
         faults = await owner.fetch(

@@ -328,3 +328,12 @@ async def test_a_file_that_is_not_what_its_manifest_says_is_refused(
     assert loaded.submission.state == "refused"
     assert loaded.codes == [(None, code)]
     assert await owner.fetchval("select count(*) from coverage") == 0
+
+
+async def test_a_file_that_the_disk_lost_is_refused(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+    path = write(record(1))
+
+    loaded = await take_in(path, spool=path.with_name("lost"))
+
+    assert loaded.codes == [(None, "digest_wrong")]
+    assert loaded.submission.state == "refused"

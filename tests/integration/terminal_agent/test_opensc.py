@@ -1,14 +1,25 @@
 """OpenSC, which knows real My Number cards, meets the virtual one in a PC/SC reader and finds nothing amiss."""
 
+import os
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from eligibility.identity.certificate import verify_certificate
+from eligibility.identity.challenge import ChallengeKey, ChallengeKeys
+from eligibility.identity.refusals import SignatureRefused
+from eligibility.identity.signature import verify_signature
+from eligibility.identity.trust import TrustStore
+from eligibility.wire.verifications import SIGNATURE_CONTEXT
+from loadtest.pki import Jpki
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_content import CardContent
 
@@ -61,6 +72,24 @@ def test_it_signs_with_the_right_pin(message: Path, tmp_path: Path, content: Car
     key = x509.load_der_x509_certificate(content.auth.certificate).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     key.verify((tmp_path / "signature").read_bytes(), message.read_bytes(), padding.PKCS1v15(), SHA256())
+
+
+def test_the_centres_verifier_accepts_what_opensc_read_and_signed(tmp_path: Path, jpki: Jpki) -> None:
+    now, terminal_id = datetime.now(UTC), uuid4()
+    keys = ChallengeKeys(ChallengeKey(os.urandom(32)))
+    challenge = keys.issue(terminal_id, now, os.urandom)
+    (tmp_path / "challenge").write_bytes(SIGNATURE_CONTEXT + challenge)
+    pem = _run("pkcs15-tool", "--read-certificate", "1").stdout
+    assert _sign("2741", tmp_path / "challenge", tmp_path / "signature").returncode == 0
+    signature = (tmp_path / "signature").read_bytes()
+
+    trust = TrustStore.from_pem(*(authority.certificate.public_bytes(Encoding.PEM) for authority in jpki.auth))
+    der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+    certificate = verify_certificate(der, trust=trust, now=now)
+    keys.open(challenge, terminal_id, now)
+    verify_signature(certificate, challenge, signature)
+    with pytest.raises(SignatureRefused):
+        verify_signature(certificate, challenge + b"\x00", signature)
 
 
 def test_a_wrong_pin_is_refused_counted_and_at_last_blocks(message: Path, tmp_path: Path, card: VirtualCard) -> None:

@@ -25,8 +25,7 @@ def test_several_run_side_by_side_and_leave_nothing_behind(pcscd: OwnPcscd, card
     assert pcscd.socket.is_socket()
 
 
-def test_a_card_can_be_taken_out_and_put_back(pcscd: OwnPcscd, card: VirtualCard) -> None:
-    slot = CardInVpcd(card, pcscd.vpcd_port)
+def test_a_card_can_be_taken_out_and_put_back_at_once(slot: CardInVpcd) -> None:
     for _ in range(2):
         slot.insert()
         slot.insert()  # already in: nothing to do
@@ -34,9 +33,9 @@ def test_a_card_can_be_taken_out_and_put_back(pcscd: OwnPcscd, card: VirtualCard
         slot.remove()
 
 
-def test_a_machine_without_pcscd_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_the_driver_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("terminal_agent.card.pcscd._DRIVERS", (tmp_path / "none",))
-    with pytest.raises(PcscdUnavailable, match="pcscd"), own_pcscd():
+    with pytest.raises(PcscdUnavailable, match="vsmartcard-vpcd"), own_pcscd():
         pass
 
 

@@ -19,7 +19,8 @@ def test_an_answer_shows_all_that_staff_need(valid: Verification) -> None:
     shown = _shown(valid, Language.BOTH)
     for expected in (
         "有効 / valid", "髙橋 花子 [b] (タカハシ ハナコ)", "06139463 架空健康保険組合", "１２３・4567 (01)",
-        "3割 / 30%", "2割 2026-08-01〜2027-07-31", "ウ 2026-08-01〜", "慢性腎不全(人工透析)", "10,000 円/月", "10,000 yen a month",
+        "3割 / 30%", "2割 2026-08-01〜2027-07-31", "ウ 2026-08-01〜", "慢性腎不全(人工透析)",
+        "10,000 円/月", "10,000 yen a month",
         "06139471", "薬剤情報(同意なし)", "a_reason_of_tomorrow", "証明書の更新が近づいています。", "2027-04-01",
     ):  # fmt: skip
         assert expected in shown
