@@ -29,7 +29,7 @@ class ApiSettings(StoreSettings):
     terminal_authorities: Path = Field(description="PEM: the CAs of terminals' certificates.")
     card_authorities: Path = Field(description="Folder of PEM: the pinned generations of the user-authentication CA.")
     revocation_folder: Path = Field(description="Folder of *.crl, one for each generation, kept fresh by the operator.")
-    challenge_key_file: Path = Field(description="32 random bytes, shared by all API processes.")
+    challenge_key_file: Path = Field(description="32 random bytes, or up to four such secrets, newest first.")
     receipt_key_file: Path = Field(description="PEM: the EC P-256 key that signs receipts.")
     receipt_issuer: str = "urn:eligibility:centre"
     number_checks_a_minute: int = Field(default=600, ge=1, description="By insured number, for one terminal.")

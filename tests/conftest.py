@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def running_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """PostgreSQL and Redis for this test run."""
-    with stores(tmp_path_factory.mktemp("stores")) as running:
+def running_stores() -> Iterator[Stores]:
+    """PostgreSQL and Redis for this test run.
+
+    Not in pytest's own folder: that is closed to the user as whom PostgreSQL runs when the tests run as root.
+    """
+    with tempfile.TemporaryDirectory(prefix="eligibility-stores-") as folder, stores(Path(folder)) as running:
         yield running
 
 

@@ -185,6 +185,8 @@ async def test_each_refusal_leaves_one_event(code: str, world: World, counter: C
     answer = await REFUSALS[code](world, counter)
     if code == "challenge_replayed":
         body = answer.request.content
-        answer = await counter.http.post("/v1/verifications", content=body, headers={"content-type": "application/json"})
+        answer = await counter.http.post(
+            "/v1/verifications", content=body, headers={"content-type": "application/json"}
+        )
     assert answer.json()["code"] == code
     assert [c for kind, c in await world.events() if kind != "verification"] == [code]

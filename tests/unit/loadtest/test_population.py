@@ -16,12 +16,12 @@ from eligibility.domain.codes import CardClass, Disease, LimitCategory, LimitCla
 from eligibility.domain.dates import ERAS, parse_date
 from eligibility.domain.identifiers import InstitutionCode, InsurerNumber, LinkageCode, contains_my_number
 from eligibility.domain.names import name_key
-from loadtest.names import Pool, given_names, half_width_kana, surnames
+from loadtest.nation.draws import Draws
+from loadtest.nation.insurers import SCHEMES, InsurerChoice, make_institutions, make_insurers
+from loadtest.nation.names import Pool, given_names, half_width_kana, surnames
+from loadtest.nation.people import make_people
+from loadtest.nation.places import MUNICIPALITIES, PREFECTURES, municipality
 from loadtest.population import Example, Nation, add_arguments, run
-from loadtest.population_draws import Draws
-from loadtest.population_insurers import SCHEMES, InsurerChoice, make_institutions, make_insurers
-from loadtest.population_people import make_people
-from loadtest.population_places import MUNICIPALITIES, PREFECTURES, municipality
 from payer_sync.contract import check
 from payer_sync.layouts.eligibility_1 import LAYOUT
 from payer_sync.reading import read_batches

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loadtest import population_days as days
-from loadtest.names import POOL_STARTS, GivenNames, given_names, surnames
-from loadtest.population_draws import Draws, Ints, edges
-from loadtest.population_insurers import Insurer
-from loadtest.population_people import People
-from loadtest.population_places import BUILDINGS, PREFECTURES, TOWNS
-from loadtest.population_texts import FULL_DIGITS, four_digits, numbers
+from loadtest.nation import days
+from loadtest.nation.draws import Draws, Ints, edges
+from loadtest.nation.insurers import Insurer
+from loadtest.nation.names import POOL_STARTS, GivenNames, given_names, surnames
+from loadtest.nation.people import People
+from loadtest.nation.places import BUILDINGS, PREFECTURES, TOWNS
+from loadtest.nation.texts import FULL_DIGITS, four_digits, numbers
 
 _FOREIGN_SHARE: Final = 0.022
 _TOWNS: Final = pl.Series(TOWNS)

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from loadtest import population_days
-from loadtest.population_draws import Flags, Ints
-from loadtest.population_insurers import Insurer
+from loadtest.nation import days
+from loadtest.nation.draws import Flags, Ints
+from loadtest.nation.insurers import Insurer
 
 FULL_DIGITS: Final = str.maketrans("0123456789", "０１２３４５６７８９")
 
@@ -63,7 +63,7 @@ def digits(number: Ints, width: int, style: str) -> pl.Series:
 
 @cache
 def _written_days(wareki: bool) -> pl.Series:
-    return population_days.written(wareki)
+    return days.written(wareki)
 
 
 @cache

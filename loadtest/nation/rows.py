@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from eligibility.domain.codes import CardClass, LossReason
-from loadtest import population_days as days
-from loadtest.population_draws import Draws, Flags, Ints, edges
-from loadtest.population_holders import Holders, words
-from loadtest.population_insurers import ELDERLY, MUNICIPAL, Insurer
-from loadtest.population_people import Mark, People
-from loadtest.population_texts import choice, dates, digits, joined, percents, symbols
+from loadtest.nation import days
+from loadtest.nation.draws import Draws, Flags, Ints, edges
+from loadtest.nation.holders import Holders, words
+from loadtest.nation.insurers import ELDERLY, MUNICIPAL, Insurer
+from loadtest.nation.people import Mark, People
+from loadtest.nation.texts import choice, dates, digits, joined, percents, symbols
 
 COLUMNS: Final = (
     "レコード種別", "保険者番号", "記号", "番号", "枝番", "紐付番号", "氏名", "氏名カナ", "生年月日", "性別",

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from loadtest.population_days import month_after, plus_years, year_start
-from loadtest.population_draws import Flags
-from loadtest.population_holders import Holders, words
-from loadtest.population_households import YEAR
-from loadtest.population_people import NOBODY, Mark, People, Story
+from loadtest.nation.days import month_after, plus_years, year_start
+from loadtest.nation.draws import Flags
+from loadtest.nation.holders import Holders, words
+from loadtest.nation.households import YEAR
+from loadtest.nation.people import NOBODY, Mark, People, Story
 
 _LOOKED_AT: Final = 2000  # candidates whose names are looked at
 

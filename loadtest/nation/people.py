@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.population_days import month_after, number_of, plus_years, year_start
-from loadtest.population_draws import Draws, Ints, Shares
-from loadtest.population_households import YEAR, Households
-from loadtest.population_insurers import ELDERLY, InsurerChoice, Scheme
+from loadtest.nation.days import month_after, number_of, plus_years, year_start
+from loadtest.nation.draws import Draws, Ints, Shares
+from loadtest.nation.households import YEAR, Households
+from loadtest.nation.insurers import ELDERLY, InsurerChoice, Scheme
 
 _BLOCK: Final = 1 << 18  # persons made at once: bounds the memory of everything in between
 _ELDERLY_SCHEME_BEGAN: Final = date(2008, 4, 1)
@@ -42,7 +42,7 @@ _STORIES: Final = {Story.CHANGED: 0.08, Story.OVERLAP: 0.012, Story.LEFT: 0.014,
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """All persons as columns; days are numbers of population_days, 0 for none."""
+    """All persons as columns; days are numbers of `days`, 0 for none."""
 
     first: NDArray[np.int32]  # of each household its first person, and one past the last
     home: NDArray[np.int16]  # of each household the municipal insurer of where it lives

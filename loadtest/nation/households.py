@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.population_draws import Draws, Flags, Ints, Shares
+from loadtest.nation.draws import Draws, Flags, Ints, Shares
 
 YEAR: Final = 365.2425  # days
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from eligibility.domain.codes import CardClass
 from eligibility.domain.identifiers import luhn_check_digit
-from loadtest.population_draws import Draws, Ints, Shares, edges
-from loadtest.population_places import COMPANIES, COMPANY_KINDS, LARGEST_FIRST, PREFECTURES, TOWNS, municipality
+from loadtest.nation.draws import Draws, Ints, Shares, edges
+from loadtest.nation.places import COMPANIES, COMPANY_KINDS, LARGEST_FIRST, PREFECTURES, TOWNS, municipality
 
 MUNICIPAL: Final = "00"  # the padding that stands where other numbers have a scheme
 ELDERLY: Final = "39"

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from eligibility.domain.dates import ERAS
-from loadtest.population_draws import Ints
+from loadtest.nation.draws import Ints
 
 _ZERO: Final = date(1899, 12, 31)  # day 1 is the first day that can be written
 _ZERO_64: Final = np.datetime64(_ZERO, "D")
