@@ -13,7 +13,7 @@ PERFORM_SECURITY_OPERATION: Final = 0x2A
 GET_CHALLENGE: Final = 0x84
 GET_RESPONSE: Final = 0xC0
 
-PROPRIETARY_CLASS: Final = 0x80  # the JPKI application signs with this class (OpenSC card-jpki.c, FIELD.md §5.2)
+PROPRIETARY_CLASS: Final = 0x80  # the JPKI application signs with this class (OpenSC card-jpki.c, docs/card.md)
 
 MAX_DATA: Final = 255  # Lc of a short APDU
 MAX_EXPECTED: Final = 256  # Le of a short APDU, written as 00

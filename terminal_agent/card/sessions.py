@@ -1,6 +1,6 @@
 """What the terminal does with a card: authenticate with its JPKI application, read the holder from its text one.
 
-File ids, access rules and commands are those of FIELD.md §5.1–5.3. Selecting another application forgets the PIN,
+File ids, access rules and commands are those of docs/card.md. Selecting another application forgets the PIN,
 so a session's steps run one after the other, and nothing else is done with the card in between.
 """
 
@@ -96,7 +96,7 @@ class JpkiSession:
         return cls(connection)
 
     def token_label(self) -> str:
-        """Return the token's label: JPKIAPICCTOKEN2 is a My Number card, others are phones (FIELD.md §5.1)."""
+        """Return the token's label: JPKIAPICCTOKEN2 is a My Number card, others are phones (docs/card.md)."""
         select_file(self._connection, TOKEN_INFO_FILE)
         label = read_binary(self._connection, 0, _LABEL_BYTES)
         return label.decode("ascii", "replace").rstrip(" \x00")

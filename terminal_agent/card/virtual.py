@@ -1,4 +1,4 @@
-"""A virtual My Number card: answers command APDUs as the real card does (FIELD.md §5.2), in the process."""
+"""A virtual My Number card: answers command APDUs as the real card does (docs/card.md), in the process."""
 
 import hmac
 import secrets

@@ -120,7 +120,7 @@ Applications = dict[bytes, dict[int, CardFile]]
 
 
 def applications(content: CardContent) -> Applications:
-    """Lay a card's content out as files (FIELD.md §5.1 and §5.3)."""
+    """Lay a card's content out as files (docs/card.md)."""
     return {
         JPKI_AID: _jpki(content),
         TEXT_AID: _text(content),

@@ -253,7 +253,7 @@ def age_on(birth: date, day: date) -> int:
 
 
 def share_by_age(birth: date, day: date) -> set[str]:
-    """What FIELD.md's table allows: written anew from its words, one person at a time."""
+    """What the table of shares by age allows: written anew from its words, one person at a time."""
     if age_on(birth, day) >= 75:
         return {"010", "020", "030"}
     seventy = (
