@@ -31,16 +31,17 @@ create table person (
     linkage_code text not null unique
 );
 
+-- No foreign keys on the bulk path: only the merge may write here, and it makes the person and checks the insurer itself.
 create table coverage (
-    person_id         bigint not null references person,
+    person_id         bigint not null,
     coverage_id       bigint not null,  -- the same through every correction
     known_from        timestamptz not null,
     known_to          timestamptz not null default 'infinity',
     submission_id     uuid not null,
-    insurer_number    text not null references insurer,
+    insurer_number    text not null,
     symbol            text not null,
     number            text not null,
-    branch_number     text not null check (branch_number ~ '^([0-9]{2})?$'),
+    branch_number     text not null check (length(branch_number) in (0, 2)),
     symbol_key        text not null,  -- normal forms; eligibility.domain.names makes them
     number_key        text not null,
     name              text not null,
