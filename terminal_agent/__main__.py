@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--consent",
         nargs="+",
+        action="extend",
         default=[],
         choices=[c.value for c in ConsentClass],
         metavar="CLASS",

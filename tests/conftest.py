@@ -1,4 +1,4 @@
-"""What every test may ask for: the two stores, and a database of its own made from a migrated template."""
+"""What every test may ask for: the two stores, a database of its own, real data, and a card reader."""
 
 import itertools
 import os
@@ -13,6 +13,7 @@ import pytest
 from eligibility.storage.database import connect
 from eligibility.storage.migrate import migrate
 from loadtest.embedded import Stores, database_url, stores
+from terminal_agent.card.pcscd import OwnPcscd, PcscdUnavailable, own_pcscd
 
 _numbers = itertools.count(1)
 SHARED_DATA = Path(os.environ.get("ELIGIBILITY_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -49,8 +50,10 @@ def template(running_stores: Stores) -> str:
         await administrator.execute(f"create database {name}")
         await administrator.close()
         owner = await asyncpg.connect(database_url(running_stores.database_url, name))
-        await migrate(owner)
-        await owner.close()
+        try:
+            await migrate(owner)
+        finally:
+            await owner.close()
 
     asyncio.run(make())
     return name
@@ -75,3 +78,21 @@ async def owner(database: str) -> AsyncIterator[Any]:
     connection = await connect(database)
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="session")
+def pcscd() -> Iterator[OwnPcscd]:
+    """Give this run's pcscd with an empty reader; skip, saying why, where none can run."""
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            running = own_pcscd()
+            daemon = running.__enter__()
+        except PcscdUnavailable as reason:
+            pytest.skip(str(reason))
+        try:
+            # Before pyscard is first used in this process: its library reads the variable once.
+            for name, value in daemon.environment.items():
+                patch.setenv(name, value)
+            yield daemon
+        finally:
+            running.__exit__(None, None, None)

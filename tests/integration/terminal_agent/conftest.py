@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from eligibility.domain.codes import Sex
 from loadtest.pki import Authority, Jpki, KeyPair
 from terminal_agent.card.errors import CardMissing
-from terminal_agent.card.pcscd import OwnPcscd, PcscdUnavailable, own_pcscd
+from terminal_agent.card.pcscd import OwnPcscd
 from terminal_agent.card.reader import card_in_reader, reader_with_card
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_content import CardContent, CardCredentials, CardHolder, CardPins
@@ -56,24 +56,6 @@ def card(content: CardContent) -> VirtualCard:
 def _credentials(issued: KeyPair, authority: Authority) -> CardCredentials:
     assert isinstance(issued.key, rsa.RSAPrivateKey)
     return CardCredentials(issued.der, issued.key, authority.certificate.public_bytes(Encoding.DER))
-
-
-@pytest.fixture(scope="session")
-def pcscd() -> Iterator[OwnPcscd]:
-    """Give a running pcscd with an empty reader; skip, saying why, where none can run."""
-    with pytest.MonkeyPatch.context() as patch:
-        try:
-            running = own_pcscd()
-            daemon = running.__enter__()
-        except PcscdUnavailable as reason:
-            pytest.skip(str(reason))
-        try:
-            # Before pyscard is first used in this process: its library reads the variable once.
-            for name, value in daemon.environment.items():
-                patch.setenv(name, value)
-            yield daemon
-        finally:
-            running.__exit__(None, None, None)
 
 
 @pytest.fixture
