@@ -1,26 +1,40 @@
-"""The command line of both halves: `python -m payer_sync push FILE`, `python -m payer_sync intake`."""
+"""The command line of both halves: an insurer's office pushes, watches and validates; the centre takes in."""
 
 import argparse
 import asyncio
 import json
 import sys
+from importlib import import_module
+from typing import Final
 
 USAGE = 64
 SET_UP = 3
+# Each command with the module that adds its options, and one sentence.
+_COMMANDS: Final = {
+    "push": ("payer_sync.push_command", "Push a file to the centre and wait for its result."),
+    "watch": ("payer_sync.watch_command", "Push whatever lands in a folder, and file the feedback beside it."),
+    "validate": ("payer_sync.validate_command", "Check a file as the centre does, offline."),
+    "submissions": ("payer_sync.case_commands", "Operator: list submissions, those held for approval first."),
+    "approve": ("payer_sync.case_commands", "Operator: let a held file be merged."),
+    "reject": ("payer_sync.case_commands", "Operator: refuse a held file."),
+    "cases": ("payer_sync.case_commands", "Operator: list, show, release, reject or reverse suspected wrong links."),
+    "layouts": ("payer_sync.layouts_command", "List the layouts, their editions and how they stand."),
+    "drugs": ("payer_sync.claims.drugs_command", "Load the drug master that names the medicines of claims."),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code (for `push`, see payer_sync.push.ExitCode)."""
     parser = argparse.ArgumentParser(prog="python -m payer_sync", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    push = commands.add_parser("push", help="Push a file to the centre and wait for its result.")
+    given = (arguments if arguments is not None else sys.argv[1:])[:1]
+    for name, (module, said) in _COMMANDS.items():
+        command = commands.add_parser(name, help=said)
+        # Each half is installed without the other's libraries, so that neither is imported for the other.
+        if given == [name]:
+            import_module(module).add_options(command)
     intake = commands.add_parser("intake", help="Take insurers' files in (settings: INTAKE_… variables).")
     intake.set_defaults(run=_intake)
-    # Each half is installed without the other's libraries, so that neither is imported for the other.
-    if "push" in (arguments if arguments is not None else sys.argv[1:])[:1]:
-        from payer_sync.push_command import add_options
-
-        add_options(push)
     try:
         chosen = parser.parse_args(arguments)
     except SystemExit as ended:

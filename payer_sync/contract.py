@@ -50,7 +50,7 @@ def check(batch: Batch, layout: Layout, insurer: InsurerNumber, today: date) -> 
     found = [batch.faults, *_faults(both, batch.records, findings), *_my_number_faults(batch, layout)]
     faults = pl.concat(found).sort("record", maintain_order=True)
     refused = faults.filter(pl.col("severity") == _REFUSED)["record"].unique()
-    staged = values.insert_column(0, batch.records.alias("record_number"))
+    staged = layout.staged(values).insert_column(0, batch.records.alias("record_number"))
     if len(refused):
         staged = staged.filter(~pl.col("record_number").is_in(refused.implode()))
     return Checked(staged, faults, read=batch.read, refused=len(refused))

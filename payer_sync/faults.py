@@ -82,9 +82,127 @@ class FaultCode(StrEnum):
         "a loss or cancellation of a known coverage; none is known, nothing changed",
     )  # fmt: skip
     RETIREMENT_NOT_DONE = (
-        "retirement_not_done", _WARNING, "全件ファイル。記載のない資格は終了せず、そのまま残した",
-        "a full file; coverages it does not state were left as they are",
+        "retirement_not_done", _WARNING, "不受理の記録がない全件ファイル(記載のない資格は終了せず、そのまま残した)",
+        "a full file without refused records; coverages it does not state were left as they are",
     )  # fmt: skip
+    RETIRED = (
+        "retired", _WARNING, "全件ファイルに記載のない資格を終了した", "a full file; who it does not state was retired",
+    )  # fmt: skip
+    COVERED_ELSEWHERE = (
+        "covered_elsewhere", _WARNING, "他の保険者の資格と重ならない期間",
+        "days that no coverage at another insurer has",
+    )  # fmt: skip
+    # ── Held for approval: nothing is merged until an operator has looked ──
+    HELD_DIGEST = "held_digest", _WARNING, "目録と同じ SHA-256", "the SHA-256 the manifest states"
+    HELD_COUNT_DROP = "held_count_drop", _WARNING, "件数の大きな減少がないこと", "no large drop of the count"
+    HELD_COLUMN_EMPTY = (
+        "held_column_empty", _WARNING, "登録済みの値がある項目が空にならないこと",
+        "no column that was filled and is now empty",
+    )  # fmt: skip
+    HELD_RETIREMENT = (
+        "held_retirement", _WARNING, "登録済みの全員が記載された全件ファイル", "a full file that states everyone known",
+    )  # fmt: skip
+    # ── Kept from the register, in a case ──
+    MISLINK_SUSPECTED = (
+        "mislink_suspected", _RECORD, "紐付番号の人と氏名・生年月日・性別が一致すること",
+        "the holder whom the linkage code means",
+    )  # fmt: skip
+    MISLINK_REVIEW = (
+        "mislink_review", _RECORD, "紐付番号の人と同じ氏名(改姓などは確認後に取込)",
+        "the name known for the linkage code; a changed name is reviewed first",
+    )  # fmt: skip
+    PERSONS_SWAPPED = (
+        "persons_swapped", _RECORD, "入れ替わっていない紐付番号",
+        "linkage codes that are not exchanged between two persons",
+    )  # fmt: skip
+    CLAIMED_TWICE = (
+        "claimed_twice", _RECORD, "一つの紐付番号に、同じ期間は一つの被保険者番号",
+        "one insured number at a time for one linkage code",
+    )  # fmt: skip
+    MISLINK_ELSEWHERE = (
+        "mislink_elsewhere", _WARNING, "他の保険者の記載と一致する紐付番号",
+        "a linkage code that another insurer's file agrees with",
+    )  # fmt: skip
+    CASE_CLOSED = (
+        "case_closed", _WARNING, "確認が終わった紐付けの疑い", "a case of a suspected wrong link that was closed",
+    )  # fmt: skip
+    # ── Claims ──
+    TOTALS_MISSING = "totals_missing", _FILE, "末尾に GO の記録がある UKE", "a UKE file that ends with its GO record"
+    INSTITUTION_MISSING = (
+        "institution_missing", _RECORD, "受理された医療機関の記録(IR・YK)に続くレセプト",
+        "a receipt that follows an accepted record of its institution (IR, YK)",
+    )  # fmt: skip
+    RECORD_MISPLACED = "record_misplaced", _RECORD, "決められた順の記録", "records in the order of the format"
+    RECEIPT_REPEATED = "receipt_repeated", _RECORD, "同じレセプトは一度だけ", "each receipt once in a file"
+    OTHER_DAY = "other_day", _RECORD, "診療・調剤年月の中の日付", "a day of the month of care"
+    RECORD_TYPE_UNKNOWN = (
+        "record_type_unknown", _WARNING, "既知のレコード識別(読み飛ばした)",
+        "a known type of record; this one was passed over",
+    )  # fmt: skip
+    TOTALS_DIFFER = "totals_differ", _WARNING, "記録の合計と一致する総件数・総点数", "totals that the records add up to"
+    POINTS_DIFFER = "points_differ", _WARNING, "明細の合計と一致する合計点数", "points that the lines add up to"
+    NO_COVERAGE_ON_DAY = (
+        "no_coverage_on_day", _WARNING, "診療日にこの保険者の資格がある番号と生年月日(レセプトは人に結び付けず保存)",
+        "an insured number and birth date covered here on the day of care; kept without a person",
+    )  # fmt: skip
+    SEVERAL_PERSONS = (
+        "several_persons", _WARNING, "一人に定まる番号(枝番)(レセプトは人に結び付けず保存)",
+        "a number of one person only (branch number); kept without a person",
+    )  # fmt: skip
+    COVERAGE_ENDS_WITHIN = (
+        "coverage_ends_within", _WARNING, "すべての診療日に続く資格", "a coverage that lasts through all days of care",
+    )  # fmt: skip
+    DRUG_UNKNOWN = (
+        "drug_unknown", _WARNING, "医薬品マスターにあるコード(そのまま保存)",
+        "a code of the drug master; kept as it is",
+    )  # fmt: skip
+    # ── Check-ups ──
+    ARCHIVE_DAMAGED = "archive_damaged", _FILE, "壊れていない ZIP", "a ZIP archive without damage"
+    ARCHIVE_TOO_LARGE = "archive_too_large", _FILE, "上限以内の ZIP", "a ZIP archive within the limits"
+    ARCHIVE_ENTRY = "archive_entry", _FILE, "ZIP 内は健診の XML だけ", "only check-up documents in the ZIP archive"
+    XML_FORBIDDEN = (
+        "xml_forbidden", _FILE, "DTD・実体宣言のない、上限以内の XML",
+        "XML without DTD and entities, within the limits",
+    )  # fmt: skip
+    DOCUMENT_WRONG = "document_wrong", _RECORD, "読み取れる健診の CDA 文書", "a check-up as a readable CDA document"
+    PERSON_NOT_NAMED = "person_not_named", _RECORD, "番号か紐付番号", "an insured number or a linkage code"
+    PERSON_NOT_FOUND = (
+        "person_not_found", _RECORD, "健診実施日にこの保険者の資格がある人",
+        "a person insured here on the day of the check-up",
+    )  # fmt: skip
+    PERSON_AMBIGUOUS = (
+        "person_ambiguous", _RECORD, "一人に定まる番号(枝番)",
+        "a number of one person only (branch number)",
+    )  # fmt: skip
+    PERSON_DISAGREES = (
+        "person_disagrees", _RECORD, "登録済みの番号・生年月日・性別との一致",
+        "agreement with the number, birth date and sex known",
+    )  # fmt: skip
+    PERFORMED_IN_FUTURE = "performed_in_future", _RECORD, "今日以前の健診実施日", "a check-up that is not in the future"
+    RESULT_MALFORMED = (
+        "result_malformed", _RECORD, "PQ は数値(小数6桁以内)、CD・CO は20文字以内の英数のコード",
+        "for PQ a number of at most six decimals, for CD and CO a code of at most 20 characters",
+    )  # fmt: skip
+    RANGE_WRONG = "range_wrong", _RECORD, "基準下限以上の基準上限", "an upper bound that is not below the lower one"
+    CHECKUP_CONTRADICTS = (
+        "checkup_contradicts", _RECORD, "一つの健診で生年月日・性別が一致し、各項目の結果は一つ",
+        "one birth date and sex in a check-up, and one result for each item",
+    )  # fmt: skip
+    CHECKUP_INCOMPLETE = (
+        "checkup_incomplete", _RECORD, "同じ健診のすべての記録が受理されること",
+        "no refused record in the same check-up",
+    )  # fmt: skip
+    PERFORMED_TOO_LONG_AGO = (
+        "performed_too_long_ago", _WARNING, "5年以内の健診(それより前は保存しない)",
+        "a check-up of the last five years; older ones are not kept",
+    )  # fmt: skip
+    UNKNOWN_ITEM = (
+        "unknown_item", _WARNING, "項目表にあるコード(そのまま保存)",
+        "a code of the item table; this one is kept as it is",
+    )  # fmt: skip
+    KIND_DIFFERS = "kind_differs", _WARNING, "項目表の結果種別", "the kind of result that the item table has"
+    UNIT_DIFFERS = "unit_differs", _WARNING, "項目表の単位(そのまま保存)", "the unit of the item table; kept as it is"
+    FLAG_DIFFERS = "flag_differs", _WARNING, "値と基準値に合う判定", "a flag that follows from value and range"
 
     @property
     def expected(self) -> str:

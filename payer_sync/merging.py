@@ -4,12 +4,17 @@ It refuses what only the whole file or the known facts can show to be wrong, the
 differently now and adds what is new. What is stated as it is known is left alone.
 """
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionKind
+from payer_sync.claims.linking import move_claims
 from payer_sync.faults import Fault, FaultCode, both
 from payer_sync.feedback import FeedbackWriter
+from payer_sync.gates import pass_gates, retire, retired_fault
+from payer_sync.guard import Guard
 from payer_sync.layouts.layout import Layout
 from payer_sync.submission import Filed
 
@@ -28,12 +33,22 @@ _APART: Final = both("記録 %1$s の資格と重ならない期間", "days that
 _APART_FROM_KNOWN: Final = both("登録済みの資格と重ならない期間", "days that a coverage already known does not have")
 
 
-async def merge(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
+async def merge(
+    connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, *, complete: bool
+) -> tuple[int, int]:
     """Merge the session's staging table; return how many records were refused and how many changed something.
 
-    The caller holds the insurer's lock in an open transaction.
+    The caller holds the insurer's lock in an open transaction. `complete` says that the check left no record out.
+
+    Raises:
+        Held: a gate is closed; nothing was changed.
     """
-    return await _Merge(connection, filed, layout, feedback).run()
+    return await _Merge(connection, filed, layout, feedback).run(complete=complete)
+
+
+async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
+    """Merge records that a case had kept, which an operator has looked at instead of the gates and the guard."""
+    return await _Merge(connection, filed, layout, feedback).run_released()
 
 
 class _Merge:
@@ -41,18 +56,43 @@ class _Merge:
 
     def __init__(self, connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> None:
         self._connection = connection
+        self._filed = filed
         self._insurer = filed.insurer
         self._submission = filed.submission
         self._layout = layout
         self._feedback = feedback
 
-    async def run(self) -> tuple[int, int]:
-        known_from = await self._connection.fetchval(_SQL["merge_time"], self._insurer.digits)
+    async def run(self, *, complete: bool) -> tuple[int, int]:
+        known_from = await self._plan()
+        await pass_gates(self._connection, self._filed, self._layout, complete=complete)
+        guard = Guard(self._connection, self._filed, self._layout, self._feedback, known_from)
+        refused = await guard.quarantine_mislinked()
+        told = self._feedback.told
+        refused += await self._refuse_records()
+        if self._feedback.told > told:
+            await guard.quarantine_claimed_twice(told)
+        await guard.tell_overlaps()
+        await self._apply(known_from)
+        retired = await retire(self._connection, known_from, self._submission.submission_id)
+        await guard.tell_notices()
+        await self._tell_of_file(retired, complete=complete)
+        return refused, await self._connection.fetchval(_SQL["changed_records"])
+
+    async def run_released(self) -> tuple[int, int]:
+        known_from = await self._plan()
+        refused = await self._refuse_records()
+        await self._apply(known_from)
+        return refused, await self._connection.fetchval(_SQL["changed_records"])
+
+    async def _plan(self) -> datetime:
+        known_from: datetime = await self._connection.fetchval(_SQL["merge_time"], self._insurer.digits)
         await self._execute("give_merge_memory")
         await self._execute("analyze_staging")
         await self._execute("plan_merge", self._insurer.digits)
         await self._execute("analyze_plan")
-        refused = await self._refuse_records()
+        return known_from
+
+    async def _apply(self, known_from: datetime) -> None:
         await self._execute("mark_changed_certificates")
         await self._execute("add_persons")
         await self._execute("close_coverages", known_from)
@@ -60,9 +100,9 @@ class _Merge:
         await self._execute("add_losses", known_from, self._submission.submission_id)
         for statement in _CERTIFICATE_STATEMENTS:
             await self._execute(statement, known_from)
+        moved = await self._connection.fetch(_SQL["moved_coverages"], known_from)
+        await move_claims(self._connection, [tuple(row) for row in moved], known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
-        await self._tell_of_file()
-        return refused, await self._connection.fetchval(_SQL["changed_records"])
 
     async def _refuse_records(self) -> int:
         refused = 0
@@ -74,8 +114,10 @@ class _Merge:
         await self._tell("tell_nothing_known", FaultCode.NOTHING_KNOWN, FaultCode.NOTHING_KNOWN.expected)
         return refused
 
-    async def _tell_of_file(self) -> None:
-        if self._submission.manifest.kind is SubmissionKind.FULL:
+    async def _tell_of_file(self, retired: int, *, complete: bool) -> None:
+        if retired:
+            await self._feedback.tell(retired_fault(retired, day_in_japan(datetime.now(UTC))))
+        if self._submission.manifest.kind is SubmissionKind.FULL and not complete:
             await self._feedback.tell(Fault(FaultCode.RETIREMENT_NOT_DONE))
         if not self._insurer.check_digit_holds:
             column = self._layout.column("insurer_number").name

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from eligibility.domain.names import name_key, number_key
+from eligibility.domain.names import KANA_SPELLINGS, kana_sounds, name_key, number_key
 
 # Assigned characters end here but for the selectors of variant glyphs, which have a block of their own.
 _CHARACTERS: Final = (range(0xD800), range(0xE000, 0x33480), range(0xE0000, 0xE0200))
@@ -22,6 +22,14 @@ _TWELVE_DIGITS: Final = r"(?:^|[^0-9０-９])[0-9０-９]{12}(?:$|[^0-9０-９])
 def name_keys(names: pl.Expr) -> pl.Expr:
     """Return `name_key` of a column."""
     return names.str.normalize("NFKC").str.replace_many(_name_table())
+
+
+def kana_keys(names: pl.Expr) -> pl.Expr:
+    """Return `kana_key` of a column."""
+    keys = names.str.normalize("NFKC").str.replace_many(_kana_table())
+    for spelling, sound in KANA_SPELLINGS:
+        keys = keys.str.replace_all(spelling, sound.replace("\\1", "${1}"))
+    return keys
 
 
 def number_keys(numbers: pl.Expr) -> pl.Expr:
@@ -60,6 +68,11 @@ def hold_my_number(texts: pl.Series) -> pl.Series:
 @cache
 def _name_table() -> dict[str, str]:
     return _table(name_key)
+
+
+@cache
+def _kana_table() -> dict[str, str]:
+    return _table(kana_sounds)
 
 
 @cache

@@ -38,6 +38,7 @@ class ExitCode(IntEnum):
     MERGED = 0  # all of it; there may be warnings
     MERGED_IN_PART = 1  # some records were refused
     REFUSED = 2  # the file, or the request
+    HELD = 3  # for approval by the centre's operator; the old data stand until then
     SERVER_AWAY = 4  # or its certificate, or ours, does not hold
     USAGE = 64  # a file or an option is wrong
 
@@ -181,6 +182,8 @@ def exit_code(submission: Submission) -> ExitCode:
     """Return what a finished submission means to the shell."""
     if submission.state is SubmissionState.REFUSED:
         return ExitCode.REFUSED
+    if submission.state is SubmissionState.HELD:
+        return ExitCode.HELD
     return ExitCode.MERGED_IN_PART if submission.refused else ExitCode.MERGED
 
 
@@ -212,7 +215,7 @@ def _upload(intake: Intake, submission: Submission, content: BinaryIO, on_sent: 
 def _wait(intake: Intake, submission: Submission) -> Submission:
     pause_s, longest_s = POLL_S
     until = time.monotonic() + RESULT_TIMEOUT_S
-    while submission.state not in (SubmissionState.MERGED, SubmissionState.REFUSED):
+    while submission.state not in (SubmissionState.MERGED, SubmissionState.REFUSED, SubmissionState.HELD):
         if time.monotonic() > until:
             raise PushFailed(
                 ExitCode.SERVER_AWAY,

@@ -1,35 +1,83 @@
 """The `push` command: what its options mean, what it prints, and the exit code it ends with."""
 
 import argparse
+import ssl
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
 
-from eligibility.wire.submissions import FeedbackLine, SubmissionKind
+from eligibility.wire.submissions import SubmissionKind
+from payer_sync.feedback_files import CSV_ENCODINGS, Told, write_feedback
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, ExitCode, Intake, Pushed, PushFailed, exit_code, push, unreadable
-from payer_sync.report import keep_feedback, meter, show_faults, show_result
+from payer_sync.report import meter, show_faults, show_result
 
 DESCRIPTION = (
-    "Push a file and wait. Exit code: 0 merged (there may be warnings), 1 merged with refused records, 2 refused, "
-    "4 server away or certificate refused, 64 usage, 130 stopped. Run again after a cut line, it resumes."
+    "Push a file and wait. Every fault is written beside it, as FILE.feedback.jsonl, .csv and .html. Exit code: 0 "
+    "merged (there may be warnings), 1 merged with refused records, 2 refused, 3 held for approval, 4 server away or "
+    "certificate refused, 64 usage, 130 stopped. Run again after a cut line, it resumes."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How files are pushed: where to, as whom, and what they are."""
+
+    url: str
+    context: ssl.SSLContext
+    kind: SubmissionKind
+    layout: str
+    edition: int
+    csv_encoding: str
+
+    @classmethod
+    def chosen(cls, chosen: argparse.Namespace) -> Self:
+        """Return what the options say.
+
+        Raises:
+            PushFailed: they make no sense, or the credentials do not hold.
+        """
+        context = Credentials(chosen.certificate, chosen.key, chosen.authority).context()
+        if not chosen.to.startswith("https://") or not 1 <= chosen.edition <= 99:
+            raise PushFailed(
+                ExitCode.USAGE,
+                "--to には https:// で始まるアドレスを、--edition には 1 から 99 を指定してください。",
+                "--to must be an address that begins with https://, --edition a number from 1 to 99.",
+            )
+        kind = SubmissionKind(chosen.kind)
+        return cls(chosen.to, context, kind, chosen.layout, chosen.edition, chosen.csv_encoding)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.description = DESCRIPTION
     parser.add_argument("file", type=Path)
+    add_terms(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON and nothing else")
+    parser.set_defaults(run=run)
+
+
+def add_terms(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how files are pushed."""
     parser.add_argument("--to", required=True, metavar="URL", help="the intake's address, https://HOST:PORT")
     parser.add_argument("--certificate", type=Path, required=True, help="PEM: the insurer's client certificate")
     parser.add_argument("--key", type=Path, required=True, help="PEM: its private key")
     parser.add_argument("--authority", type=Path, required=True, help="PEM: the authority of the intake's certificate")
     parser.add_argument("--kind", choices=("full", "delta"), default="delta", help="everyone, or only what changed")
+    add_form(parser)
+
+
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which layout a file has and how its feedback is written."""
     parser.add_argument("--layout", default="eligibility")
     parser.add_argument("--edition", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON and nothing else")
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--csv-encoding", choices=CSV_ENCODINGS, default=CSV_ENCODINGS[0], help="of the feedback as CSV"
+    )
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -38,7 +86,7 @@ def run(chosen: argparse.Namespace) -> int:
     errors = Console(stderr=True)
     try:
         started = time.monotonic()
-        pushed, first, feedback = _push(chosen, console)
+        pushed, told = push_file(chosen.file, Terms.chosen(chosen), console, lambda _: chosen.file)
         elapsed_s = time.monotonic() - started
     except PushFailed as failed:
         errors.print(failed.ja, failed.en, sep="\n", markup=False, soft_wrap=True)
@@ -50,29 +98,24 @@ def run(chosen: argparse.Namespace) -> int:
         Console().print(pushed.submission.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
     else:
         show_result(console, pushed, elapsed_s)
-        if first:
-            show_faults(console, first, pushed.submission.faults, feedback)
+        show_faults(console, told)
     return exit_code(pushed.submission)
 
 
-def _push(chosen: argparse.Namespace, console: Console) -> tuple[Pushed, list[FeedbackLine], Path]:
-    file: Path = chosen.file
-    feedback = file.with_name(file.name + ".feedback.jsonl")
-    context = Credentials(chosen.certificate, chosen.key, chosen.authority).context()
-    if not chosen.to.startswith("https://") or not 1 <= chosen.edition <= 99:
-        raise PushFailed(
-            ExitCode.USAGE,
-            "--to には https:// で始まるアドレスを、--edition には 1 から 99 を指定してください。",
-            "--to must be an address that begins with https://, --edition a number from 1 to 99.",
-        )
+def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Pushed], Path]) -> tuple[Pushed, Told]:
+    """Push a file to its end and write its feedback beside the path that `beside` says, where the file will be.
+
+    Raises:
+        PushFailed: see payer_sync.push.push.
+    """
     try:
         length = file.stat().st_size
-        with meter(console, length) as progress, Intake(chosen.to, context) as intake:
-            manifest = build_manifest(file, SubmissionKind(chosen.kind), chosen.layout, chosen.edition, progress.read)
-            progress.sending()
+        with meter(console, length) as progress, Intake(terms.url, terms.context) as intake:
+            manifest = build_manifest(file, terms.kind, terms.layout, terms.edition, progress.read)
+            progress.sending(manifest.records)
             pushed = push(intake, file, manifest, progress.sent)
-            submission = pushed.submission
-            first = keep_feedback(feedback, intake.feedback(submission.submission_id)) if submission.faults else []
+            place = beside(pushed)
+            lines = intake.feedback(pushed.submission.submission_id) if pushed.submission.faults else iter(())
+            return pushed, write_feedback(place, lines, terms.csv_encoding)
     except OSError as error:
         raise unreadable(file) from error
-    return pushed, first, feedback

@@ -74,6 +74,9 @@ def _read_header(file: BinaryIO) -> tuple[str, list[str]]:
             text = line[start:].decode(encoding).removesuffix("\r")
         except UnicodeDecodeError:
             continue
+        if "\r" in text:
+            said = both("行の終わりは CRLF か LF(CR だけは不可)", "lines that end with CRLF or LF, not with CR alone")
+            raise FileRefused(Fault(FaultCode.HEADER_MISSING, expected=said))
         return encoding, next(csv.reader([text]), [])
     raise FileRefused(Fault(FaultCode.ENCODING_UNKNOWN))
 

@@ -1,23 +1,18 @@
-"""Shows a push to a person: its progress, its counts and its first faults; every fault goes to a file of JSON Lines."""
+"""Shows a push or a validation to a person: its progress in records, its counts and its first faults."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from eligibility.wire.submissions import FeedbackLine, Severity, SubmissionState
+from eligibility.wire.submissions import Severity, SubmissionState
+from payer_sync.feedback_files import Told
 from payer_sync.push import Pushed
 
 FAULTS_SHOWN: Final = 20
@@ -29,7 +24,7 @@ _COSTS: Final = {
 
 
 class Meter:
-    """Progress bars of a push: reading the file, then sending it."""
+    """Progress bars of one file: reading it, then sending or checking it."""
 
     def __init__(self, progress: Progress, task: TaskID, length: int) -> None:
         self._progress = progress
@@ -40,47 +35,67 @@ class Meter:
         """Go on by so many bytes read."""
         self._progress.update(self._task, advance=more)
 
-    def sending(self) -> None:
-        """Begin the second bar."""
-        said = "送信 / sending"
-        self._task = self._progress.add_task(said, total=self._length)
+    def sending(self, records: int) -> None:
+        """Begin the second bar, of a file that has so many records."""
+        self._task = self._progress.add_task("送信 / sending", total=self._length, records=records)
 
     def sent(self, received: int) -> None:
         """Show how many bytes have arrived."""
         said = "処理中 / merging" if received == self._length else "送信 / sending"
         self._progress.update(self._task, completed=received, description=said)
 
+    def checking(self, records: int) -> None:
+        """Begin the second bar, of records that are checked here."""
+        self._task = self._progress.add_task("確認 / checking", total=records, records=records)
+
+    def checked(self, more: int) -> None:
+        """Go on by so many records checked."""
+        self._progress.update(self._task, advance=more)
+
+
+class _Amount(ProgressColumn):
+    """How much is done and how fast: in records once their number is known, in bytes before."""
+
+    def render(self, task: Task) -> Text:
+        records: int | None = task.fields.get("records")
+        speed = task.finished_speed or task.speed or 0.0
+        if records is None or not task.total:
+            return Text(f"{decimal(int(task.completed))} {decimal(int(speed))}/s")
+        share = records / task.total
+        return Text(f"{task.completed * share:,.0f} / {records:,} 件 {speed * share:,.0f} 件/秒 rows/s")
+
 
 @contextmanager
 def meter(console: Console, length: int) -> Iterator[Meter]:
-    """Show progress while the push runs."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
+    """Show progress while the file is worked on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), _Amount(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         yield Meter(progress, progress.add_task("読取 / reading", total=length), length)
-
-
-def keep_feedback(path: Path, lines: Iterable[FeedbackLine]) -> list[FeedbackLine]:
-    """Write every fault as one line of JSON; return the first ones."""
-    first: list[FeedbackLine] = []
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for line in lines:
-            file.write(line.model_dump_json() + "\n")
-            if len(first) < FAULTS_SHOWN:
-                first.append(line)
-    return first
 
 
 def show_result(console: Console, pushed: Pushed, elapsed_s: float) -> None:
     """Print what became of the file."""
     submission, repeated = pushed.submission, pushed.repeated
     merged = submission.state is SubmissionState.MERGED
+    held = submission.state is SubmissionState.HELD
     console.print(
-        "[green]取込完了 / merged[/]" if merged else "[red]不受理 / refused[/]", f"({submission.submission_id})"
+        "[green]取込完了 / merged[/]"
+        if merged
+        else "[yellow]承認待ち / held for approval[/]"
+        if held
+        else "[red]不受理 / refused[/]",
+        f"({submission.submission_id})",
     )
     if repeated:
         console.print("同じファイルが既に届いています。 / This very file had been pushed before; its result stands.")
+    if held:
+        console.print(
+            "以前のデータのままです。指摘を確かめ、正しければセンターの承認を待って同じコマンドで結果を確かめ、"
+            "誤りなら直したファイルを送ってください。\n"
+            "The earlier data stand. Look at the faults: if the file is right, wait for the centre's approval and run "
+            "the same command for its result; if not, push a corrected file."
+        )
+        return
     if not merged:
         console.print("ファイル全体を取り込んでいません。以前のデータのままです。 / Nothing of the file was taken in.")
         return
@@ -97,9 +112,12 @@ def show_result(console: Console, pushed: Pushed, elapsed_s: float) -> None:
     console.print(table)
 
 
-def show_faults(console: Console, first: list[FeedbackLine], faults: int, path: Path) -> None:
+def show_faults(console: Console, told: Told) -> None:
     """Print the first faults and where all of them are."""
-    table = Table(title=f"指摘 / faults: {min(faults, FAULTS_SHOWN)} / {faults}")
+    if not told.faults:
+        return
+    first = told.first[:FAULTS_SHOWN]
+    table = Table(title=f"指摘 / faults: {len(first)} / {told.faults:,}")
     table.add_column("記録\nrecord", justify="right")
     table.add_column("項目\nfield", overflow="fold")
     table.add_column("コード\ncode", no_wrap=True)
@@ -110,4 +128,10 @@ def show_faults(console: Console, first: list[FeedbackLine], faults: int, path: 
         cells = (line.field, f"{line.code}\n{_COSTS[line.severity]}", line.value_shape, line.expected)
         table.add_row(record, *(cell or "" for cell in cells))
     console.print(table)
-    console.print(f"すべての指摘 / every fault: {path}", soft_wrap=True)
+    _show_files(console, told.files)
+
+
+def _show_files(console: Console, files: Sequence[Path]) -> None:
+    console.print("すべての指摘 / every fault:")
+    for file in files:
+        console.print(f"  {file}", soft_wrap=True, markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""What `python -m payer_sync intake` is told at its start: environment variables INTAKE_…."""
+"""What `python -m payer_sync intake` and the operator's commands are told: environment variables INTAKE_…."""
 
 from pathlib import Path
 
@@ -24,6 +24,17 @@ class IntakeSettings(BaseSettings):
     tls_key: Path
     insurer_authorities: Path = Field(description="PEM: the CAs of insurers' certificates.")
     max_content_length: int = Field(default=16 * _GIB, ge=1, description="Of one file, in bytes.")
+    practice: bool = Field(
+        default=False, description="Whether this is a practice environment: the next editions of layouts are taken."
+    )
     loads_at_once: int = Field(
         default=2, ge=1, le=16, description="Files of different insurers merged at the same time."
     )
+
+
+class OperatorSettings(BaseSettings):
+    """Settings of the commands an operator runs beside the intake."""
+
+    model_config = SettingsConfigDict(env_prefix="INTAKE_", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr

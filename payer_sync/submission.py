@@ -28,7 +28,8 @@ STEPS: Final = {
     _S.RECEIVING: frozenset({_S.RECEIVING, _S.RECEIVED}),
     _S.RECEIVED: frozenset({_S.CHECKING}),
     _S.CHECKING: frozenset({_S.CHECKING, _S.MERGING, _S.REFUSED}),
-    _S.MERGING: frozenset({_S.CHECKING, _S.MERGED, _S.REFUSED}),
+    _S.MERGING: frozenset({_S.CHECKING, _S.HELD, _S.MERGED, _S.REFUSED}),
+    _S.HELD: frozenset({_S.RECEIVED}),  # an operator decided; the file is checked again
     _S.MERGED: frozenset[SubmissionState](),
     _S.REFUSED: frozenset[SubmissionState](),
 }

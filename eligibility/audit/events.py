@@ -17,7 +17,12 @@ class EventKind(StrEnum):
     SUBMISSION_RECEIVED = "submission_received"
     SUBMISSION_MERGED = "submission_merged"
     SUBMISSION_REFUSED = "submission_refused"
+    SUBMISSION_HELD = "submission_held"
+    SUBMISSION_DECIDED = "submission_decided"
+    CASE_DECIDED = "case_decided"
     ENROLMENT = "enrolment"
+    CHECKUPS_PURGED = "checkups_purged"
+    DRUGS_LOADED = "drugs_loaded"
 
 
 class ActorKind(StrEnum):

@@ -5,7 +5,8 @@
 create table insurer (
     insurer_number text primary key check (insurer_number ~ '^[0-9]{8}$'),
     name           text not null,
-    data_as_of     timestamptz  -- when its latest file was merged
+    data_as_of     timestamptz, -- when its latest file was merged
+    reviews_claims boolean not null default false  -- a claims reviewer, whose files hold receipts of many insurers
 );
 
 create table institution (
@@ -62,6 +63,7 @@ create table coverage (
     valid_through     date,
     preschool         boolean not null,
     viewing_suspended boolean not null,
+    further           jsonb,  -- what editions after the first state besides, by field; null where nothing is
     primary key (person_id, coverage_id, known_from),
     check (lost_on >= acquired_on),
     check (known_from < known_to)
@@ -142,7 +144,8 @@ create table submission (
     content_length bigint not null check (content_length >= 0),
     content_digest bytea not null check (length(content_digest) = 32),
     stated_records bigint not null check (stated_records >= 0),
-    state          text not null check (state in ('receiving', 'received', 'checking', 'merging', 'merged', 'refused')),
+    state          text not null check (state in
+                       ('receiving', 'received', 'checking', 'merging', 'held', 'merged', 'refused')),
     received_bytes bigint not null default 0,
     created_at     timestamptz not null,
     finished_at    timestamptz,
@@ -206,7 +209,8 @@ create table staged_eligibility (
     elderly_from      date,
     elderly_through   date,
     preschool         boolean not null,
-    viewing_suspended boolean not null
+    viewing_suspended boolean not null,
+    further           jsonb
 );
 
 -- The merge's plan, also copied by each merge into its own session: one row for each coverage a file states.
@@ -329,3 +333,368 @@ grant insert on audit_event to eligibility_payer;
 
 grant select, delete on used_challenge to eligibility_worker;
 grant select, insert on audit_event to eligibility_worker;
+
+-- ── Held files, suspected wrong links, notices ──────────────────────────────────────────────────────────────────
+
+-- What an operator decided about a held file.
+create table submission_decision (
+    submission_id uuid primary key references submission,
+    decision      text not null check (decision in ('approved', 'rejected')),
+    decided_by    text not null,
+    reason        text not null,
+    decided_at    timestamptz not null
+);
+
+-- Suspected wrong links: one case for what has to be looked at together.
+create table mislink_case (
+    case_id        bigint generated always as identity primary key,
+    opened_at      timestamptz not null,
+    submission_id  uuid not null references submission,
+    insurer_number text not null references insurer,
+    lead_record    bigint not null,  -- the first of the case's records in that submission
+    kind           text not null check (kind in ('mismatch', 'review', 'swapped', 'claimed_twice')),
+    state          text not null default 'open'
+                   check (state in ('open', 'released', 'rejected', 'superseded', 'reversed')),
+    closed_at      timestamptz,
+    closed_by      text,
+    reason         text,
+    unique (submission_id, lead_record, kind)
+);
+create index mislink_case_open on mislink_case (insurer_number) where state = 'open';
+
+-- The records a case keeps from the register, whole, so that a release can merge them whatever their layout.
+create table quarantined_record (
+    case_id       bigint not null references mislink_case,
+    record_number bigint not null,
+    person_id     bigint references person,  -- whom the linkage code means
+    reasons       text[] not null,           -- the fields that disagree
+    symbol_key    text not null,
+    number_key    text not null,
+    branch_number text not null,
+    acquired_on   date not null,
+    stated        jsonb not null,            -- the row of the staging table
+    primary key (case_id, record_number)
+);
+create index quarantined_record_by_person on quarantined_record (person_id);
+
+-- What an insurer is told with its next file, because another insurer's file or an operator caused it.
+create table insurer_notice (
+    notice_id      bigint generated always as identity primary key,
+    insurer_number text not null references insurer,
+    created_at     timestamptz not null,
+    code           text not null,
+    expected       text not null,
+    coverage_id    bigint,  -- its own coverage that is meant
+    told_in        uuid references submission
+);
+create index insurer_notice_due on insurer_notice (insurer_number) where told_in is null;
+
+-- Copied by each merge into its own session, as staged_eligibility is.
+create table retirement_plan (
+    person_id   bigint not null,
+    coverage_id bigint not null
+);
+create table known_link (
+    record_number  bigint not null,
+    person_id      bigint not null,
+    coverage_id    bigint not null,
+    insurer_number text not null,
+    agrees         boolean not null,  -- the holder is stated in the very same words
+    overlapping    boolean not null   -- and so do the days, with another insurer's coverage
+);
+create table guard_finding (
+    record_number bigint not null,
+    lead_record   bigint not null,
+    person_id     bigint,
+    kind          text not null,
+    reasons       text[] not null
+);
+
+grant select, insert on submission_decision, mislink_case, quarantined_record, insurer_notice to eligibility_payer;
+grant update (state, closed_at, closed_by, reason) on mislink_case to eligibility_payer;
+grant update (told_in) on insurer_notice to eligibility_payer;
+grant select on retirement_plan, known_link, guard_finding to eligibility_payer;
+-- What a reversal has to list: what had been shown, never by which card.
+grant select (verification_id, occurred_at, institution_code, method, asked_for, known_at, outcome, person_id,
+    coverage_id) on verification to eligibility_payer;
+grant select (person_id, class, institution_code, verification_id, given_at, withdrawn_at) on consent
+    to eligibility_payer;
+
+-- ── Check-ups ───────────────────────────────────────────────────────────────────────────────────────────────────
+-- One check-up is one person's at one institution on one day, as one insurer states it. Known times as for coverages.
+
+create table checkup (
+    person_id        bigint not null references person,
+    checkup_id       bigint not null,  -- the same through every correction
+    known_from       timestamptz not null,
+    known_to         timestamptz not null default 'infinity',
+    submission_id    uuid not null,
+    insurer_number   text not null references insurer,
+    performed_on     date not null,
+    institution_code text not null,  -- not every place of check-ups takes part, so that it refers to nothing
+    primary key (person_id, checkup_id, known_from),
+    check (known_from < known_to)
+);
+create sequence checkup_id_seq as bigint owned by checkup.checkup_id;
+create unique index checkup_by_day on checkup (person_id, performed_on, institution_code, insurer_number, known_to);
+create index checkup_by_age on checkup (performed_on);
+
+create table checkup_result (
+    person_id   bigint not null,
+    checkup_id  bigint not null,
+    item_code   text not null,  -- JLAC10, 17 characters
+    known_from  timestamptz not null,
+    known_to    timestamptz not null default 'infinity',
+    result_kind text not null check (result_kind in ('PQ', 'CD', 'CO', 'ST')),
+    value       text not null,
+    value_name  text not null,
+    unit        text not null,
+    low         numeric,  -- the range that came with the result; its bounds belong to it
+    high        numeric,
+    stated_flag text check (stated_flag in ('L', 'N', 'H')),
+    flag        text check (flag in ('L', 'N', 'H')),  -- by that range, else as stated
+    primary key (person_id, checkup_id, item_code, known_from),
+    check (known_from < known_to)
+);
+
+-- Staging of a check-up file and the plan of its merge, copied by each merge into its own session.
+create table staged_checkup (
+    record_number    bigint not null,
+    insurer_number   text,
+    symbol           text,
+    symbol_key       text not null,
+    number           text,
+    number_key       text not null,
+    branch_number    text not null,
+    linkage_code     text not null,
+    birth_date       date,
+    sex              text,
+    performed_on     date not null,
+    institution_code text not null,
+    item_code        text,  -- null where a record of this check-up was refused
+    result_kind      text,
+    value            text,
+    value_name       text,
+    unit             text,
+    low              numeric,
+    high             numeric,
+    stated_flag      text
+);
+
+create table checkup_plan (
+    plan_number      bigint not null,
+    linkage_code     text not null,
+    symbol_key       text not null,
+    number_key       text not null,
+    branch_number    text not null,
+    performed_on     date not null,
+    institution_code text not null,
+    birth_date       date not null,
+    sex              text not null,
+    records          bigint not null,
+    person_id        bigint,
+    checkup_id       bigint,
+    trouble          text,  -- the code of the fault for which it is not merged
+    change           text check (change in ('new', 'corrected', 'unchanged'))
+);
+
+grant select, insert on checkup, checkup_result to eligibility_payer;
+grant update (known_to) on checkup, checkup_result to eligibility_payer;
+grant usage on sequence checkup_id_seq to eligibility_payer;
+grant select on staged_checkup, checkup_plan to eligibility_payer;
+grant select, delete on checkup, checkup_result to eligibility_worker;
+
+-- ── Claims ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+create table drug (
+    drug_code    text primary key check (drug_code ~ '^[0-9]{9}$'),
+    name         text not null,
+    unit         text not null,
+    form         text not null check (form in ('1', '3', '4', '6', '8')),  -- 内用, その他, 注射, 外用, 歯科
+    yj_code      text not null,  -- of the price list (薬価基準収載医薬品コード); empty where there is none
+    ingredient   text not null,  -- its first seven characters: what the medicine is made of, and how it is given
+    active       boolean not null,
+    loaded_at    timestamptz not null
+);
+
+create table claim (
+    claim_id         bigint not null,  -- the same through every correction
+    known_from       timestamptz not null,
+    known_to         timestamptz not null default 'infinity',
+    submission_id    uuid not null,
+    kind             text not null check (kind in ('medical', 'dispensing')),
+    receipt_key      text not null,    -- what a receipt claimed again is known by, within its institution and month
+    institution_code text not null check (institution_code ~ '^[0-9]{2}[0-9B][0-9]{7}$'),
+    institution_name text not null,
+    care_month       date not null check (extract(day from care_month) = 1),
+    claimed_month    date not null check (extract(day from claimed_month) = 1),
+    receipt_type     text not null,
+    insurer_number   text,             -- null where public expense pays alone
+    symbol           text not null,
+    number           text not null,
+    branch_number    text not null,
+    symbol_key       text not null,
+    number_key       text not null,
+    birth_date       date not null,
+    sex              text not null check (sex in ('1', '2')),
+    care_from        date not null,
+    care_through     date not null,
+    prescriber_code  text,
+    prescriber_name  text,
+    match            text not null check (match in ('matched', 'no_coverage', 'several_persons', 'no_insurer')),
+    person_id        bigint references person,
+    coverage_id      bigint,
+    covered_by       text,             -- another insurer that covered the first day of care, for the claim's way on
+    content_digest   bytea not null,
+    primary key (claim_id, known_from),
+    check ((match = 'matched') = (person_id is not null)),
+    check (care_from <= care_through),
+    check (known_from < known_to)
+);
+create sequence claim_id_seq as bigint owned by claim.claim_id;
+create unique index claim_by_receipt on claim (institution_code, care_month, kind, receipt_key, known_to);
+create index claim_by_person on claim (person_id, care_month) where known_to = 'infinity';
+
+create table claim_share (
+    claim_id     bigint not null,
+    position     smallint not null,  -- 0 is the insurer, 1 to 4 are public expense programmes
+    known_from   timestamptz not null,
+    known_to     timestamptz not null default 'infinity',
+    payer_number text not null,
+    visit_days   integer,
+    points       integer,
+    patient_yen  integer,
+    primary key (claim_id, position, known_from),
+    check (known_from < known_to)
+);
+
+create table claim_medicine (
+    person_id        bigint,           -- of the claim; null while it is matched to nobody
+    claim_id         bigint not null,
+    line             integer not null, -- of the receipt
+    position         smallint not null,
+    known_from       timestamptz not null,
+    known_to         timestamptz not null default 'infinity',
+    group_number     integer not null,
+    usage_group      text not null check (usage_group in ('oral', 'oral_drops', 'as_needed', 'injection', 'external',
+        'decoction', 'herbal_tea', 'material', 'home', 'procedure')),
+    drug_code        text not null,
+    drug_known       boolean not null, -- to the drug master when the claim was merged
+    drug_name        text,
+    unit             text,
+    quantity         numeric,          -- for a day (oral) or a time
+    days_or_times    integer not null,
+    usage_code       text,
+    comment          text,
+    institution_code text not null,
+    prescriber_code  text,
+    medicine_on      date not null,    -- dispensed or given; the month's first day where none is stated
+    day_stated       boolean not null,
+    prescribed_on    date,
+    primary key (claim_id, line, position, known_from),
+    check (known_from < known_to)
+);
+create index claim_medicine_by_person on claim_medicine (person_id, medicine_on) where known_to = 'infinity';
+
+create table claim_treatment (
+    person_id     bigint,
+    claim_id      bigint not null,
+    line          integer not null,
+    known_from    timestamptz not null,
+    known_to      timestamptz not null default 'infinity',
+    group_number  integer not null,
+    record_type   text not null check (record_type in ('SI', 'TO', 'CO')),
+    service_class text,
+    code          text not null,
+    name          text,
+    quantity      numeric,
+    unit          text,
+    points        integer,   -- of the whole group, at its last line
+    times         integer,
+    days          date[] not null,
+    comment       text,
+    primary key (claim_id, line, known_from),
+    check (known_from < known_to)
+);
+create index claim_treatment_by_person on claim_treatment (person_id, claim_id) where known_to = 'infinity';
+
+-- Copied by each merge into its own session, like staged_eligibility.
+create table staged_claim (
+    record_number    bigint not null,
+    records          integer not null,
+    kind             text not null,
+    receipt_key      text not null,
+    institution_code text not null,
+    institution_name text not null,
+    care_month       date not null,
+    claimed_month    date not null,
+    receipt_type     text not null,
+    insurer_number   text,
+    symbol           text not null,
+    number           text not null,
+    branch_number    text not null,
+    symbol_key       text not null,
+    number_key       text not null,
+    birth_date       date not null,
+    sex              text not null,
+    care_from        date not null,
+    care_through     date not null,
+    prescriber_code  text,
+    prescriber_name  text,
+    content_digest   bytea not null,
+    -- What the merge finds out:
+    match            text not null default 'no_coverage',
+    person_id        bigint,
+    coverage_id      bigint,
+    covered_by       text,
+    ends_within      boolean not null default false,
+    claim_id         bigint,
+    change           text check (change in ('new', 'corrected', 'unchanged', 'other_insurer'))
+);
+
+create table staged_claim_share (
+    record_number bigint not null,
+    position      smallint not null,
+    payer_number  text not null,
+    visit_days    integer,
+    points        integer,
+    patient_yen   integer
+);
+
+create table staged_claim_medicine (
+    record_number bigint not null,
+    line          integer not null,
+    position      smallint not null,
+    group_number  integer not null,
+    usage_group   text not null,
+    drug_code     text not null,
+    quantity      numeric,
+    days_or_times integer not null,
+    usage_code    text,
+    comment       text,
+    medicine_on   date not null,
+    day_stated    boolean not null,
+    prescribed_on date
+);
+
+create table staged_claim_treatment (
+    record_number bigint not null,
+    line          integer not null,
+    group_number  integer not null,
+    record_type   text not null,
+    service_class text,
+    code          text not null,
+    name          text,
+    quantity      numeric,
+    unit          text,
+    points        integer,
+    times         integer,
+    days          date[] not null,
+    comment       text
+);
+
+grant select, insert on claim, claim_share, claim_medicine, claim_treatment to eligibility_payer;
+grant update (known_to) on claim, claim_share, claim_medicine, claim_treatment to eligibility_payer;
+grant usage on sequence claim_id_seq to eligibility_payer;
+grant select, insert, update on drug to eligibility_payer;
+grant select on staged_claim, staged_claim_share, staged_claim_medicine, staged_claim_treatment to eligibility_payer;

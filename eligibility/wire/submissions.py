@@ -18,12 +18,13 @@ class SubmissionKind(StrEnum):
 
 
 class SubmissionState(StrEnum):
-    """Where a submission is on its way; `merged` and `refused` are its ends."""
+    """Where a submission is on its way; `merged` and `refused` are its ends, `held` waits for an operator."""
 
     RECEIVING = "receiving"
     RECEIVED = "received"
     CHECKING = "checking"
     MERGING = "merging"
+    HELD = "held"
     MERGED = "merged"
     REFUSED = "refused"
 

@@ -27,8 +27,32 @@ _OWN: Mapping[str, ProblemText] = {
             en="This layout or edition is not taken. Please check its name and edition.",
         ),
         Sentence(
-            ja="layout と edition の組が存在しないか、今日は受付期間外です。",
-            en="The pair of layout and edition does not exist, or today is outside its days of acceptance.",
+            ja="layout と edition の組が存在しません。",
+            en="The pair of layout and edition does not exist.",
+        ),
+    ),
+    "edition_not_yet": ProblemText(
+        422,
+        "The edition is not accepted yet",
+        Sentence(
+            ja="この版はまだ受け付けていません。今の版で送ってください。",
+            en="This edition is not accepted yet. Please send the one in force.",
+        ),
+        Sentence(
+            ja="次の版は練習環境だけが受け付けます。受付開始日は faults の expected にあります。",
+            en="The next edition is taken by practice environments only; faults says from when it is accepted.",
+        ),
+    ),
+    "edition_ended": ProblemText(
+        422,
+        "The edition is no longer accepted",
+        Sentence(
+            ja="この版の受付は終了しました。今の版で送ってください。",
+            en="This edition is no longer accepted. Please send the one in force.",
+        ),
+        Sentence(
+            ja="旧版の移行期間は終わりました。最終日は faults の expected にあります。",
+            en="The overlap of the former edition is over; faults says which was its last day.",
         ),
     ),
     "file_too_large": ProblemText(

@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 from eligibility.domain.identifiers import InsurerNumber
+from eligibility.wire.submissions import SubmissionState
 from payer_sync.intake.spool import Spool
 from payer_sync.loading import load
 from payer_sync.submission import Filed, waiting_submissions
@@ -67,7 +68,8 @@ class LoadQueue:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 continue
-            self._spool.remove(submission_id)
+            if state is not SubmissionState.HELD:  # it is needed again when an operator approves it
+                self._spool.remove(submission_id)
             _log.info("load_finished", submission_id=str(submission_id), state=state.value)
             return
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +18,10 @@ from eligibility.serving.problems import Refusal
 from eligibility.wire.encoding import Wire
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
 from eligibility.wire.submissions import FeedbackPage, Manifest, Submission, SubmissionState
+from payer_sync.contents import FORMS
+from payer_sync.intake.editions import refuse_unaccepted
 from payer_sync.layouts.register import LayoutUnknown, find_layout
+from payer_sync.settings import IntakeSettings
 from payer_sync.submission import advance_upload, announce, feedback_page, find_submission, insurer_is_known
 
 FEEDBACK_PAGE = 1000
@@ -46,7 +49,7 @@ async def announce_file(request: Request, manifest: Manifest, caller: CallingIns
     """Announce a file; one that was sent before is answered with its earlier submission (200), a new one with 201."""
     state = request.app.state
     now = datetime.now(UTC)
-    _check_manifest(manifest, now, state.settings.max_content_length)
+    _check_manifest(manifest, day_in_japan(now), state.settings)
     if not await insurer_is_known(state.pool, caller):
         raise Refusal("insurer_unknown")
     submission_id = uuid7(now)
@@ -100,14 +103,13 @@ async def show_feedback(
     return _answer(await feedback_page(request.app.state.pool, submission_id, after, FEEDBACK_PAGE))
 
 
-def _check_manifest(manifest: Manifest, now: datetime, max_content_length: int) -> None:
+def _check_manifest(manifest: Manifest, today: date, settings: IntakeSettings) -> None:
     try:
-        layout = find_layout(manifest.layout, manifest.edition)
+        layout = FORMS.get((manifest.layout, manifest.edition)) or find_layout(manifest.layout, manifest.edition)
     except LayoutUnknown as error:
         raise Refusal("layout_unknown") from error
-    if not layout.accepted_on(day_in_japan(now)):
-        raise Refusal("layout_unknown")
-    if manifest.content_length > max_content_length:
+    refuse_unaccepted(layout, today, practice=settings.practice)
+    if manifest.content_length > settings.max_content_length:
         raise Refusal("file_too_large")
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in manifest.file_name):
         raise Refusal("malformed", faults=(Fault(pointer="/file_name", expected="no control characters"),))

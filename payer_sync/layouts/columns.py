@@ -183,6 +183,8 @@ class Column:
     name_key: str | None = None  # the staged field of the value's normal form as a name
     number_key: str | None = None  # the same, as a symbol or number
     blank: str | None = None  # what is staged for an empty value, null if nothing is said
+    further: bool = False  # staged and kept with the others of its kind as one JSON object, under the field's name
+    example: str = ""  # for the vendor's documentation, where the kind alone does not make it plain
 
     def values(self) -> Sequence[pl.Expr]:
         """Return the staged fields, computed from the column of the Japanese name."""

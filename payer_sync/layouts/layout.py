@@ -20,19 +20,19 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One edition of a layout; a new edition is a new module of this package and nothing else."""
+    """One edition of a layout; a new edition is a new module of this package and nothing else.
+
+    When it is taken is judged by payer_sync.layouts.register, which knows the editions after it.
+    """
 
     name: str
     edition: int
     accepted_from: date
-    accepted_until: date | None  # the last day; None while no end is known
+    accepted_until: date | None  # the last day; None while no end is known, or the edition after it says so
     staging: str  # the staging table its values go to
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
-
-    def accepted_on(self, day: date) -> bool:
-        """Tell whether files of this edition are taken on the day."""
-        return self.accepted_from <= day and (self.accepted_until is None or day <= self.accepted_until)
+    previous_until: date | None = None  # the last day of the edition before: the overlap begins at accepted_from
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -42,9 +42,30 @@ class Layout:
     @property
     def staged_fields(self) -> tuple[str, ...]:
         """The staging table's columns, in the order in which payer_sync.contract makes them."""
-        keys = ((c.field, c.name_key, c.number_key) for c in self.columns)
-        return ("record_number", *(name for column in keys for name in column if name))
+        keys = ((c.field, c.name_key, c.number_key) for c in self.columns if not c.further)
+        further = ("further",) if any(c.further for c in self.columns) else ()
+        return ("record_number", *(name for column in keys for name in column if name), *further)
+
+    def staged(self, values: pl.DataFrame) -> pl.DataFrame:
+        """Put the values of further columns together as one JSON object, null where none is stated.
+
+        Only what is stated stands in it, so that a later edition with more columns states the same in the same text.
+        """
+        further = [column.field for column in self.columns if column.further]
+        if not further:
+            return values
+        members = pl.concat_str(
+            (pl.when(pl.col(name).is_not_null()).then(_member(name)) for name in further),
+            separator=",",
+            ignore_nulls=True,
+        )
+        joined = pl.when(members != "").then("{" + members + "}").alias("further")
+        return values.with_columns(joined).drop(further)
 
     def column(self, field: str) -> Column:
         """Return the column whose value goes to the staged field."""
         return next(column for column in self.columns if column.field == field)
+
+
+def _member(name: str) -> pl.Expr:
+    return pl.struct(name).struct.json_encode().str.strip_prefix("{").str.strip_suffix("}")

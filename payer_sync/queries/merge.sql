@@ -51,11 +51,11 @@ select stated.symbol_key, stated.number_key, stated.branch_number, stated.acquir
             else 'unchanged' end
         when row(p.linkage_code, c.symbol, c.number, c.name, c.name_kana, c.name_key, c.birth_date, c.sex,
                 c.postal_code, c.address, c.relation, c.card_class, c.lost_on, c.loss_reason, c.copayment_percent,
-                c.issued_on, c.valid_from, c.valid_through, c.preschool, c.viewing_suspended)
+                c.issued_on, c.valid_from, c.valid_through, c.preschool, c.viewing_suspended, c.further)
             is distinct from
             row(s.linkage_code, s.symbol, s.number, s.name, s.name_kana, s.name_key, s.birth_date, s.sex,
                 s.postal_code, s.address, s.relation, s.card_class, s.lost_on, s.loss_reason, s.copayment_percent,
-                s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended) then 'corrected'
+                s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended, s.further) then 'corrected'
         else 'unchanged'
     end
 from stated
@@ -75,7 +75,7 @@ select exists (select from merge_plan where records > 1) as found;
 with repeated as materialized (
     select m.record_number as lead, s.record_number, s.record_kind, s.linkage_code, s.symbol, s.number, s.name,
         s.name_kana, s.birth_date, s.sex, s.postal_code, s.address, s.relation, s.card_class, s.lost_on, s.loss_reason,
-        s.copayment_percent, s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended,
+        s.copayment_percent, s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended, s.further,
         s.limit_class, s.limit_category, s.limit_from, s.limit_through, s.long_term_on,
         s.disease, s.monthly_cap_yen, s.disease_from, s.disease_through,
         s.elderly_percent, s.elderly_from, s.elderly_through
@@ -88,11 +88,11 @@ with repeated as materialized (
     join repeated f on f.record_number = r.lead
     where row(r.record_kind, r.linkage_code, r.symbol, r.number, r.name, r.name_kana, r.birth_date, r.sex,
             r.postal_code, r.address, r.relation, r.card_class, r.lost_on, r.loss_reason, r.copayment_percent,
-            r.issued_on, r.valid_from, r.valid_through, r.preschool, r.viewing_suspended)
+            r.issued_on, r.valid_from, r.valid_through, r.preschool, r.viewing_suspended, r.further)
         is distinct from
         row(f.record_kind, f.linkage_code, f.symbol, f.number, f.name, f.name_kana, f.birth_date, f.sex,
             f.postal_code, f.address, f.relation, f.card_class, f.lost_on, f.loss_reason, f.copayment_percent,
-            f.issued_on, f.valid_from, f.valid_through, f.preschool, f.viewing_suspended)
+            f.issued_on, f.valid_from, f.valid_through, f.preschool, f.viewing_suspended, f.further)
     union
     select lead from repeated where limit_class is not null group by lead, limit_class, limit_from
     having count(distinct row(limit_category, limit_through, long_term_on)) > 1
@@ -239,11 +239,11 @@ where m.change in ('corrected', 'lost', 'cancelled')
 insert into coverage (person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number, branch_number,
     symbol_key, number_key, name, name_kana, name_key, birth_date, sex, postal_code, address, relation, card_class,
     acquired_on, lost_on, loss_reason, copayment_percent, issued_on, valid_from, valid_through, preschool,
-    viewing_suspended)
+    viewing_suspended, further)
 select p.person_id, m.coverage_id, $1, $2, s.insurer_number, s.symbol, s.number, s.branch_number,
     s.symbol_key, s.number_key, s.name, s.name_kana, s.name_key, s.birth_date, s.sex, s.postal_code, s.address,
     s.relation, s.card_class, s.acquired_on, s.lost_on, s.loss_reason, s.copayment_percent, s.issued_on, s.valid_from,
-    s.valid_through, s.preschool, s.viewing_suspended
+    s.valid_through, s.preschool, s.viewing_suspended, s.further
 from merge_plan m
 join staged_eligibility s using (record_number)
 join person p on p.linkage_code = s.linkage_code
@@ -255,11 +255,11 @@ where m.change in ('new', 'corrected');
 insert into coverage (person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number, branch_number,
     symbol_key, number_key, name, name_kana, name_key, birth_date, sex, postal_code, address, relation, card_class,
     acquired_on, lost_on, loss_reason, copayment_percent, issued_on, valid_from, valid_through, preschool,
-    viewing_suspended)
+    viewing_suspended, further)
 select c.person_id, c.coverage_id, $1, $2, c.insurer_number, c.symbol, c.number, c.branch_number,
     c.symbol_key, c.number_key, c.name, c.name_kana, c.name_key, c.birth_date, c.sex, c.postal_code, c.address,
     c.relation, c.card_class, c.acquired_on, s.lost_on, s.loss_reason, c.copayment_percent, c.issued_on, c.valid_from,
-    c.valid_through, c.preschool, c.viewing_suspended
+    c.valid_through, c.preschool, c.viewing_suspended, c.further
 from merge_plan m
 join staged_eligibility s using (record_number)
 join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = $1

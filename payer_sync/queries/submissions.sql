@@ -52,9 +52,9 @@ where state in ('received', 'checking', 'merging')
 order by created_at, submission_id;
 
 -- name: set_state
--- Move a submission on, unless it is finished already.
+-- Move a submission on, unless it is finished or held already.
 -- $1 submission, $2 state
-update submission set state = $2 where submission_id = $1 and state not in ('merged', 'refused');
+update submission set state = $2 where submission_id = $1 and state not in ('held', 'merged', 'refused');
 
 -- name: state_of_submission
 -- How far a submission is.

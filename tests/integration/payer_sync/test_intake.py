@@ -157,7 +157,7 @@ async def test_every_refused_request_says_why_and_is_audited(
         (own, "POST", "/v1/submissions", {"json": manifest | {"content_digest": "AA"}}, 422, "malformed"),
         (own, "POST", "/v1/submissions", {"json": manifest | {"file_name": "a\x00b"}}, 422, "malformed"),
         (own, "POST", "/v1/submissions", {"json": manifest | {"file_name": "123456789018"}}, 422, "my_number_refused"),
-        (own, "POST", "/v1/submissions", {"json": manifest | {"layout": "checkup"}}, 422, "layout_unknown"),
+        (own, "POST", "/v1/submissions", {"json": manifest | {"layout": "nonsense"}}, 422, "layout_unknown"),
         (own, "POST", "/v1/submissions", {"json": manifest | {"edition": 99}}, 422, "layout_unknown"),
         (own, "POST", "/v1/submissions", {"json": manifest | {"content_length": 2**40}}, 413, "file_too_large"),
         (other, "GET", one, {}, 404, "not_found"),

@@ -63,13 +63,13 @@ async def test_a_correction_closes_the_old_row_and_keeps_its_identifier(
 ) -> None:
     await take_in(write(record(1)))
 
-    loaded = await take_in(write(record(1, 氏名="髙橋　華子")))
+    loaded = await take_in(write(record(1, 氏名="高橋 花子")))
 
     old, new = await owner.fetch(COVERAGES)
     assert loaded.counts == (1, 0, 1, 0)
     assert (old["coverage_id"], old["name"]) == (new["coverage_id"], "髙橋　花子")
     assert old["known_to"] == new["known_from"]
-    assert new["name"] == "髙橋　華子"
+    assert new["name"] == "高橋 花子"
 
 
 async def test_a_correction_of_the_person_moves_the_coverage_and_its_certificates(
@@ -189,7 +189,7 @@ async def test_overlapping_coverages_of_one_person_in_one_file_are_both_refused(
 ) -> None:
     loaded = await take_in(write(record(1), record(1, 番号="999", 資格取得日="20250401"), record(2)))
 
-    assert loaded.codes == [(1, "overlaps"), (2, "overlaps")]
+    assert loaded.codes == [(1, "overlaps"), (2, "overlaps"), (1, "claimed_twice"), (2, "claimed_twice")]
     assert loaded.counts == (3, 2, 1, 0)
     assert await owner.fetchval("select count(*) from person") == 1
 
@@ -201,7 +201,7 @@ async def test_a_coverage_that_overlaps_a_known_one_is_refused(
 
     loaded = await take_in(write(record(1, 番号="999", 資格取得日="20250401")))
 
-    assert loaded.codes == [(1, "overlaps")]
+    assert loaded.codes == [(1, "overlaps"), (1, "claimed_twice")]
     assert await owner.fetchval("select count(*) from coverage") == 1
 
 
@@ -267,12 +267,14 @@ async def test_a_my_number_is_refused_and_kept_nowhere(take_in: Any, write: Any,
         assert not await owner.fetchval(found, f"%{my_number}%")
 
 
-async def test_a_full_file_says_that_nobody_was_retired(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+async def test_a_full_file_with_refused_records_says_that_nobody_was_retired(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
     await take_in(write(record(1), record(2)))
-    loaded = await take_in(write(record(1)), kind="full")
+    loaded = await take_in(write(record(1), record(3), record(2, 生年月日="20010229")), kind="full")
 
-    assert loaded.codes == [(None, "retirement_not_done")]
-    assert await owner.fetchval(CURRENT) == 2
+    assert loaded.codes == [(3, "malformed_date"), (None, "retirement_not_done")]
+    assert await owner.fetchval(CURRENT) == 3
 
 
 async def test_an_insurer_number_whose_check_digit_fails_is_one_warning(
@@ -318,14 +320,15 @@ async def test_a_file_that_cannot_be_read_is_refused_whole(
 
 
 @pytest.mark.parametrize(
-    ("stated", "code"), [({"content_digest": bytes(32)}, "digest_wrong"), ({"records": 7}, "count_wrong")]
+    ("stated", "state", "code"),
+    [({"content_digest": bytes(32)}, "held", "held_digest"), ({"records": 7}, "refused", "count_wrong")],
 )
-async def test_a_file_that_is_not_what_its_manifest_says_is_refused(
-    take_in: Any, write: Any, record: Any, owner: Any, stated: dict[str, object], code: str
+async def test_a_file_that_is_not_what_its_manifest_says_is_not_merged(
+    take_in: Any, write: Any, record: Any, owner: Any, stated: dict[str, object], state: str, code: str
 ) -> None:
     loaded = await take_in(write(record(1)), stated=stated)
 
-    assert loaded.submission.state == "refused"
+    assert loaded.submission.state == state
     assert loaded.codes == [(None, code)]
     assert await owner.fetchval("select count(*) from coverage") == 0
 

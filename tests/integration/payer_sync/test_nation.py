@@ -26,7 +26,7 @@ async def test_every_insurer_of_a_nation_states_its_members(take_in: Any, owner:
 
         loaded = await take_in(path, kind="full", insurer=insurer.number)
 
-        assert {code for _, code in loaded.codes} <= {"retirement_not_done"}
+        assert {code for _, code in loaded.codes} <= {"covered_elsewhere"}
         assert loaded.submission.refused == 0
 
     assert await owner.fetchval("select count(*) from person") == PERSONS

@@ -34,6 +34,14 @@ def test_lines_after_the_header_are_records(tmp_path: Path, data: bytes, records
     assert sum(steps) == len(data)
 
 
+@pytest.mark.parametrize(("layout", "records"), [("eligibility", 1), ("claim_medical", 2), ("claim_dispensing", 2)])
+def test_claims_begin_with_their_first_record(tmp_path: Path, layout: str, records: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"IR\r\nGO\r\n")
+
+    assert build_manifest(path, SubmissionKind.DELTA, layout, 1).records == records
+
+
 def test_a_long_name_keeps_its_end(tmp_path: Path) -> None:
     path = tmp_path / ("長" * 70 + ".csv")
     path.write_bytes(b"h\n")

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eligibility.domain.identifiers import contains_my_number
-from eligibility.domain.names import name_key, number_key
+from eligibility.domain.names import kana_key, name_key, number_key
 from payer_sync.faults import SHAPE_LENGTH, shape
-from payer_sync.normal_forms import hold_my_number, may_hold_my_number, name_keys, number_keys, shapes
+from payer_sync.normal_forms import hold_my_number, kana_keys, may_hold_my_number, name_keys, number_keys, shapes
 
 CP932 = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 CP932 = [c for c in CP932 if c.encode("cp932", "ignore")]
 MY_NUMBER = "123456789018"
+KEYS = [(name_keys, name_key), (kana_keys, kana_key), (number_keys, number_key)]
 TEXTS = st.lists(st.text(max_size=30), max_size=30)
 
 
@@ -24,7 +25,7 @@ def _all(made: Callable[[pl.Expr], pl.Expr], texts: list[str]) -> list[str]:
     return pl.DataFrame({"x": texts}, schema={"x": pl.String}).select(made(pl.col("x"))).to_series().to_list()
 
 
-@pytest.mark.parametrize(("column", "scalar"), [(name_keys, name_key), (number_keys, number_key)])
+@pytest.mark.parametrize(("column", "scalar"), KEYS)
 def test_every_character_of_cp932_has_the_same_key(
     column: Callable[[pl.Expr], pl.Expr], scalar: Callable[[str], str]
 ) -> None:
@@ -33,7 +34,7 @@ def test_every_character_of_cp932_has_the_same_key(
     assert _all(column, texts) == [scalar(text) for text in texts]
 
 
-@pytest.mark.parametrize(("column", "scalar"), [(name_keys, name_key), (number_keys, number_key)])
+@pytest.mark.parametrize(("column", "scalar"), KEYS)
 def test_naughty_strings_have_the_same_key(
     column: Callable[[pl.Expr], pl.Expr], scalar: Callable[[str], str], shared_data: Path
 ) -> None:
@@ -46,7 +47,13 @@ def test_naughty_strings_have_the_same_key(
 @given(TEXTS)
 def test_any_text_has_the_same_keys(texts: list[str]) -> None:
     assert _all(name_keys, texts) == [name_key(text) for text in texts]
+    assert _all(kana_keys, texts) == [kana_key(text) for text in texts]
     assert _all(number_keys, texts) == [number_key(text) for text in texts]
+
+
+@given(st.lists(st.text(alphabet="アイウエオコトブヴァィォューｰﾞｶゃっ ・", max_size=12), max_size=20))
+def test_kana_of_any_spelling_have_the_same_key(texts: list[str]) -> None:
+    assert _all(kana_keys, texts) == [kana_key(text) for text in texts]
 
 
 @given(st.lists(st.text(alphabet="0123456789０１９①㉑⒈. -年", max_size=30) | st.text(max_size=20), max_size=30))

@@ -1,5 +1,7 @@
 """The client's own judgements: its credentials, and what a result means to the shell."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -103,3 +105,16 @@ def test_wrong_options_are_said_in_both_languages(
 
     assert main(["push", str(tmp_path / "x.csv"), "--to", to, "--edition", edition, *options]) == ExitCode.USAGE
     assert "https://" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["push", "watch"])
+def test_the_pushing_half_needs_nothing_of_the_receiving_one(command: str) -> None:
+    away = ("polars", "asyncpg", "fastapi", "redis", "uvicorn", "starlette", "jwt")
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({away!r}, None)); "
+        "from payer_sync.__main__ import main; sys.exit(main([sys.argv[1], '--help']))"
+    )
+
+    assert (
+        subprocess.run([sys.executable, "-c", program, command], check=False, stdout=subprocess.DEVNULL).returncode == 0
+    )

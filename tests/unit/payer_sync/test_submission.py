@@ -15,6 +15,8 @@ ALLOWED = {
     (S.CHECKING, S.MERGING),
     (S.CHECKING, S.REFUSED),
     (S.MERGING, S.CHECKING),  # after a kill
+    (S.MERGING, S.HELD),
+    (S.HELD, S.RECEIVED),  # an operator decided
     (S.MERGING, S.MERGED),
     (S.MERGING, S.REFUSED),
 }

@@ -1,6 +1,6 @@
 import pytest
 
-from eligibility.domain.names import NAME_VARIANTS, address_key, name_key, number_key
+from eligibility.domain.names import NAME_VARIANTS, address_key, kana_key, name_key, number_key
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,32 @@ def test_every_hyphen_between_digits_is_one(hyphen: str) -> None:
 )
 def test_one_address_has_one_form(spelling: str) -> None:
     assert address_key(spelling) == address_key("東京都千代田区一番町1-2-3")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ﾀｶﾊｼ ﾊﾅｺ", "タカハシ　ハナコ"),
+        ("たかはし はなこ", "タカハシハナコ"),
+        ("コータ", "コウタ"),
+        ("オオノ トオル", "オーノ トウル"),
+        ("ショウコ", "シヨウコ"),
+        ("ヒデキッチ", "ヒデキツチ"),
+        ("ヴァレリー", "バレリ"),
+        ("ヴィクトル", "ビクトル"),
+        ("カヅオ", "カズオ"),
+        ("カヲル", "カオル"),
+        ("タロ－", "タロー"),
+        ("マイ・リン", "マイリン"),
+    ],
+)
+def test_two_spellings_of_one_name_in_kana_are_equal(one: str, other: str) -> None:
+    assert kana_key(one) == kana_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("ハナコ", "ハナエ"), ("カキ", "ガキ"), ("ヒロシ", "ヒロ"), ("サトウ", "カトウ"), ("ユキ", "ミユキ"), ("", "ア")],
+)
+def test_different_names_in_kana_stay_apart(one: str, other: str) -> None:
+    assert kana_key(one) != kana_key(other)

@@ -1,0 +1,281 @@
+"""Measures the mis-link guard on a synthetic nation: every insurer states its members, then states them again.
+
+The second time wrong links are planted, beside changes that are none. Recall is the share of the planted wrong links
+that were kept from the register, precision the share of wrong links among what was kept as one; a changed surname is
+kept as a review, and counted apart.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+import unicodedata
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from eligibility.domain.dates import day_in_japan
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.domain.ids import uuid7
+from eligibility.domain.names import NAME_VARIANTS
+from eligibility.storage.database import connect
+from eligibility.storage.enrolment import enrol_insurer
+from eligibility.storage.migrate import migrate
+from eligibility.wire.submissions import SubmissionKind
+from loadtest.embedded import database_url, stores
+from loadtest.nation.rows import COLUMNS
+from loadtest.population import Nation
+from payer_sync.faults import FaultCode
+from payer_sync.loading import load
+from payer_sync.manifest import build_manifest
+from payer_sync.submission import Filed, announce
+
+RECALL_TARGET: Final = 0.99
+PRECISION_TARGET: Final = 0.95
+_REVIEW: Final = FaultCode.MISLINK_REVIEW.value
+_KEPT: Final = frozenset({FaultCode.MISLINK_SUSPECTED, FaultCode.PERSONS_SWAPPED, FaultCode.CLAIMED_TWICE})
+_LINK, _NAME, _KANA = "紐付番号", "氏名", "氏名カナ"
+Row = dict[str, str]
+# Old forms that a system may have where another has the new one.
+_OLD_FORMS: Final = {new: old for old, new in NAME_VARIANTS.items()}
+_WIDE: Final = str.maketrans({"ｰ": "－", " ": "　"})
+
+
+@dataclass(slots=True)
+class Planted:
+    """What was done to an insurer's records: by record number, what it was, and whether it is a wrong link."""
+
+    wrong: dict[int, str] = field(default_factory=dict)
+    harmless: dict[int, str] = field(default_factory=dict)
+    renamed: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Measured:
+    """What became of what was planted."""
+
+    planted: Counter[str] = field(default_factory=Counter)
+    caught: Counter[str] = field(default_factory=Counter)
+    alarms: Counter[str] = field(default_factory=Counter)  # kept as a wrong link although it is none
+    renamed: int = 0
+    reviewed: int = 0  # of the renamed
+    rows: int = 0
+
+    @property
+    def recall(self) -> float:
+        """The share of the wrong links that were kept from the register."""
+        return self.caught.total() / max(self.planted.total(), 1)
+
+    @property
+    def precision(self) -> float:
+        """The share of wrong links in what was kept from the register as one."""
+        return self.caught.total() / max(self.caught.total() + self.alarms.total(), 1)
+
+
+class Planter:
+    """Plants wrong links and harmless changes into an insurer's records; never two in one household."""
+
+    def __init__(self, rows: list[Row], everyone: Sequence[Row], chance: random.Random, share: float) -> None:
+        self._rows, self._everyone, self._chance = rows, everyone, chance
+        self._by_name: dict[str, list[Row]] = {}
+        for row in everyone:
+            self._by_name.setdefault(row[_NAME], []).append(row)
+        self._share = share
+        self.planted = Planted()
+
+    def plant(self) -> Planted:
+        """Change the records in place; return what was changed."""
+        wrong: list[tuple[str, Callable[[list[int]], bool]]] = [
+            ("random", self._random), ("swapped household", self._swap), ("member of the household", self._member),
+            ("off by one", self._shift), ("same name", self._namesake),
+        ]  # fmt: skip
+        harmless = [self._old_forms, self._width, self._vowel, self._spaces, self._address]
+        numbered = sorted(range(len(self._rows)), key=lambda n: (self._rows[n]["記号"], self._rows[n]["番号"]))
+        for _, members in groupby(numbered, key=lambda n: (self._rows[n]["記号"], self._rows[n]["番号"])):
+            household = [n for n in members if not self._rows[n]["資格喪失日"]]
+            if not household:
+                continue
+            draw = self._chance.random()
+            if draw < self._share:
+                before = [self._rows[n][_LINK] for n in household]
+                possible = self._chance.sample(wrong, len(wrong))
+                kind = next((kind for kind, change in possible if change(household)), "")
+                changed = [n for n, was in zip(household, before, strict=True) if self._rows[n][_LINK] != was]
+                self.planted.wrong |= dict.fromkeys((n + 1 for n in changed), kind)
+            elif draw < 3 * self._share:
+                change_one = self._chance.choice(harmless)
+                for n in household:
+                    change_one(self._rows[n])
+                    self.planted.harmless[n + 1] = change_one.__name__
+            elif draw < 3.5 * self._share:
+                self._marry(household[-1])
+        return self.planted
+
+    def _random(self, household: list[int]) -> bool:
+        row, other = self._rows[household[0]], self._chance.choice(self._everyone)
+        if other[_NAME] == row[_NAME]:
+            return False
+        row[_LINK] = other[_LINK]
+        return True
+
+    def _swap(self, household: list[int]) -> bool:
+        if len(household) < 2:
+            return False
+        one, other = (self._rows[n] for n in household[:2])
+        one[_LINK], other[_LINK] = other[_LINK], one[_LINK]
+        return True
+
+    def _member(self, household: list[int]) -> bool:
+        if len(household) < 2:
+            return False
+        self._rows[household[-1]][_LINK] = self._rows[household[0]][_LINK]
+        return True
+
+    def _shift(self, household: list[int]) -> bool:
+        links = [self._rows[n][_LINK] for n in household]
+        if len(links) < 3:
+            return False
+        for n, link in zip(household, links[1:] + links[:1], strict=True):
+            self._rows[n][_LINK] = link
+        return True
+
+    def _namesake(self, household: list[int]) -> bool:
+        row = self._rows[household[0]]
+        # Insurers write the year in two calendars; month and day look alike in both.
+        others = [
+            other for other in self._by_name[row[_NAME]]
+            if other[_LINK] != row[_LINK] and other["生年月日"][-4:] != row["生年月日"][-4:]
+        ]  # fmt: skip
+        if not others:
+            return False
+        row[_LINK] = self._chance.choice(others)[_LINK]
+        return True
+
+    def _marry(self, n: int) -> None:
+        row, other = self._rows[n], self._chance.choice(self._everyone)
+        (own, _, given), (new, _, _) = row[_NAME].partition("　"), other[_NAME].partition("　")
+        if own == new:
+            return
+        row[_NAME] = f"{new}　{given}"
+        row[_KANA] = other[_KANA].partition(" ")[0] + " " + row[_KANA].partition(" ")[2]
+        self.planted.renamed.add(n + 1)
+
+    @staticmethod
+    def _old_forms(row: Row) -> None:
+        row[_NAME] = "".join(_OLD_FORMS.get(c, c) for c in row[_NAME])
+
+    @staticmethod
+    def _width(row: Row) -> None:
+        row[_KANA] = unicodedata.normalize("NFKC", row[_KANA]).translate(_WIDE)
+
+    @staticmethod
+    def _vowel(row: Row) -> None:
+        for written, other in (("ｵｳ", "ｵｰ"), ("ｺｳ", "ｺｰ"), ("ﾕｳ", "ﾕｰ"), ("ｼｮ", "ｼﾖ"), ("ｯ", "ﾂ"), ("ﾄｵ", "ﾄｳ")):
+            row[_KANA] = row[_KANA].replace(written, other)
+
+    @staticmethod
+    def _spaces(row: Row) -> None:
+        row[_NAME], row[_KANA] = row[_NAME].replace("　", ""), row[_KANA].replace(" ", "")
+
+    @staticmethod
+    def _address(row: Row) -> None:
+        row["住所"] += "別棟"
+
+
+async def measure(address: str, folder: Path, persons: int, seed: int, share: float = 0.05) -> Measured:
+    """Load a nation into a migrated database, plant into what its insurers state next, and count what was kept."""
+    chance = random.Random(seed)  # noqa: S311 (nothing secret is drawn)
+    nation = Nation.make(persons, seed=seed, today=day_in_japan(datetime.now(UTC)))
+    owner = await connect(address)
+    measured = Measured()
+    try:
+        first = {
+            insurer.number: [row for frame in nation.records(insurer) for row in frame.iter_rows(named=True)]
+            for insurer in nation.insurers
+        }
+        everyone = [row.copy() for rows in first.values() for row in rows]
+        for number, rows in first.items():
+            await enrol_insurer(owner, InsurerNumber(number), number, datetime.now(UTC))
+            await _state(owner, address, number, rows, folder)
+        for number, rows in first.items():
+            planted = Planter(rows, everyone, chance, share).plant()
+            kept = await _state(owner, address, number, rows, folder)
+            _count(measured, planted, kept)
+            measured.rows += len(rows)
+    finally:
+        await owner.close()
+    return measured
+
+
+def _count(measured: Measured, planted: Planted, kept: dict[int, set[str]]) -> None:
+    measured.planted.update(planted.wrong.values())
+    measured.renamed += len(planted.renamed)
+    for record, codes in kept.items():
+        if record in planted.wrong:
+            measured.caught[planted.wrong[record]] += 1
+        elif codes & _KEPT:
+            measured.alarms[planted.harmless.get(record, "unchanged")] += 1
+        if record in planted.renamed and _REVIEW in codes:
+            measured.reviewed += 1
+
+
+async def _state(owner: Any, address: str, number: str, rows: list[Row], folder: Path) -> dict[int, set[str]]:
+    path, insurer, now = folder / "file.csv", InsurerNumber(number), datetime.now(UTC)
+    lines = [",".join(COLUMNS), *(",".join(row.values()) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
+    manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1)
+    submission, _ = await announce(owner, uuid7(now), insurer, manifest, now)
+    await load(address, Filed(insurer, submission), path)
+    found = await owner.fetch(
+        "select record_number, code from feedback where submission_id = $1 and record_number is not null"
+        " and (code like 'mislink%suspected' or code = any($2))",
+        submission.submission_id, [*_KEPT, _REVIEW],
+    )  # fmt: skip
+    kept: dict[int, set[str]] = {}
+    for row in found:
+        kept.setdefault(row["record_number"], set()).add(row["code"])
+    return kept
+
+
+def show(measured: Measured) -> bool:
+    """Print the figures beside their targets; tell whether they are met."""
+    out = sys.stdout.write
+    out(f"guard: {measured.rows:,} records stated again, {measured.planted.total():,} wrong links planted\n")
+    for kind, count in sorted(measured.planted.items()):
+        out(f"  {kind:<26}{measured.caught[kind]:>7,} of {count:>7,} kept from the register\n")
+    for kind, count in sorted(measured.alarms.items()):
+        out(f"  false alarm: {kind:<13}{count:>7,}\n")
+    out(f"  changed surname           {measured.reviewed:>7,} of {measured.renamed:>7,} kept for review\n")
+    out(f"  recall    {measured.recall:.4f}  (target ≥ {RECALL_TARGET})\n")
+    out(f"  precision {measured.precision:.4f}  (target ≥ {PRECISION_TARGET})\n")
+    return measured.recall >= RECALL_TARGET and measured.precision >= PRECISION_TARGET
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure on a database of its own; return 1 when a target is missed."""
+    parser = ArgumentParser(prog="python -m loadtest.bench.guard", description=__doc__)
+    parser.add_argument("--persons", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=3)
+    chosen = parser.parse_args(arguments)
+
+    async def run(address: str, folder: Path) -> Measured:
+        administrator = await connect(address)
+        await administrator.execute("create database bench_guard")
+        await administrator.close()
+        own = database_url(address, "bench_guard")
+        owner = await connect(own)
+        await migrate(owner)
+        await owner.close()
+        return await measure(own, folder, chosen.persons, chosen.seed)
+
+    with tempfile.TemporaryDirectory(prefix="eligibility-bench-") as folder, stores(Path(folder)) as running:
+        return 0 if show(asyncio.run(run(running.database_url, Path(folder)))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""The operator's commands: what waits for a decision, and the decisions, each with who and why."""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from eligibility.storage.database import connect
+from eligibility.storage.statements import statements
+from eligibility.wire.submissions import SubmissionState
+from payer_sync.cases import CaseState, Decided, Reversal, reject, release, reverse
+from payer_sync.gates import Decision, DecisionRefused, decide
+from payer_sync.loading import ROLE
+from payer_sync.settings import OperatorSettings
+from payer_sync.table_content import LOAD_TIMEOUT_S
+
+_SQL = statements("payer_sync.queries")
+DONE, REFUSED, SERVER_AWAY, SET_UP = 0, 2, 4, 3
+_SHOWN: Final = 100
+_Work = Callable[[Any, argparse.Namespace, Console], Awaitable[None]]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command that the parser is for."""
+    command = parser.prog.rpartition(" ")[2]
+    if command == "submissions":
+        parser.add_argument("--state", choices=[state.value for state in SubmissionState])
+        _runs(parser, _submissions)
+    elif command == "cases":
+        _add_case_commands(parser)
+    else:
+        parser.add_argument("submission", type=UUID)
+        _add_decision(parser)
+        decision = {"approve": Decision.APPROVED, "reject": Decision.REJECTED}[command]
+        parser.set_defaults(decision=decision)
+        _runs(parser, _decide)
+
+
+def _add_case_commands(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state", choices=[state.value for state in CaseState])
+    _runs(parser, _cases)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, work, said in (
+        ("show", _show, "Show a case: its records, and what is known of their persons."),
+        ("release", _release, "Merge the records that the case keeps."),
+        ("reject", _reject, "Keep the records from the register for good."),
+        ("reverse", _reverse, "Split a person again, and list all that had shown the wrong data."),
+    ):
+        command = commands.add_parser(name, help=said, description=said)
+        command.add_argument("case", type=int)
+        if work is not _show:
+            _add_decision(command)
+        if work is _reverse:
+            command.add_argument(
+                "--coverage", type=int, action="append", default=[], help="to split off; without it what was released"
+            )
+        _runs(command, work)
+
+
+def _add_decision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--by", required=True, type=_said, metavar="NAME", help="who decides")
+    parser.add_argument("--reason", required=True, type=_said, help="why; goes into the audit record")
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text.strip()
+
+
+def _runs(parser: argparse.ArgumentParser, work: _Work) -> None:
+    parser.set_defaults(run=lambda chosen: asyncio.run(_run(work, chosen)))
+
+
+async def _run(work: _Work, chosen: argparse.Namespace) -> int:
+    errors = Console(stderr=True)
+    try:
+        url = OperatorSettings().database_url.get_secret_value()
+    except ValidationError:
+        errors.print("環境変数 INTAKE_DATABASE_URL が必要です。\nThe variable INTAKE_DATABASE_URL is needed.")
+        return SET_UP
+    try:
+        connection = await connect(url, role=ROLE, command_timeout_s=LOAD_TIMEOUT_S)
+    except (OSError, asyncpg.PostgresError):
+        errors.print("データベースに接続できません。\nThe database is away.")
+        return SERVER_AWAY
+    try:
+        await work(connection, chosen, Console())
+    except DecisionRefused as refused:
+        errors.print(refused.ja, refused.en, sep="\n", markup=False, soft_wrap=True)
+        return REFUSED
+    finally:
+        await connection.close()
+    return DONE
+
+
+async def _submissions(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    rows = await connection.fetch(_SQL["list_submissions"], chosen.state, _SHOWN)
+    table = _table("提出\nsubmission", "保険者\ninsurer", "種別\nkind", "状態\nstate", "件数\nrecords", "内容\ndetail")
+    for row in sorted(rows, key=lambda row: row["state"] != SubmissionState.HELD):
+        decided = f"{row['decision']}: {row['decided_by']}" if row["decision"] else ""
+        detail = "\n".join(filter(None, (row["file_name"], decided, row["gates"])))
+        kind = f"{row['layout']}\n{row['kind']}"
+        table.add_row(
+            str(row["submission_id"]), row["insurer_number"], kind, row["state"], str(row["stated_records"]), detail
+        )
+    console.print(table)
+
+
+async def _decide(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    await decide(connection, chosen.submission, chosen.decision, chosen.by, chosen.reason, datetime.now(UTC))
+    if chosen.decision is Decision.APPROVED:
+        console.print("承認しました。取込を始めます。 / Approved; the intake merges it now.")
+    else:
+        console.print("却下しました。以前のデータのままです。 / Rejected; the earlier data stand.")
+
+
+async def _cases(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    table = _table("事案\ncase", "保険者\ninsurer", "種別\nkind", "状態\nstate", "件数\nrecords", "相違\ndiffers in")
+    for row in await connection.fetch(_SQL["list_cases"], chosen.state, _SHOWN):
+        reasons = "・".join(row["reasons"] or ())
+        cells = (row["insurer_number"], row["kind"], row["state"], str(row["records"]), reasons)
+        table.add_row(str(row["case_id"]), *cells)
+    console.print(table)
+
+
+async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    case = await connection.fetchrow(_SQL["find_case"], chosen.case)
+    if case is None:
+        raise DecisionRefused("この番号の事案はありません。", "There is no such case.")
+    console.print(f"{case['kind']} · {case['state']} · {case['insurer_number']} · {case['submission_id']}")
+    columns = ("氏名\nname", "カナ\nkana", "生年月日\nbirth", "性別\nsex", "番号\nnumber", "取得日\nacquired")
+    stated = _table("記録\nrecord", "人\nperson", *columns, "相違\ndiffers in", title="この記録 / stated")
+    for row in await connection.fetch(_SQL["records_of_case"], chosen.case):
+        stated.add_row(str(row["record_number"]), str(row["person_id"]), *_holder(row), "・".join(row["reasons"]))
+    console.print(stated)
+    known = _table("資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", title="登録済み / known")
+    for row in await connection.fetch(_SQL["coverages_of_case"], chosen.case):
+        known.add_row(str(row["coverage_id"]), str(row["person_id"]), *_holder(row), row["insurer_number"])
+    console.print(known)
+
+
+async def _release(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    merged = await release(connection, chosen.case, _decided(chosen))
+    console.print(f"取り込みました({merged}件)。 / Released: {merged} records merged.")
+
+
+async def _reject(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    await reject(connection, chosen.case, _decided(chosen))
+    console.print("取り込みません。 / Rejected; the records stay out of the register.")
+
+
+async def _reverse(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    for made in await reverse(connection, chosen.case, chosen.coverage, _decided(chosen)):
+        _show_reversal(made, console)
+
+
+def _show_reversal(made: Reversal, console: Console) -> None:
+    console.print(
+        f"人 {made.person_id} から人 {made.split_off} を分離。 / Split person {made.split_off} from person "
+        f"{made.person_id}: coverages {', '.join(map(str, made.coverages))}."
+    )
+    shown = _table(
+        "日時\nwhen", "医療機関\ninstitution", "照会\nverification", "内容\nwhat",
+        title=f"誤った情報の表示 / shown by mistake: {len(made.verifications) + len(made.disclosures)}",
+    )  # fmt: skip
+    for row in made.verifications:
+        what = f"verification ({row['method']}, {row['asked_for']})"
+        shown.add_row(
+            f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
+        )
+    for row in made.disclosures:
+        when = f"{row['given_at']:%Y-%m-%d %H:%M:%S}"
+        shown.add_row(when, row["institution_code"], str(row["verification_id"]), f"disclosure ({row['class']})")
+    console.print(shown)
+
+
+def _holder(row: Any) -> tuple[str, ...]:
+    number = f"{row['symbol']}・{row['number']}({row['branch_number']})"
+    cells = (row["name"], row["name_kana"], row["birth_date"], row["sex"], number, row["acquired_on"])
+    return tuple(str(cell) for cell in cells)
+
+
+def _decided(chosen: argparse.Namespace) -> Decided:
+    return Decided(chosen.by, chosen.reason, datetime.now(UTC))
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(title=title)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,195 @@
+"""Cases of suspected wrong links: an operator releases, rejects or reverses them, and each decision is audited."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.domain.ids import uuid7
+from eligibility.storage.audit import insert_event
+from eligibility.storage.statements import statements
+from payer_sync.claims.linking import move_claims
+from payer_sync.faults import FaultCode, both
+from payer_sync.feedback import FeedbackWriter
+from payer_sync.gates import DecisionRefused
+from payer_sync.layouts.register import find_layout
+from payer_sync.merging import merge_released
+from payer_sync.submission import Filed, find_submission
+
+_SQL = statements("payer_sync.queries")
+
+
+class CaseState(StrEnum):
+    """How a case stands."""
+
+    OPEN = "open"
+    RELEASED = "released"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"  # the insurer stated the coverage anew
+    REVERSED = "reversed"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Who decides, why and when."""
+
+    by: str
+    reason: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A person split: who was split off, and everything that had shown what was not this person's."""
+
+    person_id: int
+    split_off: int
+    coverages: tuple[int, ...]
+    verifications: tuple[Mapping[str, Any], ...]
+    disclosures: tuple[Mapping[str, Any], ...]
+
+
+_SAID: Final = {
+    CaseState.RELEASED: ("取込済み", "merged"),
+    CaseState.REJECTED: ("取り込まない", "not merged"),
+    CaseState.REVERSED: ("別人として分離", "split from the other person"),
+}
+
+
+async def release(connection: Any, case_id: int, decided: Decided) -> int:
+    """Merge the records that a case keeps; return how many changed something.
+
+    Raises:
+        DecisionRefused: the case is not open, or its records do not fit what is known by now.
+    """
+    async with connection.transaction():
+        case = await _take(connection, case_id, CaseState.OPEN)
+        insurer = InsurerNumber(case["insurer_number"])
+        submission = await find_submission(connection, case["submission_id"], insurer)
+        if submission is None:
+            raise _unknown()
+        await connection.execute(_SQL["begin_staging"])
+        await connection.execute(_SQL["begin_plan"])
+        await connection.execute(_SQL["stage_case"], case_id)
+        feedback = FeedbackWriter(connection, submission.submission_id)
+        with feedback.spool:
+            feedback.told = await connection.fetchval(_SQL["last_fault"], submission.submission_id)
+            layout = find_layout(submission.manifest.layout, submission.manifest.edition)
+            refused, merged = await merge_released(connection, Filed(insurer, submission), layout, feedback)
+        if refused:
+            raise DecisionRefused(
+                "登録済みの資格と期間が重なるため取り込めません。先の資格の喪失か取消が必要です。",
+                "The records overlap what is known. The earlier coverage has to be ended or cancelled first.",
+            )
+        await _close(connection, case_id, case, CaseState.RELEASED, decided, {"merged": merged})
+    return merged
+
+
+async def reject(connection: Any, case_id: int, decided: Decided) -> None:
+    """Keep a case's records from the register for good.
+
+    Raises:
+        DecisionRefused: the case is not open.
+    """
+    async with connection.transaction():
+        case = await _take(connection, case_id, CaseState.OPEN)
+        await _close(connection, case_id, case, CaseState.REJECTED, decided, {})
+
+
+async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decided: Decided) -> tuple[Reversal, ...]:
+    """Split a person again: move coverages of the case's persons to new persons of their own.
+
+    Without any named, the coverages are those that the case's release had merged.
+
+    Raises:
+        DecisionRefused: the case is rejected or reversed, or has no such coverages.
+    """
+    async with connection.transaction():
+        case = await _take(connection, case_id, CaseState.OPEN, CaseState.RELEASED, CaseState.SUPERSEDED)
+        if not coverages and case["state"] == CaseState.RELEASED:
+            coverages = [row["coverage_id"] for row in await connection.fetch(_SQL["released_coverages"], case_id)]
+        rows = await connection.fetch(_SQL["coverages_to_split"], case_id, list(coverages))
+        if not rows or len(rows) != len(set(coverages)):
+            raise DecisionRefused(
+                "分離する資格をこの事案の人の資格から指定してください。",
+                "Name the coverages to split off, out of those of this case's persons.",
+            )
+        for insurer in sorted({row["insurer_number"] for row in rows}):
+            await connection.execute(_SQL["lock_insurer"], insurer)
+        persons = sorted({row["person_id"] for row in rows})
+        known_from = await connection.fetchval(_SQL["split_time"], persons)
+        made = [
+            await _split(
+                connection, case_id, person, [r["coverage_id"] for r in rows if r["person_id"] == person], known_from
+            )
+            for person in persons
+        ]
+        detail: dict[str, object] = {
+            "split": [
+                {"person": one.person_id, "split_off": one.split_off, "coverages": list(one.coverages),
+                 "verifications": [str(shown["verification_id"]) for shown in one.verifications]}
+                for one in made
+            ]
+        }  # fmt: skip
+        await _close(connection, case_id, case, CaseState.REVERSED, decided, detail)
+    return tuple(made)
+
+
+async def _split(connection: Any, case_id: int, person_id: int, coverages: list[int], known_from: datetime) -> Reversal:
+    shown = await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages)
+    disclosed = await connection.fetch(_SQL["disclosed_by_mistake"], person_id, coverages)
+    split_off = await connection.fetchval(_SQL["add_split_person"], case_id, person_id)
+    for statement in (
+        _SQL["split_coverages"],
+        _SQL["split_limit_certificates"],
+        _SQL["split_specific_disease_certificates"],
+        _SQL["split_elderly_certificates"],
+    ):
+        await connection.execute(statement, person_id, coverages, known_from, split_off)
+    await move_claims(connection, [(person_id, coverage, split_off) for coverage in coverages], known_from)
+    rows = [tuple(dict(row) for row in found) for found in (shown, disclosed)]
+    return Reversal(person_id, split_off, tuple(coverages), *rows)
+
+
+async def _take(connection: Any, case_id: int, *states: CaseState) -> Any:
+    case = await connection.fetchrow(_SQL["find_case"], case_id)
+    if case is None:
+        raise _unknown()
+    # A merge of this insurer may be closing the case; its lock comes before the case's row, as in a merge.
+    await connection.execute(_SQL["lock_insurer"], case["insurer_number"])
+    taken = await connection.fetchrow(_SQL["lock_case"], case_id)
+    if taken["state"] not in states:
+        raise DecisionRefused(
+            f"この事案は {taken['state']} のため、この操作はできません。",
+            f"This case is {taken['state']}; that cannot be done with it.",
+        )
+    return taken
+
+
+async def _close(
+    connection: Any, case_id: int, case: Any, state: CaseState, decided: Decided, detail: dict[str, object]
+) -> None:
+    await connection.execute(_SQL["close_case"], case_id, state.value, decided.now, decided.by, decided.reason)
+    ja, en = _SAID[state]
+    text = both(f"紐付けの疑い(事案番号 {case_id})の確認が終了: {ja}", f"case {case_id} was closed: {en}")
+    await connection.execute(_SQL["tell_case_closed"], case_id, decided.now, FaultCode.CASE_CLOSED.value, text)
+    event = AuditEvent(
+        event_id=uuid7(decided.now),
+        occurred_at=decided.now,
+        kind=EventKind.CASE_DECIDED,
+        code=state.value,
+        actor_kind=ActorKind.OPERATOR,
+        actor=decided.by,
+        insurer_number=case["insurer_number"],
+        submission_id=UUID(str(case["submission_id"])),
+        detail={"case": case_id, "reason": decided.reason} | detail,
+    )
+    await insert_event(connection, event)
+
+
+def _unknown() -> DecisionRefused:
+    return DecisionRefused("この番号の事案はありません。", "There is no such case.")

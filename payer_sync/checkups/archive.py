@@ -1,0 +1,161 @@
+"""Opens an archive of check-up documents: refuses whatever could harm before it reads, and counts what it reads.
+
+Nothing is ever written to disk under a name from the archive. Limits hold for what the directory declares and again
+for what really comes out of the compression.
+"""
+
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from payer_sync.faults import Fault, FaultCode, FileRefused, both
+
+MAX_ENTRIES: Final = 60_000  # an ordinary archive cannot have 65,536
+MAX_DIRECTORY_BYTES: Final = MAX_ENTRIES * 256
+MAX_DOCUMENT_BYTES: Final = 4 * 1024 * 1024  # a check-up has some tens of kilobytes
+MAX_TOTAL_BYTES: Final = 8 * 1024**3
+MAX_RATIO: Final = 200  # of one entry beyond the first bytes; such XML shrinks to a tenth or a twentieth
+_SMALL_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 64 * 1024
+_DOCUMENT: Final = re.compile(r"(?:[A-Za-z0-9_]{1,64}/)?DATA/[hg][0-9]{26}\.xml")
+# What an exchange archive holds beside its documents; not read. Index, summary, schemas and claims of the check-ups.
+_BESIDE: Final = re.compile(
+    r"(?:[A-Za-z0-9_]{1,64}/)?(?:(?:ix|su)[0-9]{2}_V[0-9]{2}\.xml|(?:XSD|CLAIMS)/[A-Za-z0-9_./-]{1,100}\.(?:xsd|xml))"
+)
+_FOLDER: Final = re.compile(r"(?:[A-Za-z0-9_]{1,64}/){1,4}")
+_END: Final = b"PK\x05\x06"
+_END_BYTES: Final = 22
+_LOCATOR_64: Final = b"PK\x06\x07"
+_LOCATOR_BYTES: Final = 20
+_ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
+_DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, UnicodeDecodeError)
+
+
+def is_archive(head: bytes) -> bool:
+    """Tell whether a file that begins so is a ZIP archive."""
+    return head.startswith((b"PK\x03\x04", _END))
+
+
+def count_documents(path: Path) -> int:
+    """Return how many documents an archive's directory names; 0 where it has none that can be read."""
+    with suppress(FileRefused), path.open("rb") as file, _open(file) as archive:
+        return sum(bool(_DOCUMENT.fullmatch(entry.filename)) for entry in archive.infolist())
+    return 0
+
+
+def read_documents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of every document, in the directory's order.
+
+    Raises:
+        FileRefused: the archive is damaged, beyond the limits, or has an entry that it must not have.
+    """
+    with path.open("rb") as file, _open(file) as archive:
+        entries = archive.infolist()
+        _check_entries(entries)
+        for entry in entries:
+            if _DOCUMENT.fullmatch(entry.filename):
+                yield entry.filename, _read(archive, entry)
+
+
+def _open(file: BinaryIO) -> zipfile.ZipFile:
+    _check_directory(file)
+    try:
+        return zipfile.ZipFile(file)
+    except _DAMAGE as error:
+        raise FileRefused(Fault(FaultCode.ARCHIVE_DAMAGED)) from error
+
+
+def _check_directory(file: BinaryIO) -> None:
+    # Before the directory is read into memory, its size is: many million entries fit into a small file.
+    length = file.seek(0, 2)
+    file.seek(max(length - (_END_BYTES + 0xFFFF + _LOCATOR_BYTES), 0))
+    tail = file.read()
+    file.seek(0)
+    at = len(tail) - _END_BYTES if tail[-_END_BYTES:].startswith(_END) else tail.rfind(_END)
+    end = tail[at : at + _END_BYTES] if at >= 0 else b""
+    if len(end) < _END_BYTES:
+        raise FileRefused(Fault(FaultCode.ARCHIVE_DAMAGED))
+    entries = int.from_bytes(end[10:12], "little")
+    size = int.from_bytes(end[12:16], "little")
+    if tail[max(at - _LOCATOR_BYTES, 0) : at].startswith(_LOCATOR_64) or entries > MAX_ENTRIES:
+        raise _too_large(f"{MAX_ENTRIES:,} entries", f"{MAX_ENTRIES:,}個")
+    if size > MAX_DIRECTORY_BYTES:
+        raise _too_large("the directory's size", "目次の大きさ")
+
+
+def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    seen: set[str] = set()
+    total = 0
+    for entry in entries:
+        _check_entry(entry)
+        name = entry.filename.casefold()
+        if name in seen:
+            raise _refused(entry, "同じ名前は一度だけ", "each name once")
+        seen.add(name)
+        total += entry.file_size
+        if total > MAX_TOTAL_BYTES:
+            raise _too_large(f"{MAX_TOTAL_BYTES:,} bytes", f"合計{MAX_TOTAL_BYTES:,}バイト")
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.flag_bits & _ENCRYPTED:
+        raise _refused(entry, "暗号化されていないこと", "no encryption")
+    if entry.is_dir() and _FOLDER.fullmatch(entry.filename) and entry.file_size == 0 and kind in (0, stat.S_IFDIR):
+        return
+    if kind not in (0, stat.S_IFREG):
+        raise _refused(entry, "通常のファイルだけ", "regular files only")
+    beside = _BESIDE.fullmatch(entry.filename) and ".." not in entry.filename
+    if not (_DOCUMENT.fullmatch(entry.filename) or beside):
+        raise _refused(entry, "DATA/ の下の h か g と数字26桁の .xml", "DATA/, then h or g, 26 digits and .xml")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _refused(entry, "無圧縮か deflate", "stored or deflated")
+    bound = max(entry.compress_size * MAX_RATIO, _SMALL_BYTES)
+    if entry.file_size > min(MAX_DOCUMENT_BYTES, bound):
+        raise _refused(
+            entry, f"{MAX_DOCUMENT_BYTES:,}バイト以内、圧縮率{MAX_RATIO}倍以内",
+            f"at most {MAX_DOCUMENT_BYTES:,} bytes and {MAX_RATIO} times its compressed size",
+            FaultCode.ARCHIVE_TOO_LARGE,
+        )  # fmt: skip
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    pieces, length = [], 0
+    try:
+        with archive.open(entry) as stream:
+            while piece := stream.read(_READ_BYTES):
+                length += len(piece)
+                if length > MAX_DOCUMENT_BYTES:
+                    raise _refused(
+                        entry, f"{MAX_DOCUMENT_BYTES:,}バイト以内", f"at most {MAX_DOCUMENT_BYTES:,} bytes",
+                        FaultCode.ARCHIVE_TOO_LARGE,
+                    )  # fmt: skip
+                pieces.append(piece)
+    except (*_DAMAGE, RuntimeError) as error:
+        raise _refused(
+            entry, "壊れていないこと(CRC・長さ)", "no damage (CRC, length)", FaultCode.ARCHIVE_DAMAGED
+        ) from error
+    if length != entry.file_size:
+        raise _refused(entry, "目次どおりの長さ", "the length the directory states", FaultCode.ARCHIVE_DAMAGED)
+    if pieces and is_archive(pieces[0]):
+        raise _refused(entry, "ZIP の中に ZIP がないこと", "no archive in the archive")
+    return b"".join(pieces)
+
+
+def _refused(entry: zipfile.ZipInfo, ja: str, en: str, code: FaultCode = FaultCode.ARCHIVE_ENTRY) -> FileRefused:
+    name = shown(entry.filename)
+    return FileRefused(Fault(code, expected=both(f"{name}: {ja}", f"{name}: {en}")))
+
+
+def shown(name: str) -> str:
+    """Return an entry's name as a fault may say it: visible ASCII only, cut at 80 characters."""
+    return "".join(c if "!" <= c <= "~" else "?" for c in name[:80])
+
+
+def _too_large(en: str, ja: str) -> FileRefused:
+    return FileRefused(Fault(FaultCode.ARCHIVE_TOO_LARGE, expected=both(f"上限以内: {ja}", f"within the limit: {en}")))

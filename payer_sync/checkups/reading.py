@@ -1,0 +1,175 @@
+"""Reads either form of a check-up file, CSV or documents in an archive, into the same checked records."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import date
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber
+from eligibility.wire.submissions import Severity
+from payer_sync.checkups.archive import is_archive, read_documents, shown
+from payer_sync.checkups.cda import Document, DocumentWrong, Result, read_document
+from payer_sync.checkups.items import ITEM_CODE
+from payer_sync.checkups.retention import kept_from
+from payer_sync.contract import Checked, check
+from payer_sync.faults import FaultCode
+from payer_sync.feedback import FAULT_SCHEMA
+from payer_sync.layouts.layout import Layout
+from payer_sync.reading import Batch, read_batches
+
+STAGING: Final = "staged_checkup"
+# What names a check-up within one file; a record that lacks the day or the place belongs to none.
+KEY: Final = ("linkage_code", "symbol_key", "number_key", "branch_number", "performed_on", "institution_code")
+_KEY_COLUMNS: Final = ("linkage_code", "symbol", "number", "branch_number", "performed_on", "institution_code")
+_RESULT_COLUMNS: Final = ("項目コード", "結果種別", "結果値", "結果コード名称", "単位", "基準下限", "基準上限", "判定")
+_result_texts = attrgetter(*(field.name for field in fields(Result)))  # in the order of the columns above
+_is_item_code = re.compile(ITEM_CODE).match
+_RESULTS_AT_ONCE: Final = 20_000
+_HEAD_BYTES: Final = 4
+_SPACES: Final = " \u3000"
+
+
+def read_checked(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
+    """Yield checked records; those of an archive are its documents, numbered in the directory's order.
+
+    What is staged has besides, without an item, one row for each check-up of which a record was refused: an
+    incomplete check-up must not take the place of a whole one.
+
+    Raises:
+        FileRefused: the file or the archive cannot be read at all.
+    """
+    with path.open("rb") as file:
+        archive = is_archive(file.read(_HEAD_BYTES))
+    for checked in (_archive if archive else _csv)(path, layout, insurer, today):
+        yield replace(checked, staged=checked.staged.filter(pl.col("performed_on") >= kept_from(today)))
+
+
+def insurer_named(path: Path, layout: Layout) -> InsurerNumber | None:
+    """Return the insurer that a file's first record names, for a check of a file nobody has sent yet.
+
+    Raises:
+        FileRefused: the file or the archive cannot be read at all.
+    """
+    with path.open("rb") as file:
+        archive = is_archive(file.read(_HEAD_BYTES))
+    try:
+        if not archive:
+            named = next(batch.fields[layout.column("insurer_number").name][0] for batch in read_batches(path, layout))
+        else:
+            named = next(read_document(name, content).insurer_number for name, content in read_documents(path))
+        return InsurerNumber.parse(named)
+    except (StopIteration, IndexError, DocumentWrong, MalformedInsurerNumber):
+        return None
+
+
+def _csv(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
+    for batch in read_batches(path, layout):
+        checked = check(batch, layout, insurer, today)
+        yield _with_incomplete(checked, batch, batch.records, checked.faults, layout)
+
+
+def _archive(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
+    pending = _Pending(layout)
+    for number, (name, content) in enumerate(read_documents(path), 1):
+        try:
+            pending.add(number, name, read_document(name, content))
+        except DocumentWrong as wrong:
+            pending.refuse(number, name, wrong)
+        if len(pending) >= _RESULTS_AT_ONCE:
+            yield pending.check(insurer, today)
+            pending = _Pending(layout)
+    yield pending.check(insurer, today)
+
+
+class _Pending:
+    """Results of some documents, and the faults of documents without any."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._rows: list[tuple[str, ...]] = []
+        self._places: list[tuple[int, str, str]] = []  # document, its name, and which of its results
+        self._faults: list[tuple[object, ...]] = []
+        self._read = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, number: int, name: str, document: Document) -> None:
+        """Take a document's results, each as a record of the layout."""
+        self._read += 1
+        d, name = document, shown(name)
+        person = (d.insurer_number, d.symbol, d.number, d.branch_number, "", d.birth_date, d.sex)
+        event = (d.performed_on, d.institution_code)
+        for place, result in enumerate(d.results, 1):
+            self._rows.append((*person, *event, *_result_texts(result)))
+            item = result.item_code if _is_item_code(result.item_code) else f"#{place}"
+            self._places.append((number, name, f"{name} {item}"))
+
+    def refuse(self, number: int, name: str, wrong: DocumentWrong) -> None:
+        """Note that a document cannot be read."""
+        self._read += 1
+        code = FaultCode.DOCUMENT_WRONG
+        said = f"{wrong.expected} [{shown(name)}]"
+        self._faults.append((number, None, code.value, code.severity.value, None, said))
+
+    def check(self, insurer: InsurerNumber, today: date) -> Checked:
+        """Check the results; what is staged and told has the documents' numbers."""
+        fields = pl.DataFrame(self._rows, dict.fromkeys(self._layout.column_names, pl.String), orient="row")
+        places = pl.DataFrame(
+            self._places, {"document": pl.Int64, "name": pl.String, "result": pl.String}, orient="row"
+        ).insert_column(0, pl.int_range(1, len(self._places) + 1, eager=True).alias("record"))
+        lines = fields.select(pl.concat_str(pl.all(), separator=",").alias("line"))["line"]
+        batch = Batch(places["record"], lines, fields, pl.DataFrame(schema=FAULT_SCHEMA), read=len(fields))
+        checked = check(batch, self._layout, insurer, today)
+        faults = _by_document(checked.faults, places)
+        unreadable = pl.DataFrame(self._faults, FAULT_SCHEMA, orient="row")
+        told = pl.concat([faults, unreadable]).sort("record", maintain_order=True)
+        staged = checked.staged.with_columns(
+            places["document"].gather(checked.staged["record_number"] - 1).alias("record_number")
+        )
+        whole = Checked(staged, told, read=self._read, refused=len(_refused(told)))
+        return _with_incomplete(whole, batch, places["document"], faults, self._layout)
+
+
+def _by_document(faults: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    # A fault of the document itself was found at each of its results, and is told once.
+    located = faults.join(places, on="record", maintain_order="left")
+    place = pl.when(pl.col("field").is_in(_RESULT_COLUMNS)).then(pl.col("result")).otherwise(pl.col("name"))
+    return (
+        located.with_columns(
+            pl.col("document").alias("record"), pl.format("{} [{}]", pl.col("expected"), place).alias("expected")
+        )
+        .select(FAULT_SCHEMA.keys())
+        .unique(maintain_order=True)
+    )
+
+
+def _with_incomplete(
+    checked: Checked, batch: Batch, records: pl.Series, faults: pl.DataFrame, layout: Layout
+) -> Checked:
+    refused = _refused(faults)
+    if not len(refused):
+        return checked
+    columns = [layout.column(field) for field in _KEY_COLUMNS]
+    lost = records.is_in(refused.implode())
+    texts = batch.fields.filter(lost).select(
+        (pl.col(c.name).str.normalize("NFKC") if c.kind.folded else pl.col(c.name)).str.strip_chars(_SPACES)
+        for c in columns
+    )
+    keys = texts.select(value for column in columns for value in column.values()).select(KEY)
+    incomplete = (
+        keys.insert_column(0, records.filter(lost).alias("record_number"))
+        .drop_nulls(("performed_on", "institution_code"))
+        .unique(maintain_order=True)
+    )
+    kept = checked.staged.filter(~pl.col("record_number").is_in(refused.implode()))
+    return replace(checked, staged=pl.concat([kept, incomplete], how="diagonal"))
+
+
+def _refused(faults: pl.DataFrame) -> pl.Series:
+    return faults.filter(pl.col("severity") == Severity.RECORD_REFUSED.value)["record"].unique()

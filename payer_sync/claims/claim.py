@@ -1,0 +1,108 @@
+"""What is taken from a receipt: the claim, who pays which part of it, its medicines and its treatments.
+
+Each is a tuple in the order of its staging table's columns (staged_claim, staged_claim_share, …); `record_number`, the
+line of the receipt's RE record, says whose they are, and `line` counts from that line.
+"""
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class UsageGroup(StrEnum):
+    """How a medicine is used: the medical claim's 診療識別 and the dispensing claim's 剤形 in one list."""
+
+    ORAL = "oral"  # 内服
+    ORAL_DROPS = "oral_drops"  # 内滴
+    AS_NEEDED = "as_needed"  # 屯服
+    INJECTION = "injection"  # 注射
+    EXTERNAL = "external"  # 外用
+    DECOCTION = "decoction"  # 浸煎
+    HERBAL_TEA = "herbal_tea"  # 湯
+    MATERIAL = "material"  # 材料
+    HOME = "home"  # 在宅: given out for use at home under the institution's care
+    PROCEDURE = "procedure"  # used up in an examination, a treatment or an operation
+
+
+class Claim(NamedTuple):
+    """One receipt."""
+
+    record_number: int
+    records: int
+    kind: str
+    receipt_key: str
+    institution_code: str
+    institution_name: str
+    care_month: date
+    claimed_month: date
+    receipt_type: str
+    insurer_number: str | None  # None where public expense pays alone
+    symbol: str
+    number: str
+    branch_number: str
+    symbol_key: str
+    number_key: str
+    birth_date: date
+    sex: str
+    care_from: date
+    care_through: date
+    prescriber_code: str | None
+    prescriber_name: str | None
+    content_digest: bytes
+
+
+class Share(NamedTuple):
+    """What one payer was charged in the month; position 0 is the insurer, 1 to 4 are public expense programmes."""
+
+    record_number: int
+    position: int
+    payer_number: str
+    visit_days: int | None
+    points: int | None
+    patient_yen: int | None
+
+
+class Medicine(NamedTuple):
+    """One medicine on one day; `quantity` is per day (oral) or per time, `days_or_times` how many of them."""
+
+    record_number: int
+    line: int
+    position: int
+    group_number: int
+    usage_group: str
+    drug_code: str
+    quantity: Decimal | None
+    days_or_times: int
+    usage_code: str | None
+    comment: str | None
+    medicine_on: date  # dispensed or given; the month's first day where no day is stated
+    day_stated: bool
+    prescribed_on: date | None
+
+
+class Treatment(NamedTuple):
+    """One line of what was done (SI), of a device (TO), or a comment that stands alone (CO); points end a group."""
+
+    record_number: int
+    line: int
+    group_number: int
+    record_type: str
+    service_class: str | None
+    code: str
+    name: str | None
+    quantity: Decimal | None
+    unit: str | None
+    points: int | None
+    times: int | None
+    days: list[date]
+    comment: str | None
+
+
+class Extracted(NamedTuple):
+    """All that is taken from one receipt."""
+
+    claim: Claim
+    shares: list[Share]
+    medicines: list[Medicine]
+    treatments: list[Treatment]

@@ -1,0 +1,65 @@
+"""Checks a UKE file as the intake does, without the centre (see payer_sync.validation.Validation for tables)."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.wire.submissions import FeedbackLine, Severity
+from payer_sync.claims.checking import ClaimCheck
+from payer_sync.claims.records import Uke
+from payer_sync.faults import Fault, FileRefused
+
+
+class ClaimValidation:
+    """One file's check: iterate over `lines`, then ask for the counts. Without an insurer it is a reviewer's file."""
+
+    def __init__(self, file: Path, uke: Uke, insurer: InsurerNumber | None, today: date) -> None:
+        self._check = ClaimCheck(file, uke, insurer, today)
+        self.insurer = insurer
+        self.file_refused = False
+
+    @property
+    def records(self) -> int:
+        """Records seen: every line."""
+        return self._check.read
+
+    @property
+    def refused_records(self) -> int:
+        """Records that would be left out: every line of a refused receipt."""
+        return self._check.refused
+
+    def lines(self, on_records: Callable[[int], None] = lambda _: None) -> Iterator[FeedbackLine]:
+        """Yield every fault; `on_records` is told how many records each step read.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        before = 0
+        try:
+            for batch in self._check.batches():
+                on_records(self.records - before)
+                before = self.records
+                yield from _lines(batch.faults)
+        except FileRefused as refused:
+            self.file_refused = True
+            yield from _lines(self._check.rest())
+            yield from (_line(fault) for fault in refused.faults)
+
+
+def _lines(faults: pl.DataFrame) -> Iterator[FeedbackLine]:
+    for row in faults.iter_rows(named=True):
+        yield FeedbackLine.model_validate(row | {"severity": Severity(row["severity"])})
+
+
+def _line(fault: Fault) -> FeedbackLine:
+    return FeedbackLine(
+        record=fault.record,
+        field=fault.field,
+        code=fault.code.value,
+        severity=fault.code.severity,
+        value_shape=fault.value_shape,
+        expected=fault.said,
+    )

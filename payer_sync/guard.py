@@ -1,0 +1,225 @@
+"""The mis-link guard: keeps records from the register whose linkage code means somebody else than their holder.
+
+A record whose linkage code is known must agree with what is stated of that person now: by birth date, sex, kana and
+kanji name, in normal forms. What disagrees is quarantined in a case, before any counter sees it.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from eligibility.domain.codes import Sex
+from eligibility.storage.statements import statements
+from payer_sync.faults import FaultCode, both
+from payer_sync.feedback import FeedbackWriter
+from payer_sync.layouts.layout import Layout
+from payer_sync.normal_forms import kana_keys
+from payer_sync.submission import Filed
+
+_SQL = statements("payer_sync.queries")
+_AT_ONCE: Final = 100_000
+_STATED: Final = ("birth_date", "sex", "name", "name_kana")  # the fields compared; also the order of the reasons
+_SCHEMA: Final = {
+    "record_number": pl.Int64, "person_id": pl.Int64,
+    "name": pl.String, "name_key": pl.String, "name_kana": pl.String, "birth_date": pl.Date, "sex": pl.String,
+    "known_name": pl.String, "known_name_key": pl.String, "known_name_kana": pl.String,
+    "known_birth_date": pl.Date, "known_sex": pl.String,
+}  # fmt: skip
+_CODES: Final = {
+    "mismatch": FaultCode.MISLINK_SUSPECTED,
+    "review": FaultCode.MISLINK_REVIEW,
+    "swapped": FaultCode.PERSONS_SWAPPED,
+    "claimed_twice": FaultCode.CLAIMED_TWICE,
+}
+# PostgreSQL's format() fills in the fields and the case, or the other insurer's number.
+_KEPT: Final = {
+    kind: both(f"{code.ja}(相違: %1$s、事案番号 %2$s)", f"{code.en} (it differs in %1$s; case %2$s)")
+    for kind, code in _CODES.items()
+}
+_DOUBTED: Final = both(
+    "保険者 %1$s の記載と一致する紐付番号(事案番号 %2$s)", "a linkage code that insurer %1$s agrees with (case %2$s)"
+)
+_OVERLAPPING: Final = both(
+    "保険者 %1$s の資格と重ならない期間(先の資格の喪失を確かめること)",
+    "days that no coverage at insurer %1$s has; check the loss of the earlier one",
+)
+
+
+class Guard:
+    """The guard of one merge, between its plan and its facts."""
+
+    def __init__(self, connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, now: datetime) -> None:
+        self._connection = connection
+        self._insurer = filed.insurer.digits
+        self._submission = filed.submission.submission_id
+        self._layout = layout
+        self._feedback = feedback
+        self._now = now
+
+    async def quarantine_mislinked(self) -> int:
+        """Take records out of the plan that disagree with what is known of their person; return how many."""
+        for statement in (_SQL["begin_known_links"], _SQL["begin_guard_findings"]):
+            await self._connection.execute(statement)
+        if await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer):
+            await self._connection.execute(_SQL["supersede_cases"], self._insurer, self._now)
+        if not await self._count(_SQL["find_known_links"], self._insurer):
+            return 0
+        findings = await self._compare()
+        if findings.is_empty():
+            return 0
+        await self._connection.copy_records_to_table(
+            "guard_finding", records=findings.iter_rows(), columns=findings.columns
+        )
+        kept = await self._open_cases("mismatch", "review", "swapped")
+        await self._connection.execute(_SQL["take_out_quarantined"])
+        return kept
+
+    async def quarantine_claimed_twice(self, told_before: int) -> None:
+        """Open cases for what was refused since then because one person would have two insured numbers at once."""
+        reason = self._layout.column("number").name
+        if await self._count(_SQL["find_claimed_twice"], self._submission, told_before, reason, self._insurer):
+            await self._open_cases("claimed_twice")
+
+    async def tell_overlaps(self) -> None:
+        """Tell both insurers of coverages of one person whose days overlap."""
+        field, text = self._layout.column("acquired_on").name, _OVERLAPPING
+        code = FaultCode.COVERED_ELSEWHERE.value
+        told = await self._count(
+            _SQL["tell_covered_elsewhere"], self._submission, self._feedback.told, code, field, text
+        )
+        self._feedback.told += told
+        if told:
+            await self._count(_SQL["notify_covered_elsewhere"], self._now, self._insurer, code, text)
+
+    async def tell_notices(self) -> None:
+        """Tell the insurer what others' files and operators have caused since its last file."""
+        told = await self._count(_SQL["tell_notices"], self._submission, self._feedback.told, self._insurer)
+        self._feedback.told += told
+
+    async def _compare(self) -> pl.DataFrame:
+        found = []
+        cursor = await self._connection.cursor(_SQL["disagreeing_links"])
+        begun: list[tuple[object, ...]] = []  # a record whose statements may go on in the next rows
+        while rows := await cursor.fetch(_AT_ONCE):
+            begun += map(tuple, rows)
+            last = begun[-1][0]
+            whole = next(n for n, row in enumerate(begun) if row[0] == last)
+            found.append(disagreements(_pairs(begun[:whole])))
+            begun = begun[whole:]
+        found.append(disagreements(_pairs(begun)))
+        names = {field: self._layout.column(field).name for field in _STATED}
+        return _with_swaps(pl.concat(found)).select(
+            "record_number", "lead_record", "person_id", "kind",
+            reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
+        )  # fmt: skip
+
+    async def _open_cases(self, *kinds: str) -> int:
+        await self._connection.execute(_SQL["open_cases"], self._now, self._submission, self._insurer, kinds)
+        await self._connection.execute(_SQL["quarantine_records"], self._submission, kinds)
+        field = self._layout.column("linkage_code").name
+        kept = 0
+        for kind in kinds:
+            kept += await self._count(
+                _SQL["tell_quarantined"],
+                self._submission, self._feedback.told + kept, _CODES[kind].value, field, _KEPT[kind], kind,
+            )  # fmt: skip
+        self._feedback.told += kept
+        await self._connection.execute(
+            _SQL["tell_other_sides"],
+            self._now, self._submission, self._insurer, FaultCode.MISLINK_ELSEWHERE.value, _DOUBTED, kinds,
+        )  # fmt: skip
+        return kept
+
+    async def _count(self, statement: str, *arguments: object) -> int:
+        done: str = await self._connection.execute(statement, *arguments)
+        return int(done.rpartition(" ")[2])
+
+
+def _pairs(rows: list[tuple[object, ...]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def disagreements(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return the records that agree with no statement about their person, with `kind` and the `reasons`.
+
+    `pairs` has a row for each record and each statement, the latter's fields named known_…; the result keeps, of
+    each record, the statement that comes nearest.
+    """
+    compared = pairs.with_columns(
+        kana=kana_keys(pl.col("name_kana")), known_kana=kana_keys(pl.col("known_name_kana"))
+    ).with_columns(
+        differs_birth_date=pl.col("birth_date") != pl.col("known_birth_date"),
+        differs_sex=(pl.col("sex") != pl.col("known_sex"))
+        & (pl.col("sex") != Sex.UNSPECIFIED.value)
+        & (pl.col("known_sex") != Sex.UNSPECIFIED.value),
+        differs_name_kana=pl.col("kana") != pl.col("known_kana"),
+        differs_name=pl.Series(
+            [not _same(*names) for names in pairs.select("name_key", "known_name_key").iter_rows()], dtype=pl.Boolean
+        ),
+    )  # fmt: skip
+    reasons = pl.concat_list(
+        pl.when(pl.col(f"differs_{field}")).then(pl.lit(field)).otherwise(None) for field in _STATED
+    ).list.drop_nulls()
+    renamed = ~pl.col("differs_birth_date") & ~pl.col("differs_sex") & _same_given_name()
+    return (
+        compared.with_columns(
+            reasons=reasons, kind=pl.when(renamed).then(pl.lit("review")).otherwise(pl.lit("mismatch"))
+        )
+        .with_columns(weight=pl.col("reasons").list.len())
+        .sort("record_number", "weight", pl.col("kind") != "review", maintain_order=True)
+        .unique("record_number", keep="first", maintain_order=True)
+        .filter(pl.col("weight") > 0)
+    )
+
+
+def _same_given_name() -> pl.Expr:
+    # The part after the space, of either spelling; a name without a space ends with the other's, or shows nothing.
+    same = pl.lit(False)
+    for one, other in (("name_kana", "known_name_kana"), ("known_name_kana", "name_kana")):
+        given = kana_keys(_given(other))
+        same |= (given != "") & kana_keys(pl.col(one)).str.ends_with(given) & ~_shorter(one, other)
+    written = _given("name")
+    return same.fill_null(False) | ((written == _given("known_name")) & (written != "")).fill_null(False)
+
+
+def _given(name: str) -> pl.Expr:
+    return pl.col(name).str.normalize("NFKC").str.strip_chars().str.extract(r"\s(\S+)$", 1)
+
+
+def _shorter(one: str, other: str) -> pl.Expr:
+    # With a space on both sides both given names have to be whole: ハナ is not the end of ミハナ then.
+    both_split = _given(one).is_not_null() & _given(other).is_not_null()
+    return (both_split & (kana_keys(_given(one)) != kana_keys(_given(other)))).fill_null(False)
+
+
+def _same(name: str, known: str) -> bool:
+    if name == known:
+        return True
+    if len(name) != len(known):
+        return False
+    return all(a == b or _unknown(a) or _unknown(b) for a, b in zip(name, known, strict=True))
+
+
+def _unknown(character: str) -> bool:
+    return character in "●■□◆〓\ufffd" or "\ue000" <= character <= "\uf8ff" or character >= "\U000f0000"
+
+
+def _with_swaps(found: pl.DataFrame) -> pl.DataFrame:
+    """Give records whose holders are each what is known of the other's person one lead and one kind."""
+    sides = found.select(
+        "record_number",
+        who=pl.concat_str(pl.col("birth_date").cast(pl.String), "sex", "name_key", separator="\x1f"),
+        known=pl.concat_str(
+            pl.col("known_birth_date").cast(pl.String), "known_sex", "known_name_key", separator="\x1f"
+        ),
+    )
+    swaps = (
+        sides.join(sides, left_on=["who", "known"], right_on=["known", "who"], suffix="_other")
+        .group_by("record_number")
+        .agg(other=pl.col("record_number_other").min())
+    )
+    return found.join(swaps, on="record_number", how="left").with_columns(
+        lead_record=pl.min_horizontal("record_number", pl.coalesce("other", "record_number")),
+        kind=pl.when(pl.col("other").is_not_null()).then(pl.lit("swapped")).otherwise(pl.col("kind")),
+    )

@@ -1,0 +1,321 @@
+-- name: reviews_claims
+-- Whether the sender is a claims reviewer, whose files may hold receipts of any insurer.
+-- $1 insurer number
+select reviews_claims from insurer where insurer_number = $1;
+
+-- name: begin_staged_claims
+-- Make this session's own staging tables under the names that the merge's statements use.
+create temp table staged_claim (like public.staged_claim including defaults) on commit drop;
+
+-- name: begin_staged_claim_shares
+-- The same for what each payer was charged.
+create temp table staged_claim_share (like public.staged_claim_share) on commit drop;
+
+-- name: begin_staged_claim_medicines
+-- The same for medicines.
+create temp table staged_claim_medicine (like public.staged_claim_medicine) on commit drop;
+
+-- name: begin_staged_claim_treatments
+-- The same for treatments.
+create temp table staged_claim_treatment (like public.staged_claim_treatment) on commit drop;
+
+-- name: analyze_claims
+-- Let the planner know what was staged.
+analyze staged_claim, staged_claim_share, staged_claim_medicine, staged_claim_treatment;
+
+-- name: match_claims
+-- Find whose claims they are: one person with this insured number and birth date, covered on a day of care, as known
+-- now. A branch number counts only where both sides state one.
+with fitting as (
+    select s.record_number, c.person_id, c.coverage_id, c.acquired_on,
+        c.acquired_on <= s.care_from and s.care_through < coalesce(c.lost_on, 'infinity') as through_all
+    from staged_claim s
+    join coverage c on c.insurer_number = s.insurer_number and c.number_key = s.number_key
+        and c.symbol_key = s.symbol_key and c.birth_date = s.birth_date and c.known_to = 'infinity'
+        and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
+        and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
+        and c.acquired_on < coalesce(c.lost_on, 'infinity')
+), found as (
+    select record_number, count(distinct person_id) as persons, min(person_id) as person_id,
+        (array_agg(coverage_id order by acquired_on desc))[1] as coverage_id, bool_or(through_all) as through_all
+    from fitting
+    group by record_number
+)
+update staged_claim s
+set match = case when f.persons = 1 then 'matched' else 'several_persons' end,
+    person_id = case when f.persons = 1 then f.person_id end,
+    coverage_id = case when f.persons = 1 then f.coverage_id end,
+    ends_within = f.persons = 1 and not f.through_all
+from found f
+where f.record_number = s.record_number;
+
+-- name: route_claims
+-- For claims without a coverage here: the one other insurer that covered the holder of the number on the first day.
+with holder as (
+    select s.record_number, min(c.person_id) as person_id
+    from staged_claim s
+    join coverage c on c.insurer_number = s.insurer_number and c.number_key = s.number_key
+        and c.symbol_key = s.symbol_key and c.birth_date = s.birth_date and c.known_to = 'infinity'
+        and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
+    where s.match = 'no_coverage'
+    group by s.record_number
+    having count(distinct c.person_id) = 1
+), elsewhere as (
+    select s.record_number, min(c.insurer_number) as insurer_number
+    from holder h
+    join staged_claim s using (record_number)
+    join coverage c on c.person_id = h.person_id and c.known_to = 'infinity' and c.insurer_number <> s.insurer_number
+        and c.acquired_on <= s.care_from and s.care_from < coalesce(c.lost_on, 'infinity')
+    group by s.record_number
+    having count(distinct c.insurer_number) = 1
+)
+update staged_claim s set covered_by = e.insurer_number
+from elsewhere e
+where e.record_number = s.record_number;
+
+-- name: mark_public_claims
+-- Claims that public expense pays alone name no insured number to match.
+update staged_claim set match = 'no_insurer' where insurer_number is null;
+
+-- name: plan_claims
+-- Which known claim each receipt is, and what changes. Only a reviewer may move a claim from one insurer to another.
+-- $1 whether the sender is a claims reviewer
+update staged_claim s
+set claim_id = coalesce(k.claim_id, nextval('claim_id_seq')),
+    change = case
+        when k.claim_id is null then 'new'
+        when not $1::boolean and k.insurer_number is distinct from s.insurer_number then 'other_insurer'
+        when row(k.content_digest, k.match, k.person_id, k.coverage_id, k.covered_by)
+            is distinct from row(s.content_digest, s.match, s.person_id, s.coverage_id, s.covered_by) then 'corrected'
+        else 'unchanged'
+    end
+from staged_claim t
+left join claim k on k.institution_code = t.institution_code and k.care_month = t.care_month and k.kind = t.kind
+    and k.receipt_key = t.receipt_key and k.known_to = 'infinity'
+where t.record_number = s.record_number;
+
+-- name: refuse_moved_claims
+-- Refuse receipts that are known as another insurer's.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 what was expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'record_refused', null, $5
+from staged_claim
+where change = 'other_insurer';
+
+-- name: refused_claim_records
+-- How many records the receipts refused by the plan have.
+select coalesce(sum(records), 0)::bigint as refused from staged_claim where change = 'other_insurer';
+
+-- name: tell_no_coverage
+-- Warn of claims without a coverage here, with the insurer that covered the day if one other did.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, $6 expected with %s, the insurer
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null,
+    case when covered_by is null then $5 else format($6, covered_by) end
+from staged_claim
+where match = 'no_coverage' and change <> 'other_insurer';
+
+-- name: tell_several_persons
+-- Warn of claims whose number fits several persons.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null, $5
+from staged_claim
+where match = 'several_persons' and change <> 'other_insurer';
+
+-- name: tell_coverage_ends_within
+-- Warn of claims with days of care before or after the coverage.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null, $5
+from staged_claim
+where ends_within and change <> 'other_insurer';
+
+-- name: tell_drug_unknown
+-- Warn of medicines that the drug master does not have, each line once.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by line), line, $4, $3, 'warning', '999999999', $5
+from (
+    select distinct m.record_number + m.line as line
+    from staged_claim_medicine m
+    join staged_claim s using (record_number)
+    where s.change <> 'other_insurer' and not exists (select from drug d where d.drug_code = m.drug_code)
+) as unknown;
+
+-- name: claim_merge_time
+-- The one moment this merge's claims become known: after everything known of them, whatever the clock does.
+select greatest(clock_timestamp(), max(k.known_from) + interval '1 microsecond') as known_from
+from staged_claim s
+join claim k on k.claim_id = s.claim_id
+where s.change = 'corrected';
+
+-- name: close_claims
+-- End the known time of claims that are stated differently now.
+-- $1 merge time
+update claim k set known_to = $1
+from staged_claim s
+where s.change = 'corrected' and k.claim_id = s.claim_id and k.known_to = 'infinity';
+
+-- name: close_claim_shares
+-- The same for what each payer was charged.
+-- $1 merge time
+update claim_share k set known_to = $1
+from staged_claim s
+where s.change = 'corrected' and k.claim_id = s.claim_id and k.known_to = 'infinity';
+
+-- name: close_claim_medicines
+-- The same for medicines.
+-- $1 merge time
+update claim_medicine k set known_to = $1
+from staged_claim s
+where s.change = 'corrected' and k.claim_id = s.claim_id and k.known_to = 'infinity';
+
+-- name: close_claim_treatments
+-- The same for treatments.
+-- $1 merge time
+update claim_treatment k set known_to = $1
+from staged_claim s
+where s.change = 'corrected' and k.claim_id = s.claim_id and k.known_to = 'infinity';
+
+-- name: add_claims
+-- Add new and corrected claims; a corrected one keeps its identifier.
+-- $1 merge time, $2 submission
+insert into claim (claim_id, known_from, submission_id, kind, receipt_key, institution_code, institution_name,
+    care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
+    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    covered_by, content_digest)
+select claim_id, $1, $2, kind, receipt_key, institution_code, institution_name,
+    care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
+    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    covered_by, content_digest
+from staged_claim
+where change in ('new', 'corrected');
+
+-- name: add_claim_shares
+-- Add what each payer was charged.
+-- $1 merge time
+insert into claim_share (claim_id, position, known_from, payer_number, visit_days, points, patient_yen)
+select s.claim_id, h.position, $1, h.payer_number, h.visit_days, h.points, h.patient_yen
+from staged_claim_share h
+join staged_claim s using (record_number)
+where s.change in ('new', 'corrected');
+
+-- name: add_claim_medicines
+-- Add medicines, with name and unit as the drug master has them.
+-- $1 merge time
+insert into claim_medicine (person_id, claim_id, line, position, known_from, group_number, usage_group, drug_code,
+    drug_known, drug_name, unit, quantity, days_or_times, usage_code, comment, institution_code, prescriber_code,
+    medicine_on, day_stated, prescribed_on)
+select s.person_id, s.claim_id, m.line, m.position, $1, m.group_number, m.usage_group, m.drug_code,
+    d.drug_code is not null, d.name, d.unit, m.quantity, m.days_or_times, m.usage_code, m.comment,
+    s.institution_code, s.prescriber_code, m.medicine_on, m.day_stated, m.prescribed_on
+from staged_claim_medicine m
+join staged_claim s using (record_number)
+left join drug d on d.drug_code = m.drug_code
+where s.change in ('new', 'corrected');
+
+-- name: add_claim_treatments
+-- Add treatments, devices and comments that stand alone.
+-- $1 merge time
+insert into claim_treatment (person_id, claim_id, line, known_from, group_number, record_type, service_class, code,
+    name, quantity, unit, points, times, days, comment)
+select s.person_id, s.claim_id, t.line, $1, t.group_number, t.record_type, t.service_class, t.code,
+    t.name, t.quantity, t.unit, t.points, t.times, t.days, t.comment
+from staged_claim_treatment t
+join staged_claim s using (record_number)
+where s.change in ('new', 'corrected');
+
+-- name: changed_claim_records
+-- How many records the receipts have that changed something.
+select coalesce(sum(records), 0)::bigint as merged from staged_claim where change in ('new', 'corrected');
+
+-- name: merge_drugs
+-- Add and change what a master states; a medicine it no longer has stays, for the claims that name it.
+-- $1 codes, $2 names, $3 units, $4 forms, $5 codes of the price list, $6 ingredients, $7 whether active, $8 now
+insert into drug (drug_code, name, unit, form, yj_code, ingredient, active, loaded_at)
+select d.drug_code, d.name, d.unit, d.form, d.yj_code, d.ingredient, d.active, $8
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[])
+    as d (drug_code, name, unit, form, yj_code, ingredient, active)
+on conflict (drug_code) do update
+set name = excluded.name, unit = excluded.unit, form = excluded.form, yj_code = excluded.yj_code,
+    ingredient = excluded.ingredient, active = excluded.active, loaded_at = excluded.loaded_at
+where row(drug.name, drug.unit, drug.form, drug.yj_code, drug.ingredient, drug.active)
+    is distinct from row(excluded.name, excluded.unit, excluded.form, excluded.yj_code, excluded.ingredient,
+        excluded.active);
+
+-- name: moved_coverages
+-- Coverages that this merge has put to another person, with the person before and the person now.
+-- $1 merge time
+select m.known_person_id, m.coverage_id, c.person_id
+from merge_plan m
+join staged_eligibility s using (record_number)
+join person p on p.linkage_code = s.linkage_code
+join coverage c on c.person_id = p.person_id and c.coverage_id = m.coverage_id and c.known_from = $1
+where m.change = 'corrected' and p.person_id <> m.known_person_id;
+
+-- name: move_claim_medicines
+-- Put medicines to the person to whom their claim's coverage belongs now.
+-- $1 persons before, $2 coverages, $3 persons now, $4 time
+with moved as (
+    select k.claim_id, m.other
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+    join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+), closed as (
+    update claim_medicine k set known_to = $4
+    from moved m
+    where k.claim_id = m.claim_id and k.known_to = 'infinity'
+    returning m.other, k.claim_id, k.line, k.position, k.group_number, k.usage_group, k.drug_code, k.drug_known,
+        k.drug_name, k.unit, k.quantity, k.days_or_times, k.usage_code, k.comment, k.institution_code,
+        k.prescriber_code, k.medicine_on, k.day_stated, k.prescribed_on
+)
+insert into claim_medicine (person_id, claim_id, line, position, known_from, group_number, usage_group, drug_code,
+    drug_known, drug_name, unit, quantity, days_or_times, usage_code, comment, institution_code, prescriber_code,
+    medicine_on, day_stated, prescribed_on)
+select other, claim_id, line, position, $4::timestamptz, group_number, usage_group, drug_code, drug_known,
+    drug_name, unit, quantity, days_or_times, usage_code, comment, institution_code, prescriber_code,
+    medicine_on, day_stated, prescribed_on
+from closed;
+
+-- name: move_claim_treatments
+-- The same for treatments.
+-- $1 persons before, $2 coverages, $3 persons now, $4 time
+with moved as (
+    select k.claim_id, m.other
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+    join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+), closed as (
+    update claim_treatment k set known_to = $4
+    from moved m
+    where k.claim_id = m.claim_id and k.known_to = 'infinity'
+    returning m.other, k.claim_id, k.line, k.group_number, k.record_type, k.service_class, k.code, k.name, k.quantity,
+        k.unit, k.points, k.times, k.days, k.comment
+)
+insert into claim_treatment (person_id, claim_id, line, known_from, group_number, record_type, service_class, code,
+    name, quantity, unit, points, times, days, comment)
+select other, claim_id, line, $4::timestamptz, group_number, record_type, service_class, code, name, quantity, unit,
+    points, times, days, comment
+from closed;
+
+-- name: move_claims
+-- The same for the claims themselves; the last, because the others are found by them. What was charged names nobody
+-- and stays as it is.
+-- $1 persons before, $2 coverages, $3 persons now, $4 time
+with closed as (
+    update claim k set known_to = $4
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+    where k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+    returning m.other, k.claim_id, k.submission_id, k.kind, k.receipt_key, k.institution_code, k.institution_name,
+        k.care_month, k.claimed_month, k.receipt_type, k.insurer_number, k.symbol, k.number, k.branch_number,
+        k.symbol_key, k.number_key, k.birth_date, k.sex, k.care_from, k.care_through, k.prescriber_code,
+        k.prescriber_name, k.match, k.coverage_id, k.covered_by, k.content_digest
+)
+insert into claim (claim_id, known_from, submission_id, kind, receipt_key, institution_code, institution_name,
+    care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
+    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    covered_by, content_digest)
+select claim_id, $4::timestamptz, submission_id, kind, receipt_key, institution_code, institution_name,
+    care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
+    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, other, coverage_id,
+    covered_by, content_digest
+from closed;

@@ -1,0 +1,161 @@
+-- name: begin_known_links
+-- Make this session's own tables of the guard.
+create temp table known_link (like public.known_link) on commit drop;
+
+-- name: begin_guard_findings
+-- The same for what the guard finds.
+create temp table guard_finding (like public.guard_finding) on commit drop;
+
+-- name: insurer_has_open_cases
+-- Whether records of the insurer are kept from the register.
+-- $1 insurer number
+select exists (select from mislink_case where insurer_number = $1 and state = 'open') as found;
+
+-- name: supersede_cases
+-- Close the insurer's open cases about coverages that this file states anew.
+-- $1 insurer number, $2 now
+update mislink_case c set state = 'superseded', closed_at = $2, closed_by = $1
+where c.insurer_number = $1 and c.state = 'open' and exists (
+    select from quarantined_record q
+    join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
+    where q.case_id = c.case_id
+);
+
+-- name: find_known_links
+-- For each new or differently stated coverage, what is stated now of the person whom its linkage code means.
+-- $1 insurer number
+insert into known_link (record_number, person_id, coverage_id, insurer_number, agrees, overlapping)
+select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
+    row(c.name_key, c.name_kana, c.birth_date, c.sex) = row(s.name_key, s.name_kana, s.birth_date, s.sex),
+    c.insurer_number <> $1
+        and c.acquired_on < coalesce(s.lost_on, 'infinity') and s.acquired_on < coalesce(c.lost_on, 'infinity')
+        and c.acquired_on < coalesce(c.lost_on, 'infinity') and s.acquired_on < coalesce(s.lost_on, 'infinity')
+        and not exists (
+            select from coverage o
+            where o.person_id = c.person_id and o.coverage_id = m.coverage_id and o.known_to = 'infinity'
+                and o.lost_on is not distinct from s.lost_on
+        )
+from merge_plan m
+join staged_eligibility s using (record_number)
+join person p on p.linkage_code = s.linkage_code
+join coverage c on c.person_id = p.person_id and c.known_to = 'infinity'
+where m.change in ('new', 'corrected');
+
+-- name: disagreeing_links
+-- Records that agree word for word with nothing that is stated of their person now, beside each of those statements.
+select k.record_number, k.person_id, s.name, s.name_key, s.name_kana, s.birth_date, s.sex,
+    c.name as known_name, c.name_key as known_name_key, c.name_kana as known_name_kana,
+    c.birth_date as known_birth_date, c.sex as known_sex
+from known_link k
+join staged_eligibility s using (record_number)
+join coverage c on c.person_id = k.person_id and c.coverage_id = k.coverage_id and c.known_to = 'infinity'
+where not k.agrees
+    and not exists (select from known_link a where a.record_number = k.record_number and a.agrees)
+order by k.record_number;
+
+-- name: find_claimed_twice
+-- Of the records refused because their days overlap, those that give one person several insured numbers.
+-- $1 submission, $2 number of the last fault before, $3 reason, $4 insurer number
+with refused as (
+    select s.record_number, s.linkage_code, s.symbol_key, s.number_key, s.branch_number
+    from feedback f
+    join staged_eligibility s using (record_number)
+    where f.submission_id = $1 and f.fault_number > $2 and f.code = 'overlaps' and s.record_kind = '1'
+), claimed as (
+    select r.linkage_code, r.symbol_key, r.number_key, r.branch_number from refused r
+    union
+    select p.linkage_code, c.symbol_key, c.number_key, c.branch_number
+    from refused r
+    join person p using (linkage_code)
+    join coverage c on c.person_id = p.person_id and c.insurer_number = $4 and c.known_to = 'infinity'
+), several as (
+    select linkage_code from claimed group by linkage_code having count(*) > 1
+)
+insert into guard_finding (record_number, lead_record, person_id, kind, reasons)
+select r.record_number, min(r.record_number) over (partition by r.linkage_code), p.person_id, 'claimed_twice',
+    array[$3]
+from refused r
+join several using (linkage_code)
+left join person p using (linkage_code);
+
+-- name: open_cases
+-- Open a case for each finding of some kinds, one for those that belong together.
+-- $1 now, $2 submission, $3 insurer number, $4 kinds
+insert into mislink_case (opened_at, submission_id, insurer_number, lead_record, kind)
+select distinct $1::timestamptz, $2::uuid, $3, f.lead_record, f.kind
+from guard_finding f
+where f.kind = any($4)
+order by f.lead_record;
+
+-- name: quarantine_records
+-- Keep the records of the cases, whole.
+-- $1 submission, $2 kinds
+insert into quarantined_record (case_id, record_number, person_id, reasons, symbol_key, number_key, branch_number,
+    acquired_on, stated)
+select c.case_id, s.record_number, f.person_id, f.reasons, s.symbol_key, s.number_key, s.branch_number, s.acquired_on,
+    to_jsonb(s)
+from guard_finding f
+join mislink_case c on c.submission_id = $1 and c.lead_record = f.lead_record and c.kind = f.kind
+join staged_eligibility l on l.record_number = f.record_number
+join staged_eligibility s on s.symbol_key = l.symbol_key and s.number_key = l.number_key
+    and s.branch_number = l.branch_number and s.acquired_on = l.acquired_on
+where f.kind = any($2) and (f.kind <> 'claimed_twice' or s.record_number = f.record_number);
+
+-- name: tell_quarantined
+-- Tell the insurer of the records kept, with the fields that disagree and the case.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for fields and case,
+-- $6 kind
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by q.record_number), q.record_number, $4, $3, 'record_refused', null,
+    format($5, array_to_string(q.reasons, '・'), q.case_id)
+from mislink_case c
+join quarantined_record q using (case_id)
+where c.submission_id = $1 and c.kind = $6;
+
+-- name: tell_other_sides
+-- Leave a notice for the other insurers whose coverages the cases put in doubt.
+-- $1 now, $2 submission, $3 insurer number, $4 code, $5 expected, with %s for the other insurer and the case,
+-- $6 kinds
+insert into insurer_notice (insurer_number, created_at, code, expected, coverage_id)
+select distinct on (k.coverage_id, c.case_id) k.insurer_number, $1::timestamptz, $4, format($5, $3::text, c.case_id),
+    k.coverage_id
+from mislink_case c
+join guard_finding f on f.lead_record = c.lead_record and f.kind = c.kind
+join known_link k on k.record_number = f.record_number
+where c.submission_id = $2 and k.insurer_number <> $3 and f.kind = any($6);
+
+-- name: take_out_quarantined
+-- Take the coverages of the cases out of the plan.
+delete from merge_plan m using guard_finding f where m.record_number = f.record_number;
+
+-- name: tell_covered_elsewhere
+-- Warn of coverages whose days overlap a coverage of the same person at another insurer; both stay as stated.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for the other insurer
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by k.record_number, k.insurer_number), k.record_number, $4, $3,
+    'warning', null, format($5, k.insurer_number)
+from (select distinct record_number, insurer_number from known_link where overlapping) k
+join merge_plan m using (record_number);
+
+-- name: notify_covered_elsewhere
+-- Leave a notice of the same for the other insurers.
+-- $1 now, $2 insurer number, $3 code, $4 expected, with %s for the other insurer
+insert into insurer_notice (insurer_number, created_at, code, expected, coverage_id)
+select k.insurer_number, $1::timestamptz, $3, format($4, $2::text), k.coverage_id
+from known_link k
+join merge_plan m using (record_number)
+where k.overlapping;
+
+-- name: tell_notices
+-- Tell the insurer, in this file's feedback, what others' files and operators have caused since its last one.
+-- $1 submission, $2 number of the last fault so far, $3 insurer number
+with due as (
+    update insurer_notice set told_in = $1
+    where insurer_number = $3 and told_in is null
+    returning notice_id, code, expected, coverage_id
+)
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by d.notice_id), m.record_number, null, d.code, 'warning', null,
+    d.expected
+from due d
+left join merge_plan m on m.coverage_id = d.coverage_id;

@@ -1,0 +1,219 @@
+"""What an operator does with a case: release, reject, reverse; each once, each audited."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from eligibility.domain.ids import uuid7
+from payer_sync.__main__ import main
+from payer_sync.cases import Decided, reject, release, reverse
+from payer_sync.gates import DecisionRefused
+
+pytestmark = pytest.mark.database
+
+OTHER = "33120015"
+SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
+CURRENT = """
+select c.name, p.linkage_code, c.person_id, c.coverage_id from coverage c join person p using (person_id)
+where c.known_to = 'infinity' order by c.coverage_id
+"""
+
+
+@pytest.fixture
+async def case(take_in: Any, write: Any, record: Any, owner: Any) -> int:
+    """An open case: the other insurer links somebody else's record to a known person."""
+    await take_in(write(record(1)))
+    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **SOMEBODY, **LIMIT)), insurer=OTHER)
+    found: int = await owner.fetchval("select case_id from mislink_case")
+    return found
+
+
+def _decided() -> Decided:
+    return Decided("operator", "telephoned", datetime.now(UTC))
+
+
+async def _verify(owner: Any, person_id: int, coverage_id: int | None, day: str = "2026-01-01") -> None:
+    now = datetime.now(UTC)
+    await owner.execute(
+        "insert into verification (verification_id, occurred_at, institution_code, terminal_id, method, asked_for,"
+        " known_at, outcome, person_id, coverage_id)"
+        " values ($1, $2, '1311234567', $1, 'pin', $3::text::date, $2, 'valid', $4, $5)",
+        uuid7(now), now, day, person_id, coverage_id,
+    )  # fmt: skip
+
+
+async def test_a_released_record_is_merged_with_its_certificates(case: int, owner: Any) -> None:
+    assert await release(owner, case, _decided()) == 1
+
+    rows = await owner.fetch(CURRENT)
+    assert [row["name"] for row in rows] == ["髙橋　花子", "佐藤　太郎"]
+    assert len({row["person_id"] for row in rows}) == 1
+    assert await owner.fetchval("select count(*) from limit_certificate where known_to = 'infinity'") == 1
+    event = await owner.fetchrow("select code, actor, detail from audit_event where kind = 'case_decided'")
+    assert (event["code"], event["actor"], event["detail"]["reason"]) == ("released", "operator", "telephoned")
+
+
+async def test_the_insurers_are_told_how_a_case_ended(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await release(owner, case, _decided())
+
+    first = await take_in(write(record(1, 住所="東京都")))
+    second = await take_in(write(record(9, 保険者番号=OTHER)), insurer=OTHER)
+
+    assert [code for _, code in first.codes] == ["mislink_elsewhere", "case_closed"]
+    assert [code for _, code in second.codes] == ["case_closed"]
+
+
+async def test_a_rejected_record_stays_out(case: int, owner: Any) -> None:
+    await reject(owner, case, _decided())
+
+    assert len(await owner.fetch(CURRENT)) == 1
+    assert await owner.fetchval("select code from audit_event where kind = 'case_decided'") == "rejected"
+
+
+@pytest.mark.parametrize("first", [release, reject])
+@pytest.mark.parametrize("second", [release, reject])
+async def test_a_case_is_decided_once(case: int, owner: Any, first: Any, second: Any) -> None:
+    await first(owner, case, _decided())
+
+    with pytest.raises(DecisionRefused):
+        await second(owner, case, _decided())
+
+
+@pytest.mark.parametrize("decision", [release, reject])
+async def test_an_unknown_case_is_refused(owner: Any, decision: Any) -> None:
+    with pytest.raises(DecisionRefused):
+        await decision(owner, 77, _decided())
+
+
+async def test_a_release_that_would_overlap_is_refused_and_leaves_the_case_open(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2, 紐付番号="LK-00000001")))
+    case = await owner.fetchval("select case_id from mislink_case")
+
+    with pytest.raises(DecisionRefused):
+        await release(owner, case, _decided())
+
+    assert await owner.fetchval("select state from mislink_case") == "open"
+    assert await owner.fetch(CURRENT) == []
+
+
+async def test_a_reversal_splits_the_person_and_lists_what_was_shown(case: int, owner: Any) -> None:
+    await release(owner, case, _decided())
+    right, wrong = await owner.fetch(CURRENT)
+    person = right["person_id"]
+    await _verify(owner, person, wrong["coverage_id"])
+    await _verify(owner, person, right["coverage_id"])  # it named the other coverage as a conflict
+    await _verify(owner, person, right["coverage_id"], day="2024-06-01")  # before the wrong coverage began
+    consent = await owner.fetchval("select verification_id from verification limit 1")
+    now = datetime.now(UTC)
+    await owner.execute(
+        "insert into consent (person_id, consent_id, class, institution_code, verification_id, given_at, expires_at)"
+        " values ($1, $2, 'medication', '1311234567', $2, $3, $4)",
+        person, consent, now, now + timedelta(hours=24),
+    )  # fmt: skip
+
+    (made,) = await reverse(owner, case, (), _decided())
+
+    assert (made.person_id, made.coverages) == (person, (wrong["coverage_id"],))
+    assert len(made.verifications) == 2
+    assert [row["class"] for row in made.disclosures] == ["medication"]
+    rows = await owner.fetch(CURRENT)
+    assert [row["coverage_id"] for row in rows] == [right["coverage_id"], wrong["coverage_id"]]
+    assert [row["person_id"] for row in rows] == [person, made.split_off]
+    assert " " in rows[1]["linkage_code"]
+    limits = await owner.fetch("select person_id from limit_certificate where known_to = 'infinity'")
+    assert [row["person_id"] for row in limits] == [made.split_off]
+    event = await owner.fetchrow(
+        "select code, detail from audit_event where kind = 'case_decided' and code = 'reversed'"
+    )
+    assert len(event["detail"]["split"][0]["verifications"]) == 2
+
+
+async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int, owner: Any) -> None:
+    (known,) = await owner.fetch(CURRENT)
+
+    (made,) = await reverse(owner, case, (known["coverage_id"],), _decided())
+
+    assert (await owner.fetch(CURRENT))[0]["person_id"] == made.split_off != known["person_id"]
+
+
+@pytest.mark.parametrize("coverages", [(), (999_999,)])
+async def test_a_reversal_without_a_coverage_of_the_case_is_refused(
+    case: int, owner: Any, coverages: tuple[int, ...]
+) -> None:
+    with pytest.raises(DecisionRefused):
+        await reverse(owner, case, coverages, _decided())
+
+
+async def test_the_right_linkage_code_brings_a_split_coverage_to_its_person(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await release(owner, case, _decided())
+    await reverse(owner, case, (), _decided())
+
+    right = record(1, 保険者番号=OTHER, 資格取得日="20250401", 紐付番号="LK-RIGHT", **SOMEBODY, **LIMIT)
+    loaded = await take_in(write(right), insurer=OTHER)
+
+    assert loaded.counts == (1, 0, 1, 0)
+    assert [row["linkage_code"] for row in await owner.fetch(CURRENT)] == ["LK-00000001", "LK-RIGHT"]
+
+
+async def test_the_wrong_linkage_code_again_opens_a_case_again(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await release(owner, case, _decided())
+    await reverse(owner, case, (), _decided())
+
+    wrong = record(1, 保険者番号=OTHER, 資格取得日="20250401", 住所="x", **SOMEBODY, **LIMIT)
+    loaded = await take_in(write(wrong), insurer=OTHER)
+
+    assert (1, "mislink_suspected") in loaded.codes
+    assert await owner.fetchval("select count(*) from mislink_case where state = 'open'") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["cases"], 0, "mismatch"),
+        (["cases", "show", "{case}"], 0, "佐藤"),
+        (["cases", "--state", "rejected"], 0, "事案"),
+        (["cases", "reject", "{case}", "--by", "operator", "--reason", "x"], 0, "Rejected"),
+        (["cases", "release", "{case}", "--by", "operator", "--reason", "x"], 0, "Released"),
+        (["cases", "show", "999"], 2, "no such case"),
+        (["cases", "release", "999", "--by", "operator", "--reason", "x"], 2, "no such case"),
+        (["cases", "reject", "{case}", "--by", " ", "--reason", "x"], 64, "empty"),
+        (["cases", "reject", "{case}", "--by", "operator"], 64, "--reason"),
+        (["submissions"], 0, "merged"),
+        (["submissions", "--state", "held"], 0, "提出"),
+        (["approve", "01234567-89ab-7def-8123-456789abcdef", "--by", "operator", "--reason", "x"], 2, "not held"),
+        (["reject", "no-id", "--by", "operator", "--reason", "x"], 64, "submission"),
+    ],
+)
+async def test_the_commands_say_what_they_did(
+    case: int, database: str, monkeypatch: Any, capsys: Any, arguments: list[str], code: int, said: str
+) -> None:
+    import asyncio
+
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    given = [argument.format(case=case) for argument in arguments]
+    assert await asyncio.to_thread(main, given) == code
+
+    told = capsys.readouterr()
+    assert said in told.out + told.err
+
+
+@pytest.mark.parametrize(("url", "code"), [(None, 3), ("postgresql://localhost:1/x", 4)])
+def test_a_command_says_that_the_database_is_away(monkeypatch: Any, capsys: Any, url: str | None, code: int) -> None:
+    monkeypatch.delenv("INTAKE_DATABASE_URL", raising=False)
+    if url:
+        monkeypatch.setenv("INTAKE_DATABASE_URL", url)
+
+    assert main(["cases"]) == code
+    assert capsys.readouterr().err

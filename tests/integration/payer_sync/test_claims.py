@@ -1,0 +1,374 @@
+"""UKE files in the database: matched by the day of care, corrected when sent again, kept when nobody is found."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from eligibility.storage.database import connect
+from loadtest.nation.claims import ClaimWriter, Kind
+from loadtest.population import Nation
+from payer_sync.claims.drug_master import merge_drugs, read_drugs
+from payer_sync.claims.linking import move_claims
+from payer_sync.claims.records import MEDICAL
+from tests.integration.payer_sync.conftest import Loaded
+
+pytestmark = pytest.mark.database
+FIRST, SECOND = "06130512", "33120015"
+MASTER = Path(__file__).parents[2] / "samples" / "drug_master" / "y_invented.csv"
+TakeClaims = Callable[..., Awaitable[Loaded]]
+CURRENT = "select match, person_id, covered_by, care_from, care_through from claim where known_to = 'infinity'"
+
+
+@pytest.fixture
+def take_claims(take_in: Any, tmp_path: Path) -> TakeClaims:
+    """Load a UKE file, or lines of one."""
+
+    async def run(*lines: str, path: Path | None = None, layout: str = MEDICAL.layout, insurer: str = FIRST) -> Loaded:
+        file = path or tmp_path / "RECEIPTC.UKE"
+        if lines:
+            file.write_bytes("".join(f"{line}\r\n" for line in lines).encode("cp932"))
+        stated = {"layout": layout, "records": file.read_bytes().count(b"\n")}
+        loaded: Loaded = await take_in(file, insurer=insurer, stated=stated)
+        return loaded
+
+    return run
+
+
+def medical(
+    *body: str, birth: str = "19800110", number: str = "0000001", branch: str = "01", day: int = 10,
+    month: str = "202604", insurer: str = FIRST, search: str = "", receipt: int = 1,
+) -> list[str]:  # fmt: skip
+    """A file of one receipt with one medicine, taken home for five days, on the day of the month."""
+    head = ["RE", str(receipt), "1112", month, "見本", "2", birth, *[""] * 11, search]
+    medicine = ["IY", "21", "1", "620900101", "3", "4", "5", *[""] * 37]
+    medicine[12 + day] = "5"
+    charged = 20 + 73 * len(body)
+    return [
+        "IR,1,13,1,2345679,,見本,202605",
+        ",".join(head),
+        f"HO,{insurer},12,{number},1,{charged}",
+        *([f"SN,1,01,,,,{branch},,"] if branch else []),
+        ",".join(medicine),
+        *body,
+        f"GO,1,{charged},99",
+    ]
+
+
+async def test_the_public_sample_loads_whole_when_a_reviewer_sends_it(
+    take_claims: TakeClaims, owner: Any, shared_data: Path
+) -> None:
+    await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", FIRST)
+
+    loaded = await take_claims(path=shared_data / "claims" / "RECEIPTC_GAIRAI_SAMPLE.UKE")
+
+    assert loaded.counts == (636, 0, 634, 2)  # the institution and the totals change nothing themselves
+    assert await owner.fetchval("select count(*) from claim") == 75
+    assert await owner.fetchval("select count(*) from claim_medicine") == 32
+    assert await owner.fetchval("select count(*) from claim_treatment where record_type = 'SI'") == 320
+    assert await owner.fetchval("select count(*) from claim_share") == 69 + 71
+    assert {row["match"] for row in await owner.fetch(CURRENT)} == {"no_coverage", "no_insurer"}
+
+
+async def test_an_insurer_that_sends_the_public_sample_keeps_none_of_it(
+    take_claims: TakeClaims, owner: Any, shared_data: Path
+) -> None:
+    loaded = await take_claims(path=shared_data / "claims" / "RECEIPTC_GAIRAI_SAMPLE.UKE")
+
+    assert loaded.counts == (636, 634, 0, 2)
+    assert {code for _, code in loaded.codes} == {"check_digit", "other_insurer"}
+    assert await owner.fetchval("select count(*) from claim") == 0
+
+
+async def test_a_claim_finds_its_person_by_the_insured_number_on_the_day_of_care(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2, 枝番="02", 番号="0000001")))
+    await merge_drugs(owner, list(read_drugs(MASTER)), datetime.now(UTC))
+
+    loaded = await take_claims(*medical(number="０００００01"))
+
+    person = await owner.fetchval(
+        "select person_id from coverage join person using (person_id) where linkage_code = 'LK-00000001'"
+    )
+    assert (loaded.counts, loaded.codes) == ((6, 0, 4, 2), [])
+    assert [(row["match"], row["person_id"]) for row in await owner.fetch(CURRENT)] == [("matched", person)]
+    medicine = await owner.fetchrow(
+        "select person_id, drug_known, drug_name, unit, quantity, days_or_times, usage_group, institution_code,"
+        " medicine_on, prescribed_on from claim_medicine"
+    )
+    assert tuple(medicine) == (
+        person, True, "アサガオ錠５ｍｇ", "錠", 3, 5, "oral", "1312345679", date(2026, 4, 10), date(2026, 4, 10),
+    )  # fmt: skip
+    shares = await owner.fetch("select position, payer_number, points from claim_share")
+    assert [tuple(share) for share in shares] == [(0, FIRST, 20)]
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"birth": "19800111"},
+        {"number": "0000002"},
+        {"branch": "09"},
+        {"month": "202403"},  # before the acquisition on 1 April 2024
+        {"month": "202603", "day": 20},  # the day of the loss
+    ],
+)
+async def test_a_claim_that_nobody_here_was_covered_for_is_kept_without_a_person(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any, different: dict[str, Any]
+) -> None:
+    lost = {"資格喪失日": "20260320", "喪失事由": "03"} if different.get("day") == 20 else {}
+    await take_in(write(record(1, **lost)))
+
+    loaded = await take_claims(*medical(**different))
+
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["no_coverage"]
+    assert {code for _, code in loaded.codes} == {"no_coverage_on_day", "drug_unknown"}
+    assert await owner.fetchval("select count(*) from claim_medicine where person_id is null") == 1
+
+
+async def test_the_insurer_that_covered_the_day_is_named(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 資格喪失日="20260401", 喪失事由="03")))
+    moved = record(1, 保険者番号=SECOND, 番号="77", 資格取得日="20260401")
+    await take_in(write(moved), insurer=SECOND)
+
+    loaded = await take_claims(*medical())
+
+    assert [row["covered_by"] for row in await owner.fetch(CURRENT)] == [SECOND]
+    (said,) = [fault["expected"] for fault in loaded.faults if fault["code"] == "no_coverage_on_day"]
+    assert said.count(SECOND) == 2
+
+
+async def test_a_month_in_which_the_coverage_ended_is_told(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 資格喪失日="20260415", 喪失事由="03")))
+    later = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 25, "1", *[""] * 11])
+
+    loaded = await take_claims(*medical(later))
+
+    assert [(row["match"], row["care_through"].day) for row in await owner.fetch(CURRENT)] == [("matched", 20)]
+    assert "coverage_ends_within" in {code for _, code in loaded.codes}
+
+
+async def test_twins_are_told_apart_by_the_branch_number_only(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2, 番号="0000001", 枝番="02", 氏名="髙橋　月子")))
+
+    without = await take_claims(*medical(branch=""))
+    first = [row["match"] for row in await owner.fetch(CURRENT)]
+    await take_claims(*medical(branch="02"))
+
+    assert "several_persons" in {code for _, code in without.codes}
+    assert (first, [row["match"] for row in await owner.fetch(CURRENT)]) == (["several_persons"], ["matched"])
+
+
+async def test_a_receipt_sent_again_corrects_and_an_equal_one_changes_nothing(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    first = await take_claims(*medical(search="S-1"))
+    equal = await take_claims("", *medical(search="S-1"))  # another file by a blank line, with the same receipt
+    later = await take_claims(*medical(search="S-1", day=12))
+
+    assert (first.counts, equal.counts, later.counts) == ((6, 0, 4, 2), (7, 0, 0, 7), (6, 0, 4, 2))
+    assert equal.codes[0] == (1, "record_type_unknown")
+    claims = await owner.fetch("select claim_id, known_from, known_to from claim order by known_from")
+    assert len({claim["claim_id"] for claim in claims}) == 1
+    assert claims[0]["known_to"] == claims[1]["known_from"]
+    medicines = await owner.fetch("select medicine_on, known_to from claim_medicine order by known_from")
+    assert [medicine["medicine_on"].day for medicine in medicines] == [10, 12]
+    assert medicines[0]["known_to"] == claims[1]["known_from"]
+
+
+async def test_claims_follow_their_coverage_to_the_right_person(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 紐付番号="LK-WRONG")))
+    await take_claims(*medical())
+    wrong = await owner.fetchval("select person_id from person where linkage_code = 'LK-WRONG'")
+
+    await take_in(write(record(1)))
+
+    right = await owner.fetchval("select person_id from person where linkage_code = 'LK-00000001'")
+    for table in ("claim", "claim_medicine"):
+        rows = await owner.fetch(f"select person_id, known_to = 'infinity' as now from {table} order by known_from")  # noqa: S608
+        assert [tuple(row) for row in rows] == [(wrong, False), (right, True)]
+
+
+async def test_claims_of_a_coverage_that_is_split_off_go_with_it(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    treated = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 37])
+    await take_claims(*medical(treated))
+    (known,) = await owner.fetch("select person_id, coverage_id from coverage")
+    other = await owner.fetchval("insert into person (linkage_code) values ('LK-OTHER') returning person_id")
+
+    await move_claims(owner, [(known["person_id"], known["coverage_id"], other)], datetime.now(UTC))
+
+    for table in ("claim", "claim_medicine", "claim_treatment"):
+        rows = await owner.fetch(f"select person_id from {table} where known_to = 'infinity'")  # noqa: S608
+        assert [row["person_id"] for row in rows] == [other]
+    assert await owner.fetchval("select count(*) from claim_share where known_to = 'infinity'") == 1
+
+
+async def test_receipts_of_other_months_and_numbers_stand_beside_each_other(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    for different in ({}, {"month": "202603"}, {"receipt": 2}, {"search": "S-2"}):
+        await take_claims(*medical(**different))
+
+    assert len(await owner.fetch(CURRENT)) == 4
+
+
+async def test_a_claim_follows_the_register_when_it_is_sent_again(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_claims(*medical(search="S-1"))
+    await take_in(write(record(1)))
+
+    again = await take_claims("", *medical(search="S-1"))
+
+    assert again.counts[2] == 4
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+    assert (
+        await owner.fetchval("select count(*) from claim_medicine where known_to = 'infinity' and person_id > 0") == 1
+    )
+
+
+async def test_an_insurer_cannot_take_over_the_receipt_of_another_but_a_reviewer_may_move_it(
+    take_claims: TakeClaims, owner: Any
+) -> None:
+    await take_claims(*medical(search="S-1"))
+
+    refused = await take_claims(*medical(search="S-1", insurer=SECOND), insurer=SECOND)
+    await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", FIRST)
+    moved = await take_claims(*medical(search="S-1", insurer=SECOND))
+
+    assert (refused.counts, refused.codes) == ((6, 4, 0, 2), [(2, "other_insurer")])
+    assert moved.counts[2] == 4
+    holders = await owner.fetch("select insurer_number from claim where known_to = 'infinity'")
+    assert [row["insurer_number"] for row in holders] == [SECOND]
+
+
+async def test_an_unknown_medicine_keeps_what_the_claim_says_and_is_marked(take_claims: TakeClaims, owner: Any) -> None:
+    loaded = await take_claims(*medical())
+
+    assert [(f["record_number"], f["field"], f["severity"]) for f in loaded.faults if f["code"] == "drug_unknown"] == [
+        (5, "IY 医薬品コード", "warning")
+    ]
+    row = await owner.fetchrow("select drug_code, drug_known, drug_name, quantity from claim_medicine")
+    assert tuple(row) == ("620900101", False, None, 3)
+
+
+async def test_a_file_that_breaks_off_is_refused_whole_with_what_was_found(take_claims: TakeClaims, owner: Any) -> None:
+    lines = medical(birth="19801350")
+
+    loaded = await take_claims(*lines[:-1], lines[1])
+
+    assert loaded.submission.state.value == "refused"
+    assert loaded.codes == [(2, "malformed_date"), (None, "totals_missing")]
+    assert await owner.fetchval("select count(*) from claim") == 0
+
+
+async def test_a_claims_file_whose_lines_are_not_as_stated_is_refused(take_in: Any, tmp_path: Path) -> None:
+    path = tmp_path / "RECEIPTC.UKE"
+    path.write_bytes("".join(f"{line}\r\n" for line in medical()).encode("cp932"))
+
+    loaded = await take_in(path, stated={"layout": MEDICAL.layout, "records": 5})
+
+    assert [code for _, code in loaded.codes] == ["count_wrong"]
+
+
+@pytest.mark.parametrize("kind", ["medical", "dispensing"])
+async def test_claims_of_the_nation_find_their_persons(
+    take_in: Any, take_claims: TakeClaims, owner: Any, tmp_path: Path, kind: Kind
+) -> None:
+    nation = Nation.make(150, seed=4, today=date(2026, 11, 21), insurers=1)
+    (insurer,) = nation.insurers
+    await owner.execute("insert into insurer (insurer_number, name) values ($1, 'x')", insurer.number)
+    nation.write_eligibility_file(insurer, tmp_path / "eligibility.csv")
+    await take_in(tmp_path / "eligibility.csv", insurer=insurer.number)
+    await merge_drugs(owner, list(read_drugs(MASTER)), datetime.now(UTC))
+    wanted = "pharmacy" if kind == "dispensing" else "clinic"
+    institution = next(i for i in nation.institutions(50) if i.kind == wanted)
+    path = tmp_path / "claims.UKE"
+    written = ClaimWriter(nation, seed=4).write(path, kind, institution, date(2026, 9, 1), 30, insurer.number)
+
+    loaded = await take_claims(path=path, layout=f"claim_{kind}", insurer=insurer.number)
+
+    assert written.receipts == 30
+    assert loaded.codes == []
+    assert {row["match"] for row in await owner.fetch(CURRENT)} == {"matched"}
+    assert await owner.fetchval("select count(*) from claim_medicine where drug_known") == written.medicines
+
+
+async def test_claims_are_pushed_like_any_other_file(
+    intake: Any, credentials: Any, take_in: Any, write: Any, record: Any, owner: Any, tmp_path: Path
+) -> None:
+    await take_in(write(record(1)))
+    path = tmp_path / "RECEIPTC.UKE"
+    path.write_bytes("".join(f"{line}\r\n" for line in medical()).encode("cp932"))
+    files = credentials(FIRST)
+    command = [
+        sys.executable, "-m", "payer_sync", "push", str(path), "--layout", "claim_medical", "--json",
+        "--to", intake.url, "--certificate", str(files.certificate),
+        "--key", str(files.key), "--authority", str(files.authority),
+    ]  # fmt: skip
+
+    run = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
+
+    submission = json.loads(run.stdout)
+    assert (run.returncode, submission["state"], submission["records"], submission["merged"]) == (0, "merged", 6, 4)
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+
+
+async def test_the_command_loads_a_master_and_leaves_an_event(database: str, owner: Any) -> None:
+    command = [sys.executable, "-m", "payer_sync", "drugs", "load", str(MASTER)]
+    runs = [
+        subprocess.run(command, env=os.environ | {"INTAKE_DATABASE_URL": database}, capture_output=True, check=False)  # noqa: ASYNC221
+        for _ in range(2)
+    ]
+
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr
+    assert await owner.fetchval("select count(*) from drug where ingredient <> ''") == 8
+    details = await owner.fetch("select detail from audit_event where kind = 'drugs_loaded' order by event_id")
+    assert [row["detail"] for row in details] == [{"medicines": 8, "changed": 8}, {"medicines": 8, "changed": 0}]
+
+
+@pytest.mark.parametrize(("data", "exit_code"), [(b"0,Y\n", 2), (None, 64)])
+def test_the_command_refuses_what_is_no_master(
+    database: str, tmp_path: Path, data: bytes | None, exit_code: int
+) -> None:
+    path = tmp_path / "y.csv"
+    if data:
+        path.write_bytes(data)
+    command = [sys.executable, "-m", "payer_sync", "drugs", "load", str(path)]
+
+    run = subprocess.run(command, env=os.environ | {"INTAKE_DATABASE_URL": database}, capture_output=True, check=False)
+
+    assert (run.returncode, run.stdout) == (exit_code, b"")
+
+
+async def test_the_payers_role_can_neither_change_nor_delete_what_a_claim_said(database: str) -> None:
+    payer = await connect(database, role="eligibility_payer")
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await payer.execute("update claim_medicine set drug_code = ''")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await payer.execute("delete from claim")
+    finally:
+        await payer.close()

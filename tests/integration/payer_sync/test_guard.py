@@ -1,0 +1,173 @@
+"""Records whose linkage code means somebody else: kept from the register, in a case, and told to both sides."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.bench.guard import PRECISION_TARGET, RECALL_TARGET, measure
+
+pytestmark = pytest.mark.database
+
+CASES = "select kind, state, insurer_number from mislink_case order by case_id"
+CURRENT = """
+select p.linkage_code, c.insurer_number, c.name, c.birth_date from coverage c join person p using (person_id)
+where c.known_to = 'infinity' order by p.linkage_code, c.insurer_number
+"""
+OTHER = "33120015"
+SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
+
+
+async def test_a_record_of_somebody_else_is_quarantined_and_both_insurers_are_told(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    before = await owner.fetch(CURRENT)
+
+    loaded = await take_in(write(record(1, 保険者番号=OTHER, **SOMEBODY), record(2, 保険者番号=OTHER)), insurer=OTHER)
+
+    assert loaded.codes == [(1, "mislink_suspected")]
+    assert "生年月日・性別・氏名・氏名カナ" in loaded.faults[0]["expected"]
+    assert loaded.counts == (2, 1, 1, 0)
+    assert [tuple(row) for row in await owner.fetch(CASES)] == [("mismatch", "open", OTHER)]
+    assert [row for row in await owner.fetch(CURRENT) if row["linkage_code"] == "LK-00000001"] == before
+    other_side = await take_in(write(record(1, 住所="東京都")))
+    assert other_side.codes == [(1, "mislink_elsewhere")]
+    assert OTHER in other_side.faults[0]["expected"]
+    assert (await take_in(write(record(1, 住所="大阪府")))).codes == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"生年月日": "3550111"}, {"性別": "1"}, {"氏名": "高橋　桜", "氏名カナ": "ﾀｶﾊｼ ｻｸﾗ"}]
+)
+async def test_an_insurers_own_correction_of_who_it_is_is_quarantined_too(
+    take_in: Any, write: Any, record: Any, owner: Any, change: dict[str, str]
+) -> None:
+    await take_in(write(record(1)))
+
+    loaded = await take_in(write(record(1, **change), record(1, **change, **LIMIT)))
+
+    assert loaded.codes == [(1, "mislink_suspected"), (2, "mislink_suspected")]
+    assert await owner.fetchval("select birth_date from coverage") == date(1980, 1, 10)
+    assert await owner.fetchval("select count(*) from limit_certificate") == 0
+
+
+async def test_a_changed_surname_is_a_review(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+    await take_in(write(record(1)))
+
+    loaded = await take_in(write(record(1, 氏名="佐藤　花子", 氏名カナ="ｻﾄｳ ﾊﾅｺ")))
+
+    assert loaded.codes == [(1, "mislink_review")]
+    assert [row["kind"] for row in await owner.fetch(CASES)] == ["review"]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"氏名": "高橋 花子"}, {"氏名": "●橋　花子"}, {"氏名カナ": "タカハシ　ハナコ"},
+        {"氏名カナ": "タカハシー ハナコ"}, {"住所": "x"},
+    ],
+)  # fmt: skip
+async def test_another_spelling_is_merged(
+    take_in: Any, write: Any, record: Any, owner: Any, same: dict[str, str]
+) -> None:
+    await take_in(write(record(1)))
+
+    loaded = await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **same)), insurer=OTHER)
+
+    assert loaded.counts == (1, 0, 1, 0)
+    assert await owner.fetch(CASES) == []
+
+
+async def test_two_persons_swapped_within_a_household_are_one_case(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    husband, wife = {"枝番": "01"}, {"枝番": "02"} | SOMEBODY
+    await take_in(write(record(1, **husband), record(1, **wife, 紐付番号="LK-WIFE"), record(3)))
+    before = await owner.fetch(CURRENT)
+
+    loaded = await take_in(
+        write(
+            record(1, **husband, 紐付番号="LK-WIFE"),
+            record(1, **wife, 紐付番号="LK-00000001"),
+            record(3),
+        )
+    )
+
+    assert [code for code in loaded.codes if code[1] == "persons_swapped"] == [
+        (1, "persons_swapped"), (2, "persons_swapped")
+    ]  # fmt: skip
+    assert [row["kind"] for row in await owner.fetch(CASES)].count("swapped") == 1
+    assert await owner.fetch(CURRENT) == before
+
+
+async def test_one_holder_claimed_by_two_numbers_is_one_case(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+    loaded = await take_in(write(record(1), record(2, 紐付番号="LK-00000001"), record(3)))
+
+    assert {code for _, code in loaded.codes} == {"overlaps", "claimed_twice"}
+    assert [row["kind"] for row in await owner.fetch(CASES)] == ["claimed_twice"]
+    assert await owner.fetchval("select count(*) from quarantined_record") == 2
+
+
+async def test_periods_of_one_number_that_overlap_are_no_case(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    loaded = await take_in(write(record(1), record(1, 資格取得日="20250401")))
+
+    assert {code for _, code in loaded.codes} == {"overlaps"}
+    assert await owner.fetch(CASES) == []
+
+
+async def test_a_loss_needs_no_name_that_agrees(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+    await take_in(write(record(1)))
+
+    loss = {"レコード種別": "2", "資格喪失日": "20261001", "喪失事由": "03"}
+    assert (await take_in(write(record(1, **loss, **SOMEBODY)))).counts == (1, 0, 1, 0)
+
+
+async def test_stating_the_coverage_anew_supersedes_the_case(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+    ended = SOMEBODY | {"資格取得日": "20200401", "資格喪失日": "20210401", "喪失事由": "99"}
+    await take_in(write(record(1)))
+    await take_in(write(record(2, **ended, 紐付番号="LK-00000001")))
+
+    loaded = await take_in(write(record(2, **ended)))
+
+    assert loaded.counts == (1, 0, 1, 0)
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
+
+
+async def test_both_insurers_are_told_of_days_covered_twice(take_in: Any, write: Any, record: Any, owner: Any) -> None:
+    await take_in(write(record(1)))
+
+    second = await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401")), insurer=OTHER)
+    first = await take_in(write(record(1, 住所="東京都")))
+
+    assert second.codes == [(1, "covered_elsewhere")]
+    assert first.codes == [(1, "covered_elsewhere")]
+    assert ("06130512" in second.faults[0]["expected"], OTHER in first.faults[0]["expected"]) == (True, True)
+    for fault in (*second.faults, *first.faults):
+        assert "0000001" not in fault["expected"]
+        assert "花子" not in fault["expected"]
+    assert (
+        await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", 住所="x")), insurer=OTHER)
+    ).faults == []
+
+
+async def test_coverages_that_follow_each_other_are_told_to_nobody(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 資格喪失日="20250401", 喪失事由="03")))
+
+    assert (await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401")), insurer=OTHER)).faults == []
+    assert await owner.fetchval("select count(*) from insurer_notice") == 0
+
+
+async def test_planted_wrong_links_are_kept_and_harmless_changes_are_not(database: str, tmp_path: Path) -> None:
+    measured = await measure(database, tmp_path, persons=1500, seed=3, share=0.1)
+
+    assert measured.planted.total() > 50
+    assert measured.recall >= RECALL_TARGET
+    assert measured.precision >= PRECISION_TARGET
+    assert measured.reviewed == measured.renamed > 20

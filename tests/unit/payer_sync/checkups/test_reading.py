@@ -1,0 +1,148 @@
+"""Both forms of a file come to the same records, whatever stands in them."""
+
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eligibility.domain.identifiers import InsurerNumber
+from loadtest.nation.checkups import Checkup, Result, write_archive, write_csv
+from loadtest.population import HeldCoverage, Nation
+from payer_sync.checkups.items import ITEMS
+from payer_sync.checkups.reading import KEY, read_checked
+from payer_sync.contract import Checked
+from payer_sync.layouts.register import find_layout
+from payer_sync.validation import Validation
+
+TODAY = date(2026, 11, 21)
+LAYOUT = find_layout("checkup", 1)
+INSURER = InsurerNumber("06130512")
+PEOPLE = Nation.make(20, 1, TODAY, 1)
+
+TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")), max_size=12)
+NUMBERS = st.decimals(-999, 99_999, places=2).map(str)
+BOUNDS = st.one_of(st.just(""), NUMBERS)
+UNITS = st.sampled_from(["mg/dL", "kg", "mmHg", "", "か月"])
+CODES = st.sampled_from([*ITEMS, "5C095000002302301"])
+FLAGS = st.sampled_from(["", "", "L", "N", "H", "X"])
+RESULTS: st.SearchStrategy[Result] = st.one_of(
+    st.tuples(CODES, st.just("PQ"), st.one_of(NUMBERS, NUMBERS, TEXTS), st.just(""), UNITS, BOUNDS, BOUNDS, FLAGS),
+    st.tuples(
+        CODES, st.sampled_from(["CD", "CO"]), st.sampled_from(["1", "2", "A-1", "はい", ""]), TEXTS,
+        st.just(""), st.just(""), st.just(""), st.just(""),
+    ),
+    st.tuples(CODES, st.just("ST"), TEXTS, *[st.just("")] * 5),
+)  # fmt: skip
+CHECKUPS = st.builds(
+    Checkup,
+    person=st.integers(0, 19).map(PEOPLE.person),
+    coverage=st.builds(
+        HeldCoverage,
+        insurer_number=st.sampled_from([*[INSURER.digits] * 5, "33120015"]),
+        symbol=st.one_of(st.sampled_from(["", "１２", "12-3"]), TEXTS),
+        number=st.one_of(st.sampled_from(["０００１", "0001"]), TEXTS),
+        branch_number=st.sampled_from(["", "01", "02", "03", "1"]),
+        acquired_on=st.just(TODAY),
+        lost_on=st.none(),
+    ),
+    performed_on=st.integers(-30, 2200).map(lambda days: TODAY - timedelta(days=days)),
+    institution_code=st.sampled_from(["1311234567", "01B0000019", "4710000019", "13"]),
+    results=st.lists(RESULTS, min_size=1, max_size=4).map(tuple),
+)
+
+
+def _read(path: Path) -> list[Checked]:
+    return list(read_checked(path, LAYOUT, INSURER, TODAY))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(CHECKUPS, max_size=4))
+def test_the_same_check_ups_come_to_the_same_results_in_both_forms(checkups: list[Checkup]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        archive, table = Path(folder, "a.zip"), Path(folder, "a.csv")
+        write_archive(checkups, archive)
+        write_csv(checkups, table, linkage=False, encoding="utf-8")
+        documents, results = _read(archive), _read(table)
+
+    # A refused document is left out whole, of a table only its records: what remains is held back by the check-up's
+    # own mark, so that what is merged in the end is compared.
+    assert _whole(documents) == _whole(results)
+    assert _found(documents) == _found(results)
+
+
+def _whole(checked: list[Checked]) -> set[tuple[object, ...]]:
+    if not checked:
+        return set()
+    staged = pl.concat([part.staged for part in checked]).drop("record_number")
+    incomplete = staged.filter(pl.col("item_code").is_null())
+    return set(staged.join(incomplete, on=KEY, how="anti").rows())
+
+
+def _found(checked: list[Checked]) -> set[tuple[str, str]]:
+    return {(f["field"], f["code"]) for part in checked for f in part.faults.to_dicts()}
+
+
+def test_a_document_is_counted_once_and_told_of_once(tmp_path: Path) -> None:
+    held = HeldCoverage(INSURER.digits, "", "", "", TODAY, None)
+    good: Result = ("9N006000000000001", "PQ", "60", "", "kg", "", "", "")
+    wrong: Result = ("9N001000000000001", "PQ", "tall", "", "cm", "", "", "")
+    write_archive([Checkup(PEOPLE.person(0), held, TODAY, "1311234567", (good, wrong, good))], tmp_path / "a.zip")
+
+    (checked,) = _read(tmp_path / "a.zip")
+
+    assert (checked.read, checked.refused) == (1, 1)
+    assert [(f["record"], f["code"]) for f in checked.faults.to_dicts()] == [
+        (1, "person_not_named"),
+        (1, "result_malformed"),
+    ]
+    assert checked.staged["item_code"].to_list() == [None]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_it_does_not_matter_how_many_documents_are_checked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("payer_sync.checkups.reading._RESULTS_AT_ONCE", at_once)
+    held = HeldCoverage(INSURER.digits, "12", "1", "01", TODAY, None)
+    weight: Result = ("9N006000000000001", "PQ", "60", "", "kg", "", "", "")
+    days = [TODAY - timedelta(days=day) for day in range(5)]
+    write_archive(
+        [Checkup(PEOPLE.person(0), held, day, "1311234567", (weight,) * 2) for day in days], tmp_path / "a.zip"
+    )
+
+    checked = _read(tmp_path / "a.zip")
+
+    assert [number for part in checked for number in part.staged["record_number"]] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert sum(part.read for part in checked) == 5
+
+
+@pytest.mark.parametrize("form", ["csv", "zip"])
+def test_either_form_is_validated_offline(tmp_path: Path, form: str) -> None:
+    held = HeldCoverage(INSURER.digits, "12", "1", "01", TODAY, None)
+    results: tuple[Result, ...] = (
+        ("9N006000000000001", "PQ", "60", "", "kg", "", "", ""),
+        ("9N001000000000001", "PQ", "158.2", "", "inch", "", "", ""),
+    )
+    checkups = [Checkup(PEOPLE.person(0), held, TODAY, "1311234567", results)]
+    path = tmp_path / f"a.{form}"
+    records = write_csv(checkups, path) if form == "csv" else write_archive(checkups, path)
+
+    validation = Validation(path, LAYOUT, None, TODAY)
+
+    assert [line.code for line in validation.lines()] == ["unit_differs"]
+    assert (validation.insurer, validation.records, validation.file_refused) == (INSURER, records, False)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"", "保険者番号\n".encode()])
+def test_a_file_that_names_nobody_is_validated_too(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(content)
+
+    validation = Validation(path, LAYOUT, None, TODAY)
+
+    assert {line.severity for line in validation.lines()} <= {"file_refused"}
+    assert validation.insurer is None

@@ -1,0 +1,173 @@
+"""Whole UKE files: the real sample, good and all-wrong samples with their feedback, and files that are refused."""
+
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from eligibility.domain.identifiers import InsurerNumber
+from payer_sync.claims.checking import ClaimCheck
+from payer_sync.claims.claim import Extracted, UsageGroup
+from payer_sync.claims.records import DISPENSING, MEDICAL, Uke
+from payer_sync.faults import FaultCode, FileRefused
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+TODAY = date(2026, 11, 21)
+SENDER = {"medical": InsurerNumber("06130512"), "dispensing": InsurerNumber("00138057")}
+KINDS = pytest.mark.parametrize("uke", [MEDICAL, DISPENSING], ids=lambda uke: uke.kind)
+
+
+def _checked(check: ClaimCheck, at_once: int = 2000) -> tuple[list[Extracted], list[dict[str, object]]]:
+    batches = list(check.batches(at_once))
+    return [e for b in batches for e in b.receipts], [row for b in batches for row in b.faults.to_dicts()]
+
+
+def _sample(uke: Uke, name: str) -> ClaimCheck:
+    return ClaimCheck(SAMPLES / f"{uke.layout}_1" / name, uke, SENDER[uke.kind], TODAY)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    return tmp_path / "RECEIPTC.UKE"
+
+
+def test_the_public_sample_loads_whole(shared_data: Path) -> None:
+    check = ClaimCheck(shared_data / "claims" / "RECEIPTC_GAIRAI_SAMPLE.UKE", MEDICAL, None, TODAY)
+    receipts, faults = _checked(check)
+
+    assert (check.read, check.refused, len(receipts)) == (636, 0, 75)
+    assert Counter(t.record_type for e in receipts for t in e.treatments if t.record_type != "CO") == {"SI": 320}
+    assert sum(len(e.medicines) for e in receipts) == 32
+    assert Counter(share.position == 0 for e in receipts for share in e.shares) == {True: 69, False: 71}
+    # The sample's institution is all zeros; its points and its totals add up, or there would be warnings of them.
+    assert [(fault["record"], fault["code"]) for fault in faults] == [(1, "check_digit")]
+
+
+def test_medicines_of_the_public_sample_have_day_dose_times_and_usage(shared_data: Path) -> None:
+    check = ClaimCheck(shared_data / "claims" / "RECEIPTC_GAIRAI_SAMPLE.UKE", MEDICAL, None, TODAY)
+    first = _checked(check)[0][0]
+
+    as_needed = first.medicines[0]
+    assert (as_needed.drug_code, as_needed.quantity, as_needed.days_or_times) == ("620098801", 1, 2)
+    assert (as_needed.usage_group, as_needed.comment) == (UsageGroup.AS_NEEDED, "疼痛時")
+    assert as_needed.medicine_on == as_needed.prescribed_on == date(2021, 10, 1)
+    assert Counter(m.usage_group for m in first.medicines) == {"as_needed": 2, "external": 3, "procedure": 8}
+    assert first.shares[0][2:] == ("01010016", 1, 13642, None)
+    assert first.shares[1][2:] == ("83136019", 1, 677, 1354)
+
+
+@KINDS
+def test_a_good_sample_has_no_fault(uke: Uke) -> None:
+    check = _sample(uke, "good.uke")
+    receipts, faults = _checked(check)
+
+    assert faults == []
+    assert (check.refused, len(receipts)) == (0, 2)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 2000])
+@KINDS
+def test_an_all_wrong_sample_gets_its_expected_feedback_however_it_is_cut(uke: Uke, at_once: int) -> None:
+    expected = (SAMPLES / f"{uke.layout}_1" / "all_wrong.expected.jsonl").read_text("utf-8")
+
+    _, faults = _checked(_sample(uke, "all_wrong.uke"), at_once)
+
+    assert faults == [json.loads(line) for line in expected.splitlines()]
+
+
+@KINDS
+def test_every_field_that_is_taken_is_wrong_somewhere_in_the_all_wrong_sample(uke: Uke) -> None:
+    fields = {f"{name} {field.name}" for name, record in uke.records.items() for field in record.fields}
+
+    assert {fault["field"] for fault in _checked(_sample(uke, "all_wrong.uke"))[1]} >= fields
+
+
+def test_a_dispensed_medicine_has_its_days_its_quantity_and_who_prescribed_it() -> None:
+    first, second = _checked(_sample(DISPENSING, "good.uke"))[0]
+
+    assert (first.claim.prescriber_code, first.claim.prescriber_name) == ("1313456780", "処方クリニック")
+    assert [(m.drug_code, m.medicine_on.day, m.quantity, m.days_or_times) for m in first.medicines[:3]] == [
+        ("620900101", 4, 3, 14),
+        ("620900101", 18, 3, 14),  # the same group, dispensed a second time
+        ("620900401", 4, first.medicines[2].quantity, 14),
+    ]
+    assert str(first.medicines[2].quantity) == "1.5"
+    assert {m.prescribed_on for m in first.medicines} == {date(2026, 4, 3)}
+    assert [m.usage_group for m in first.medicines[-2:]] == ["oral", "external"]
+    assert [(t.record_type, t.code, t.quantity) for t in first.treatments] == [("TO", "710010001", 2)]
+    assert second.medicines[0].usage_group == "as_needed"
+
+
+@KINDS
+def test_wareki_is_read_like_western_dates(uke: Uke) -> None:
+    western, wareki = _checked(_sample(uke, "good.uke"))[0]
+
+    assert wareki.claim.care_month == western.claim.care_month == date(2026, 4, 1)
+    assert wareki.claim.birth_date == western.claim.birth_date == date(1980, 1, 15)
+
+
+IR = "IR,1,13,1,2345679,,見本,202605"
+RE = "RE,1,1112,202604,見本,1,19800115"
+HO = "HO,06130512,1,2,1,0"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", FaultCode.TOTALS_MISSING),
+        (IR.encode("cp932"), FaultCode.TOTALS_MISSING),
+        ("\r\n".join((IR, RE, HO)).encode("cp932"), FaultCode.TOTALS_MISSING),
+        (b"IR,1\x00\r\n", FaultCode.NUL_BYTE),
+        (IR.encode("utf-8"), FaultCode.ENCODING_UNKNOWN),
+        (IR.encode("cp932")[:-9] + b"\x82\r\n", FaultCode.BYTES_UNDECODABLE),  # half a character
+        (b"IR,1,13,1,2345679,,\xff,202605\r\n", FaultCode.BYTES_UNDECODABLE),  # a byte cp932 leaves undefined
+        (b"\xef\xbb\xbf" + IR.encode("utf-8"), FaultCode.ENCODING_UNKNOWN),
+        (b"I" * 70_000, FaultCode.LINE_TOO_LONG),
+    ],
+)
+def test_a_file_that_cannot_be_read_to_its_end_is_refused(written: Path, data: bytes, code: FaultCode) -> None:
+    written.write_bytes(data)
+
+    with pytest.raises(FileRefused) as refused:
+        _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+
+    assert [fault.code for fault in refused.value.faults] == [code]
+
+
+def test_what_was_found_before_the_file_broke_off_can_still_be_told(written: Path) -> None:
+    written.write_bytes("\r\n".join((IR, RE.replace(",1,1980", ",9,1980"), HO, RE)).encode("cp932"))
+    check = ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY)
+
+    with pytest.raises(FileRefused):
+        _checked(check)
+
+    assert check.rest()["code"].to_list() == ["unknown_code"]
+
+
+def test_an_end_of_file_mark_and_a_missing_last_line_end_are_no_faults(written: Path) -> None:
+    for end in ("\r\n\x1a", ""):
+        written.write_bytes(("\r\n".join((IR, RE, HO, "GO,1,0,99")) + end).encode("cp932"))
+        receipts, faults = _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+        assert (len(receipts), faults) == (1, [])
+
+
+def test_several_institutions_may_stand_in_one_file(written: Path) -> None:
+    block = (IR, RE, HO, "GO,1,0,99")
+    other = (IR.replace("2345679", "3456780"), *block[1:])
+    written.write_bytes("\r\n".join((*block, *other)).encode("cp932"))
+
+    receipts, faults = _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+
+    assert ([e.claim.institution_code for e in receipts], faults) == (["1312345679", "1313456780"], [])
+
+
+def test_a_reviewer_may_send_receipts_of_any_insurer_and_of_none(written: Path) -> None:
+    public = ("RE,2,1212,202604,見本,1,19800115", "KO,12136013,1,,1,0")
+    written.write_bytes("\r\n".join((IR, RE, HO, *public, "GO,2,0,99")).encode("cp932"))
+
+    receipts, faults = _checked(ClaimCheck(written, MEDICAL, None, TODAY))
+
+    assert [e.claim.insurer_number for e in receipts] == ["06130512", None]
+    assert [fault for fault in faults if fault["severity"] != "warning"] == []

@@ -1,0 +1,206 @@
+"""A file checked offline: the faults of its samples, and what its records say of each other."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from eligibility.domain.identifiers import InsurerNumber
+from payer_sync.__main__ import main
+from payer_sync.layouts.register import find_layout
+from payer_sync.validation import Validation
+
+LAYOUT = find_layout("eligibility", 1)
+INSURER = InsurerNumber("06130512")
+TODAY = date(2026, 11, 21)
+SAMPLES = Path(__file__).parents[2] / "samples"
+LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401"}
+DISEASE = {"特定疾病区分": "1", "特定疾病自己負担額": "10000", "特定疾病有効開始日": "20260401"}
+ELDERLY = {"高齢負担割合": "020", "高齢有効開始日": "20260401"}
+LOST = {"資格喪失日": "20250401", "喪失事由": "99"}
+Write = Callable[..., Path]
+
+
+def _record(person: int = 1, **different: str) -> dict[str, str]:
+    return dict.fromkeys(LAYOUT.column_names, "") | {
+        "レコード種別": "1", "保険者番号": "06130512", "記号": "１２", "番号": f"{person:07}", "枝番": "01",
+        "紐付番号": f"LK-{person}", "氏名": "髙橋　花子", "氏名カナ": "ﾀｶﾊｼ ﾊﾅｺ", "生年月日": "3550110", "性別": "2",
+        "本人家族区分": "1", "被保険者証区分": "01", "資格取得日": "20240401",
+    } | different  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def make(*records: dict[str, str]) -> Path:
+        path = tmp_path / "file.csv"
+        lines = [",".join(LAYOUT.column_names), *(",".join(record.values()) for record in records)]
+        path.write_bytes(("\r\n".join(lines) + "\r\n").encode("cp932"))
+        return path
+
+    return make
+
+
+def _faults(path: Path, insurer: InsurerNumber | None = INSURER) -> list[tuple[int | None, str, str]]:
+    return [(line.record, line.code, line.expected) for line in Validation(path, LAYOUT, insurer, TODAY).lines()]
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+def test_the_all_wrong_sample_gets_the_feedback_of_the_intake_and_more_of_the_whole(edition: int) -> None:
+    folder = SAMPLES / f"eligibility_{edition}"
+    validation = Validation(folder / "all_wrong.csv", find_layout("eligibility", edition), INSURER, TODAY)
+
+    found = [json.loads(line.model_dump_json()) for line in validation.lines()]
+
+    expected = [json.loads(line) for line in (folder / "all_wrong.expected.jsonl").read_text("utf-8").splitlines()]
+    assert found[: len(expected)] == expected
+    assert {fault["code"] for fault in found[len(expected) :]} <= {"contradicts", "overlaps"}
+    refused = {fault["record"] for fault in found if fault["severity"] == "record_refused"}
+    assert (validation.refused_records, validation.file_refused) == (len(refused), False)
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"氏名": "別の　名前"},
+        {"レコード種別": "3"},
+        LOST,
+        {"紐付番号": "LK-OTHER"},
+        LIMIT | {"限度額適用区分": "A01"},
+        DISEASE | {"特定疾病自己負担額": "20000"},
+        ELDERLY | {"高齢負担割合": "030"},
+    ],
+)
+def test_records_of_one_coverage_that_disagree_name_each_other(write: Write, different: dict[str, str]) -> None:
+    carried = LIMIT | DISEASE | ELDERLY
+    faults = _faults(write(_record(1, **carried), _record(2), _record(1, **(carried | different))))
+
+    assert faults == [
+        (1, "contradicts", "記録 3 と一致すること / agreement with record 3"),
+        (3, "contradicts", "記録 1 と一致すること / agreement with record 1"),
+    ]
+
+
+def test_records_that_carry_several_certificates_of_one_coverage_agree(write: Write) -> None:
+    later = LIMIT | {"限度額有効開始日": "20270401"}
+
+    assert _faults(write(_record(1, **LIMIT), _record(1, **later), _record(1, **DISEASE), _record(1, **LIMIT))) == []
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        ({"番号": "9", "資格取得日": "20250401"}, [(1, 2), (2, 1)]),
+        ({"番号": "9", "資格取得日": "20230401"}, [(1, 2), (2, 1)]),
+        ({"番号": "9", "資格取得日": "20240401"}, [(1, 2), (2, 1)]),
+        ({"番号": "9", "資格取得日": "20230401", "資格喪失日": "20240401", "喪失事由": "99"}, []),
+        ({"番号": "9", "資格取得日": "20250401", "資格喪失日": "20250401", "喪失事由": "99"}, []),
+        ({"番号": "9", "資格取得日": "20250401", "レコード種別": "3"}, []),
+        ({"番号": "9", "資格取得日": "20250401", "紐付番号": "LK-2"}, []),
+    ],
+)
+def test_coverages_of_one_person_that_overlap_name_each_other(
+    write: Write, second: dict[str, str], found: list[tuple[int, int]]
+) -> None:
+    faults = _faults(write(_record(1), _record(1, **second), _record(3)))
+
+    assert [(record, code) for record, code, _ in faults] == [(record, "overlaps") for record, _ in found]
+    assert all(f"record {other} " in said for (_, _, said), (_, other) in zip(faults, found, strict=True))
+
+
+def test_one_long_coverage_overlaps_each_of_several_short_ones(write: Write) -> None:
+    short = [
+        _record(1, 番号=str(n), 資格取得日=f"202{n}0401", 資格喪失日=f"202{n}0501", 喪失事由="99") for n in range(4, 7)
+    ]
+    faults = _faults(write(_record(1, 資格取得日="20200101"), *short))
+
+    assert [(record, code) for record, code, _ in faults] == [(n, "overlaps") for n in range(1, 5)]
+    assert all("record 1 " in said for _, _, said in faults[1:])
+
+
+def test_a_refused_record_is_not_held_against_another(write: Write) -> None:
+    assert [code for _, code, _ in _faults(write(_record(1), _record(1, 氏名="", 番号="9")))] == ["required"]
+
+
+def test_without_an_insurer_the_records_say_who_sends_the_file(write: Write) -> None:
+    path = write(_record(1), _record(2, 保険者番号="33120015"), _record(3), _record(4, 保険者番号="x"))
+
+    assert [(record, code) for record, code, _ in _faults(path, None)] == [
+        (2, "other_insurer"),
+        (4, "malformed_number"),
+    ]
+    assert [record for record, code, _ in _faults(path, InsurerNumber("33120015")) if code == "other_insurer"] == [1, 3]
+
+
+def test_an_insurer_number_without_its_check_digit_is_one_warning(write: Write) -> None:
+    path = write(_record(1, 保険者番号="13111111"), _record(2, 保険者番号="13111111"))
+
+    assert [(record, code) for record, code, _ in _faults(path, None)] == [(None, "check_digit")]
+
+
+class TestCommandLine:
+    """`python -m payer_sync validate`, as an insurer's office runs it."""
+
+    def test_a_good_file_ends_with_0_and_leaves_no_feedback(
+        self, write: Write, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(_record(1), _record(2))
+        (path.parent / "file.csv.feedback.html").write_text("of an earlier time")
+
+        assert main(["validate", str(path), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "records": 2, "refused": 0, "file_refused": False, "warnings": 0, "faults": 0, "insurer_number": "06130512",
+        }  # fmt: skip
+        assert [p.name for p in path.parent.iterdir()] == ["file.csv"]
+
+    def test_refused_records_end_with_1_and_are_filed_in_three_forms(
+        self, write: Write, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(_record(1), _record(2, 性別="9"), _record(3, 氏名="\ue000"))
+
+        assert main(["validate", str(path)]) == 1
+        out = capsys.readouterr().out
+        assert "unknown_code" in out
+        assert "Only the centre can see" in out
+        assert {p.name.removeprefix("file.csv") for p in path.parent.iterdir()} == {
+            "", ".feedback.jsonl", ".feedback.csv", ".feedback.html",
+        }  # fmt: skip
+        for form in path.parent.glob("*.feedback.*"):
+            assert "髙橋" not in form.read_text("utf-8")
+
+    def test_a_file_that_would_be_refused_ends_with_2(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "x.csv").write_bytes(b"1,2,3\n")
+
+        assert main(["validate", str(tmp_path / "x.csv"), "--json"]) == 2
+        assert json.loads(capsys.readouterr().out)["file_refused"] is True
+
+    @pytest.mark.parametrize(
+        "options",
+        [["--edition", "99"], ["--layout", "none"], ["--insurer", "12"], ["--insurer", ""], ["--kind", "full"]],
+    )
+    def test_a_wrong_option_is_usage(
+        self, write: Write, options: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(_record(1))
+
+        assert main(["validate", str(path), *options]) == 64
+
+    @pytest.mark.parametrize("name", ["absent.csv", "."])
+    def test_a_file_that_cannot_be_read_is_usage(
+        self, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["validate", str(tmp_path / name)]) == 64
+        assert "cannot be read" in capsys.readouterr().err
+
+    def test_it_needs_nothing_of_the_centre(self, write: Write) -> None:
+        path = write(_record(1))
+        away = ("asyncpg", "fastapi", "redis", "uvicorn", "starlette", "jwt")
+        program = (
+            f"import sys; sys.modules.update(dict.fromkeys({away!r}, None)); "
+            "from payer_sync.__main__ import main; sys.exit(main(['validate', sys.argv[1], '--json']))"
+        )
+
+        assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == 0
