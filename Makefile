@@ -39,6 +39,10 @@ format: setup ## Rewrite the code the way `check` wants it
 openapi: setup ## Write docs/openapi/v1.json again from the app
 	@$(PYTHON_IN) -m loadtest openapi
 
+.PHONY: layout-docs
+layout-docs: setup ## Write docs/layouts/ again from the layouts' tables
+	@$(PYTHON_IN) -m payer_sync layouts --write docs/layouts
+
 .PHONY: lock
 lock: setup ## Resolve requirements/*.lock again (UPGRADE=1: to the newest versions)
 	@.ci/lock

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from pydantic import ValidationError
 
 from eligibility.domain.errors import DomainError
+from eligibility.storage.database import UnsafeDatabase
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     except DomainError as error:
         print(f"{chosen.command}: {error}", file=sys.stderr)
         return 1
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase) as error:
         print(f"{chosen.command}: {error}", file=sys.stderr)
         return 3
 
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     receipt.add_argument("--keys", type=Path, required=True, help="a saved /.well-known/jwks.json")
     audit = command("audit", _audit, "List the latest audit events.")
     audit.add_argument("--institution", help="only of this institution code")
-    audit.add_argument("--limit", type=int, default=20)
+    audit.add_argument("--limit", type=_limit, default=20, help="how many, at most 10,000")
     insurer = command("enrol-insurer", _enrol_insurer, "Take an insurer in.")
     insurer.add_argument("number")
     insurer.add_argument("name")
@@ -71,11 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 10_000:
+        raise argparse.ArgumentTypeError("a number from 1 to 10000")
+    return int(text)
+
+
 def _api(_: argparse.Namespace) -> None:
-    from eligibility.api.app import make_app
+    from eligibility.api.app import COUNTER_ROLE, make_app
     from eligibility.serving.logs import configure_logs
     from eligibility.serving.mutual_tls import ServerTls, serve
     from eligibility.settings import ApiSettings
+    from eligibility.storage.database import check_reachable
 
     settings = ApiSettings()
     configure_logs()
@@ -84,7 +93,12 @@ def _api(_: argparse.Namespace) -> None:
     def started(port: int) -> None:
         print(json.dumps({"event": "listening", "host": settings.host, "port": port}), flush=True)
 
-    asyncio.run(serve(make_app(settings), host=settings.host, port=settings.port, tls=tls, on_started=started))
+    async def run() -> None:
+        app = make_app(settings)
+        await check_reachable(settings.database_url.get_secret_value(), COUNTER_ROLE)
+        await serve(app, host=settings.host, port=settings.port, tls=tls, on_started=started)
+
+    asyncio.run(run())
 
 
 def _migrate(_: argparse.Namespace) -> None:

@@ -9,10 +9,12 @@ from hashlib import sha256
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import ECAlgorithm
 
+from eligibility.domain.errors import DomainError
 from eligibility.wire.encoding import b64url
 
 RECEIPT_TYPE = "eligibility-receipt+jwt"
@@ -21,6 +23,10 @@ _ALGORITHM = "ES256"
 
 class ReceiptRefused(Exception):
     """The receipt is not one that these keys have signed, or it was changed."""
+
+
+class ReceiptKeyRefused(DomainError):
+    """The receipt key must be an unencrypted EC key on P-256, in PEM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,14 @@ class ReceiptSigner:
         """Read an unencrypted P-256 key.
 
         Raises:
-            ValueError: it is another kind of key.
+            ReceiptKeyRefused: it is another kind of key, or none.
         """
-        key = load_pem_private_key(pem, password=None)
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ReceiptKeyRefused from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise ValueError("the receipt key must be an EC key on P-256")
+            raise ReceiptKeyRefused
         return cls(key, _thumbprint(_public_jwk(key)), issuer)
 
     def sign(self, claims: dict[str, Any]) -> str:

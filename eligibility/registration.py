@@ -57,8 +57,8 @@ async def register(
     """
     if request.method not in CARD_METHODS:
         raise MethodNotByCard
-    refuse_my_number(request.name)
-    refuse_my_number(request.address)
+    refuse_my_number(request.name, "name")
+    refuse_my_number(request.address, "address")
     card = await prove_card(centre, terminal, request.proof, now)
     try:
         candidates = await holders_by_attributes(centre.pool, request.birth_date, request.sex, name_key(request.name))

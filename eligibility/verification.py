@@ -1,13 +1,13 @@
 """The main job: one verification at one counter, from a card's proof or an insured number to a durable answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.consent.grants import Grants, decide_grants
 from eligibility.disclosure import show_coverage
-from eligibility.domain.codes import Method
+from eligibility.domain.codes import Method, Outcome
 from eligibility.domain.coverage import Standing, standing_of_number, standing_of_person
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import Refused
@@ -15,7 +15,7 @@ from eligibility.domain.identifiers import InsuredNumber, PersonId
 from eligibility.domain.ids import uuid7
 from eligibility.identity.card_authentication import AuthenticatedCard, CardRefused, authenticate_card
 from eligibility.identity.certificate import Validity
-from eligibility.identity.challenge import ChallengeKeys
+from eligibility.identity.challenge import CLOCK_DIFFERENCE, ChallengeKeys
 from eligibility.identity.revocation import RevocationDirectory
 from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
@@ -102,9 +102,14 @@ async def verify_card(centre: Centre, terminal: Terminal, request: VerificationR
 
     # (9) coverage in force on the day → outcome
     standing = standing_of_person(holder.coverages, asked_for)
-    in_grace = card.validity is Validity.GRACE
+    covered_now = known_at == now and standing_of_person(holder.coverages, day_in_japan(now)).outcome is Outcome.VALID
     grants = decide_grants(
-        request.consents, outcome=standing.outcome, by_card=True, certificate_in_grace=in_grace, now=now
+        request.consents,
+        outcome=standing.outcome,
+        by_card=True,
+        covered_now=covered_now,
+        certificate_in_grace=card.validity is Validity.GRACE,
+        now=now,
     )
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, request.method, asked_for, known_at, standing.outcome, holder.person_id,
@@ -133,7 +138,11 @@ async def verify_number(
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
     matches = await coverages_by_number(centre.pool, insured, request.birth_date, known_at)
     standing = standing_of_number(matches.asked, matches.others, asked_for)
-    grants = decide_grants((), outcome=standing.outcome, by_card=False, certificate_in_grace=False, now=now)
+    if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
+        standing = replace(standing, data_as_of=matches.data_as_of)
+    grants = decide_grants(
+        (), outcome=standing.outcome, by_card=False, covered_now=False, certificate_in_grace=False, now=now
+    )
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, Method.NUMBER, asked_for, known_at, standing.outcome,
         _only_person(standing, matches.asked), _coverage_id(standing), None,
@@ -180,9 +189,9 @@ async def record_refusal(centre: Centre, terminal: Terminal, code: str, card: Au
 
 
 def _times(asked_for: date | None, known_at: datetime | None, now: datetime) -> tuple[date, datetime]:
-    if known_at is not None and known_at > now:
+    if known_at is not None and known_at > now + CLOCK_DIFFERENCE:
         raise KnownInFuture
-    return asked_for or day_in_japan(now), known_at or now
+    return asked_for or day_in_japan(now), min(known_at or now, now)
 
 
 def _coverage_id(standing: Standing) -> int | None:
@@ -246,7 +255,7 @@ def _answer(
         outcome=standing.outcome,
         asked_for=record.asked_for,
         known_at=record.known_at,
-        data_as_of=coverage.data_as_of if coverage else None,
+        data_as_of=standing.data_as_of,
         coverage=shown,
         conflicting_insurers=tuple(c.insurer_name for c in standing.conflicts),
         consents=tuple(ConsentAnswer(consent_class=c, expires_at=grants.expires_at) for c in sorted(grants.granted)),

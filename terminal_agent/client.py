@@ -43,6 +43,12 @@ class CentreAway(CentreError):
     """The centre cannot be reached, or does not answer in time."""
 
 
+class CentreHungUp(CentreError):
+    """The centre ended the connection without an answer: a cut line, or a certificate it does not accept."""
+
+    code = "centre_hung_up"
+
+
 class CentreNotTrusted(CentreError):
     """The centre's certificate is not one this terminal trusts."""
 
@@ -199,4 +205,6 @@ def _connection_error(error: BaseException) -> CentreError:
         if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
             return TerminalNotAccepted()
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+        return CentreHungUp()
     return CentreAway()

@@ -160,6 +160,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "ネットワークを確かめて、少し待ってからもう一度始めてください。資格確認書などで受付を続けられます。",
         "Check the network, wait a little and start again. Reception can go on with the eligibility certificate.",
     ),
+    "centre_hung_up": _advice(
+        "資格確認センターが、応答せずに接続を切りました。",
+        "The eligibility centre ended the connection without an answer.",
+        "もう一度始めてください。続く場合は、端末の証明書(TERMINAL_CERTIFICATE)の期限と発行元をシステム管理者が確認してください。",
+        "Start again. If it persists, a system administrator checks TERMINAL_CERTIFICATE: its issuer, and its expiry.",
+    ),
     "centre_not_trusted": _advice(
         "接続先の証明書を確認できないため、通信を止めました。",
         "The server's certificate could not be trusted, so nothing was sent.",

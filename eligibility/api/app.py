@@ -28,6 +28,7 @@ from eligibility.storage.database import open_pool
 from eligibility.storage.recorder import Entry, Recorder
 from eligibility.verification import Centre
 
+COUNTER_ROLE = "eligibility_counter"
 MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
 _log = structlog.get_logger(__name__)
 
@@ -38,19 +39,24 @@ def utc_now() -> datetime:
 
 
 def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> FastAPI:
-    """Return the API as an ASGI app; nothing is opened before its lifespan begins."""
+    """Return the API as an ASGI app; keys and trust are read now, the stores are opened when its lifespan begins.
+
+    Raises:
+        OSError: a file of the settings cannot be read.
+        DomainError: it does not hold what it should.
+    """
+    trust = TrustStore.from_folder(settings.card_authorities)
+    revocation = RevocationDirectory(settings.revocation_folder, trust)
+    challenges = ChallengeKeys.from_file(settings.challenge_key_file)
+    receipts = ReceiptSigner.from_pem(settings.receipt_key_file.read_bytes(), settings.receipt_issuer)
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    budget = NumberBudget(redis_url, checks=settings.number_checks_a_minute, misses=settings.misses_a_minute)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = await open_pool(
-            settings.database_url.get_secret_value(), role="eligibility_counter", size=settings.pool_size
-        )
-        trust = TrustStore.from_folder(settings.card_authorities)
-        revocation = RevocationDirectory(settings.revocation_folder, trust)
-        revocation.refresh(now())
+        pool = await open_pool(settings.database_url.get_secret_value(), role=COUNTER_ROLE, size=settings.pool_size)
         recorder = Recorder(pool)
-        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        budget = NumberBudget(redis_url, checks=settings.number_checks_a_minute, misses=settings.misses_a_minute)
+        revocation.refresh(now())
         app.state.now = now
         app.state.budget = budget
         app.state.directory = TerminalDirectory(pool, settings.terminal_fresh_s)
@@ -59,9 +65,9 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
             recorder=recorder,
             trust=trust,
             revocation=revocation,
-            challenges=ChallengeKeys.from_file(settings.challenge_key_file),
+            challenges=challenges,
             verified=VerifiedCertificates(),
-            receipts=ReceiptSigner.from_pem(settings.receipt_key_file.read_bytes(), settings.receipt_issuer),
+            receipts=receipts,
         )
         tasks = [
             asyncio.create_task(recorder.run()),

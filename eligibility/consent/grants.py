@@ -31,12 +31,18 @@ class Grants:
 
 
 def decide_grants(
-    asked: Collection[ConsentClass], *, outcome: Outcome, by_card: bool, certificate_in_grace: bool, now: datetime
+    asked: Collection[ConsentClass],
+    *,
+    outcome: Outcome,
+    by_card: bool,
+    covered_now: bool,
+    certificate_in_grace: bool,
+    now: datetime,
 ) -> Grants:
     """Judge the consents of one verification.
 
-    They need a fresh card authentication and a person in force and not suspended; an expired certificate in its grace
-    grants eligibility's own classes and no medical data.
+    They need a fresh card authentication and a person who is covered on the day asked for and today, and is not
+    suspended; an expired certificate in its grace grants eligibility's own classes and no medical data.
     """
 
     def why_not(wanted: ConsentClass) -> WhyNot | None:
@@ -46,6 +52,8 @@ def decide_grants(
             return WhyNot.NOT_COVERED
         if not by_card:
             return WhyNot.NEEDS_CARD
+        if not covered_now:
+            return WhyNot.NOT_COVERED
         if wanted in MEDICAL_CLASSES and certificate_in_grace:
             return WhyNot.CERTIFICATE_EXPIRED
         return None if wanted in asked else WhyNot.NO_CONSENT

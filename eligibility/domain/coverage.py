@@ -1,7 +1,7 @@
 """What an insurer states about an insured individual, and what follows from it on a given day."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from eligibility.domain.codes import CardClass, Disease, LimitCategory, LimitClass, LossReason, Outcome, Relation, Sex
@@ -88,6 +88,7 @@ class Standing:
     outcome: Outcome
     coverage: Coverage | None = None
     conflicts: tuple[Coverage, ...] = ()
+    data_as_of: datetime | None = None  # of the insurer it rests on; None where no insurer has stated anything
 
 
 def standing_of_person(coverages: Sequence[Coverage], day: date) -> Standing:
@@ -95,22 +96,22 @@ def standing_of_person(coverages: Sequence[Coverage], day: date) -> Standing:
 
     Of several in force the one acquired later holds, and of those acquired on one day the one stated later, until the
     earlier insurer's loss arrives; the rest are named as conflicts. A coverage that ended is `lapsed`; one that has
-    not begun is none at all.
+    not begun is none at all. A suspension at any insurer concerned suspends the whole answer.
     """
     in_force = sorted(
         (c for c in coverages if c.in_force_on(day)),
         key=lambda c: (c.acquired_on, c.known_from, c.coverage_id),
         reverse=True,
     )
+    lapsed = _latest_lapsed(coverages, day)
+    relevant = in_force or ([lapsed] if lapsed else [])
+    if any(c.viewing_suspended for c in relevant):
+        return Standing(Outcome.SUSPENDED, data_as_of=relevant[0].data_as_of)
     if in_force:
         holding, *others = in_force
-        if any(c.viewing_suspended for c in in_force):
-            return Standing(Outcome.SUSPENDED)
-        return Standing(
-            Outcome.VALID, holding, tuple(c for c in others if c.insured.insurer != holding.insured.insurer)
-        )
-    lapsed = _latest_lapsed(coverages, day)
-    return Standing(Outcome.LAPSED, lapsed) if lapsed else Standing(Outcome.NONE)
+        others = [c for c in others if c.insured.insurer != holding.insured.insurer]
+        return Standing(Outcome.VALID, holding, tuple(others), holding.data_as_of)
+    return Standing(Outcome.LAPSED, lapsed, data_as_of=lapsed.data_as_of) if lapsed else Standing(Outcome.NONE)
 
 
 def standing_of_number(asked: Sequence[Coverage], others: Sequence[Coverage], day: date) -> Standing:
@@ -126,11 +127,13 @@ def standing_of_number(asked: Sequence[Coverage], others: Sequence[Coverage], da
         return Standing(Outcome.SEVERAL)
     person = candidates[0].person_id
     standing = standing_of_person([c for c in asked if c.person_id == person], day)
-    elsewhere = standing_of_person([c for c in others if c.person_id == person], day)
-    if standing.outcome is Outcome.LAPSED and elsewhere.outcome in (Outcome.VALID, Outcome.SUSPENDED):
-        return Standing(Outcome.LAPSED_NEWER_EXISTS, standing.coverage)
-    if standing.outcome is Outcome.VALID and elsewhere.outcome is Outcome.VALID and elsewhere.coverage:
-        return Standing(Outcome.VALID, standing.coverage, (elsewhere.coverage,))
+    elsewhere = standing_of_person([c for c in others if c.person_id == person and c.in_force_on(day)], day)
+    if elsewhere.outcome is Outcome.SUSPENDED:
+        return Standing(Outcome.SUSPENDED, data_as_of=standing.data_as_of)
+    if standing.outcome is Outcome.LAPSED and elsewhere.outcome is Outcome.VALID:
+        return replace(standing, outcome=Outcome.LAPSED_NEWER_EXISTS)
+    if standing.outcome is Outcome.VALID and elsewhere.coverage:
+        return replace(standing, conflicts=(elsewhere.coverage,))
     return standing
 
 

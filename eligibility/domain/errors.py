@@ -13,6 +13,10 @@ class DomainError(Exception):
 class MalformedValue(DomainError, ValueError):
     """A value does not have the form its field asks for."""
 
+    def __init__(self, *, field: str = "") -> None:
+        super().__init__()
+        self.field = field  # which value, where one message holds several
+
 
 class Refused(DomainError):
     """A request is refused for a reason its caller is told, by a stable code."""

@@ -36,10 +36,6 @@ class MalformedInsuredNumber(MalformedValue):
     """A symbol or number has 1 to 20 characters, a branch number 2 digits."""
 
 
-class MalformedLinkageCode(MalformedValue):
-    """A linkage code is 1 to 64 visible ASCII characters."""
-
-
 class MyNumberRefused(MalformedValue):
     """A value has the form and the check digit of a My Number, which this platform neither takes nor keeps."""
 
@@ -66,14 +62,14 @@ def contains_my_number(text: str) -> bool:
     )
 
 
-def refuse_my_number(text: str) -> str:
-    """Return the text unchanged.
+def refuse_my_number(text: str, field: str = "") -> str:
+    """Return the text unchanged; `field` names it in the refusal.
 
     Raises:
         MyNumberRefused: it contains a My Number.
     """
     if contains_my_number(text):
-        raise MyNumberRefused
+        raise MyNumberRefused(field=field)
     return text
 
 
@@ -104,7 +100,7 @@ class InsurerNumber:
             return cls(stripped)
         if _DIGITS_6.fullmatch(stripped):
             return cls("00" + stripped)
-        raise MalformedInsurerNumber
+        raise MalformedInsurerNumber(field="insurer_number")
 
     @property
     def check_digit_holds(self) -> bool:
@@ -148,30 +144,6 @@ class InstitutionCode:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkageCode:
-    """The opaque code (紐付番号) by which insurers name a person to the centre; never a My Number."""
-
-    code: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read 1 to 64 visible ASCII characters.
-
-        Raises:
-            MalformedLinkageCode: empty, too long, or with other characters.
-            MyNumberRefused: it is a My Number.
-        """
-        if not 1 <= len(text) <= LINKAGE_CODE_LENGTH or not (text.isascii() and text.isprintable() and " " not in text):
-            raise MalformedLinkageCode
-        return cls(refuse_my_number(text))
-
-    def __repr__(self) -> str:
-        return f"LinkageCode({_masked(self.code)!r})"
-
-    __str__ = __repr__
-
-
-@dataclass(frozen=True, slots=True)
 class InsuredNumber:
     """Insurer, symbol, number and branch as the insurer wrote them: together they name one insured individual.
 
@@ -194,11 +166,14 @@ class InsuredNumber:
         """
         number, symbol = number.strip(), symbol.strip()
         branch = unicodedata.normalize("NFKC", branch_number).strip()
-        if not 1 <= len(number) <= SYMBOL_LENGTH or len(symbol) > SYMBOL_LENGTH or "\x00" in symbol + number:
-            raise MalformedInsuredNumber
+        if not 1 <= len(number) <= SYMBOL_LENGTH or "\x00" in number:
+            raise MalformedInsuredNumber(field="number")
+        if len(symbol) > SYMBOL_LENGTH or "\x00" in symbol:
+            raise MalformedInsuredNumber(field="symbol")
         if branch and not _BRANCH.fullmatch(branch):
-            raise MalformedInsuredNumber
-        return cls(InsurerNumber.parse(insurer), refuse_my_number(symbol), refuse_my_number(number), branch)
+            raise MalformedInsuredNumber(field="branch_number")
+        refuse_my_number(symbol, "symbol")
+        return cls(InsurerNumber.parse(insurer), symbol, refuse_my_number(number, "number"), branch)
 
     @property
     def symbol_key(self) -> str:

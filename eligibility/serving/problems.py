@@ -1,7 +1,8 @@
 """Turns refusals, malformed messages and trouble into RFC 9457 problems, and lets each leave its audit event."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 import structlog
@@ -174,7 +175,8 @@ def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_
     async def malformed_value(request: Request, error: MalformedValue) -> Response:
         code = "my_number_refused" if isinstance(error, MyNumberRefused) else "malformed"
         await on_refused(request, code)
-        return answer(code, (Fault(pointer="", expected=(type(error).__doc__ or "").splitlines()[0]),))
+        pointer = f"/{error.field}" if error.field else ""
+        return answer(code, (Fault(pointer=pointer, expected=(type(error).__doc__ or "").splitlines()[0]),))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
@@ -188,11 +190,10 @@ def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_
             await on_refused(request, code)
         return answer(code)
 
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Response:
-        # The type is said, the text is not: it may quote a value.
-        _log.error("unexpected_error", error=type(error).__qualname__, route=request.scope.get("path"))
-        return answer("internal")
+    @app.exception_handler(asyncpg.DataError)
+    async def unstorable(request: Request, error: asyncpg.DataError) -> Response:
+        await on_refused(request, "malformed")
+        return answer("malformed")
 
     async def trouble(request: Request, error: Exception) -> Response:
         _log.warning("operational_trouble", error=type(error).__qualname__)
@@ -200,6 +201,32 @@ def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_
 
     for kind in TROUBLE:
         app.add_exception_handler(kind, trouble)
+    app.add_middleware(_UnexpectedErrors, answer=answer("internal"))
+
+
+class _UnexpectedErrors:
+    """ASGI middleware: ends an unforeseen error here; the server would log its text, which may quote a value."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]], answer: Response) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        begun = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                raise
+            route = getattr(scope.get("route"), "path", "unknown")
+            _log.error("unexpected_error", error=type(error).__qualname__, route=route)
+            await self._answer(scope, receive, send)
 
 
 def _faults(error: RequestValidationError) -> tuple[Fault, ...]:

@@ -17,7 +17,7 @@ async def connect(url: str, *, role: str | None = None, command_timeout_s: float
     """Open one connection, as the given process role if named.
 
     Raises:
-        UnsafeDatabase: fsync or synchronous_commit is off.
+        UnsafeDatabase: fsync is off; synchronous_commit each session sets on for itself.
     """
     connection = await asyncpg.connect(
         url, user=role, timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=_SESSION
@@ -26,11 +26,22 @@ async def connect(url: str, *, role: str | None = None, command_timeout_s: float
     return connection
 
 
+async def check_reachable(url: str, role: str) -> None:
+    """Connect once as a process role, so that a process which cannot work says so before it listens.
+
+    Raises:
+        OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it cannot be reached, or not as this role.
+        UnsafeDatabase: fsync is off.
+    """
+    connection = await connect(url, role=role)
+    await connection.close()
+
+
 async def open_pool(url: str, *, role: str, size: int) -> Any:
     """Open a pool of connections as a process role; a broken connection is replaced at its next use.
 
     Raises:
-        UnsafeDatabase: fsync or synchronous_commit is off.
+        UnsafeDatabase: fsync is off; synchronous_commit each session sets on for itself.
     """
     return await asyncpg.create_pool(
         url,
@@ -46,10 +57,7 @@ async def open_pool(url: str, *, role: str, size: int) -> Any:
 
 async def prepare_connection(connection: Any) -> None:
     """Refuse an unsafe server; let jsonb travel as Python values."""
-    safe = await connection.fetchval(
-        "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'"
-    )
-    if not safe:
+    if await connection.fetchval("select current_setting('fsync')") != "on":
         raise UnsafeDatabase
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 

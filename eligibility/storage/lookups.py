@@ -28,6 +28,7 @@ class NumberMatches:
 
     asked: tuple[Coverage, ...]
     others: tuple[Coverage, ...]
+    data_as_of: datetime | None  # of the insurer asked about, whether or not anybody was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,12 @@ async def coverages_by_number(
         _SQL["coverages_of_number"],
         insured.insurer.digits, insured.number_key, insured.symbol_key, insured.branch_number, birth_date, known_at,
     )  # fmt: skip
-    return NumberMatches(_coverages(r for r in rows if r["asked"]), _coverages(r for r in rows if not r["asked"]))
+    found = [row for row in rows if row["coverage_id"] is not None]
+    return NumberMatches(
+        asked=_coverages(row for row in found if row["asked"]),
+        others=_coverages(row for row in found if not row["asked"]),
+        data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
+    )
 
 
 async def holders_by_attributes(

@@ -156,6 +156,16 @@ create table submission (
 );
 create index submission_by_insurer on submission (insurer_number, created_at);
 
+-- When the insurer's latest file known at a time was merged.
+create function data_as_of(insurer text, at timestamptz) returns timestamptz language sql stable parallel safe as $$
+    select case
+        when i.data_as_of <= at then i.data_as_of
+        else (select max(s.finished_at) from public.submission s
+              where s.insurer_number = insurer and s.state = 'merged' and s.finished_at <= at)
+    end
+    from public.insurer i where i.insurer_number = insurer
+$$;
+
 create table feedback (
     submission_id uuid not null references submission,
     fault_number  bigint not null,
@@ -314,6 +324,7 @@ grant usage on schema public to eligibility_counter, eligibility_portal, eligibi
 
 grant select on insurer, institution, terminal, coverage, limit_certificate, specific_disease_certificate,
     elderly_certificate, card to eligibility_counter;
+grant select (insurer_number, state, finished_at) on submission to eligibility_counter;
 grant insert on card, used_challenge, verification, consent, audit_event to eligibility_counter;
 grant select on used_challenge to eligibility_counter;  -- ON CONFLICT reads the key
 
@@ -327,7 +338,6 @@ grant usage on sequence coverage_id_seq to eligibility_payer;
 grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
     to eligibility_payer;
-grant delete on feedback to eligibility_payer;
 grant select on staged_eligibility, merge_plan to eligibility_payer;
 grant insert on audit_event to eligibility_payer;
 

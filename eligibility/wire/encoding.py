@@ -2,10 +2,19 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+)
 
 
 def b64url(data: bytes) -> str:
@@ -40,10 +49,26 @@ Bytes = Annotated[
     PlainSerializer(b64url, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "description": "base64url without padding"}),
 ]
-Moment = Annotated[datetime, AwareDatetime]
+
+
+def _to_utc(moment: datetime) -> datetime:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"not between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment.astimezone(UTC)
+
+
+FIRST_YEAR, LAST_YEAR = 1900, 2999
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 
 class Wire(BaseModel):
-    """A message: frozen, and nothing in it that is not written here."""
+    """A message: frozen, nothing in it that is not written here, and no NUL in its texts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @field_validator("*")
+    @classmethod
+    def _holds_no_nul(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("text without NUL")
+        return value

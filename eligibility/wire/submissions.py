@@ -46,7 +46,7 @@ class Manifest(Wire):
     file_name: str = Field(min_length=1, max_length=200)
     content_length: int = Field(ge=0, le=2**40)
     content_digest: Bytes = Field(min_length=32, max_length=32, description="SHA-256 of the whole file.")
-    records: int = Field(ge=0, description="Records after the header.")
+    records: int = Field(ge=0, le=10**10, description="Records after the header.")
 
 
 class FeedbackLine(Wire):

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
 from eligibility.domain.identifiers import InsurerNumber
+from eligibility.serving.problems import TROUBLE
 from eligibility.wire.submissions import SubmissionState
 from payer_sync.intake.spool import Spool
-from payer_sync.loading import load
+from payer_sync.loading import give_up, load
 from payer_sync.submission import Filed, waiting_submissions
 
 _log = structlog.get_logger(__name__)
 LOOK_AGAIN_S: Final = 5.0  # also finds what other processes received and left behind
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
-_TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+GIVE_UP_AFTER: Final = 3  # failures of our own over one file, before it is refused for the next to have its turn
 
 
 class LoadQueue:
@@ -51,19 +51,23 @@ class LoadQueue:
     async def _drain(self, insurer: InsurerNumber) -> None:
         try:
             while own := [filed for filed in await self._waiting() if filed.insurer == insurer]:
-                async with self._slots:
-                    await self._load(own[0])
+                await self._load(own[0])
         finally:
             self._busy.discard(insurer)
             self._arrived.set()  # what came in meanwhile is looked for once more
 
     async def _load(self, filed: Filed) -> None:
+        # Operational trouble is waited out, however long it lasts; a failure of our own is not tried for ever. Either
+        # way the slot is free meanwhile, so that one file never holds up another insurer's.
         submission_id = filed.submission.submission_id
-        pause_s = FIRST_PAUSE_S
+        pause_s, failures = FIRST_PAUSE_S, 0
         while True:
             try:
-                state = await load(self._database_url, filed, self._spool.path(submission_id))
+                async with self._slots:
+                    work = give_up if failures == GIVE_UP_AFTER else load
+                    state = await work(self._database_url, filed, self._spool.path(submission_id))
             except Exception as error:  # noqa: BLE001 (whatever is wrong with one file must not stop the other insurers)
+                failures += not isinstance(error, TROUBLE) and failures < GIVE_UP_AFTER
                 _log.error("load_failed", submission_id=str(submission_id), error=type(error).__qualname__)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -76,6 +80,6 @@ class LoadQueue:
     async def _waiting(self) -> Sequence[Filed]:
         try:
             return await waiting_submissions(self._pool)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             _log.error("queue_unreadable", error=type(error).__qualname__)
             return ()

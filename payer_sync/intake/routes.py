@@ -66,7 +66,7 @@ async def announce_file(request: Request, manifest: Manifest, caller: CallingIns
 
 @router.put("/v1/submissions/{submission_id}/content", response_model=Submission)
 async def take_chunk(
-    request: Request, submission_id: UUID, offset: Annotated[int, Query(ge=0)], caller: CallingInsurer
+    request: Request, submission_id: UUID, offset: Annotated[int, Query(ge=0, le=2**40)], caller: CallingInsurer
 ) -> Response:
     """Take the chunk that begins at the offset, which must be what was received so far; it is durable when answered."""
     state = request.app.state
@@ -96,7 +96,7 @@ async def show_submission(request: Request, submission_id: UUID, caller: Calling
 
 @router.get("/v1/submissions/{submission_id}/feedback", response_model=FeedbackPage)
 async def show_feedback(
-    request: Request, submission_id: UUID, caller: CallingInsurer, after: Annotated[int, Query(ge=0)] = 0
+    request: Request, submission_id: UUID, caller: CallingInsurer, after: Annotated[int, Query(ge=0, le=10**12)] = 0
 ) -> Response:
     """Return faults after a given one, a page at a time."""
     await _own(request, submission_id, caller)

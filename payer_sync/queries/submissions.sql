@@ -9,13 +9,19 @@ select pg_advisory_xact_lock(1, $1::text::integer);
 select exists (select from insurer where insurer_number = $1) as known;
 
 -- name: find_repeat
--- The submission of this very file that was merged or is still on its way, if any.
+-- The submission of this very file that was merged or is still on its way, if any; not if another file of the layout
+-- came after it, for then this one would change things back.
 -- $1 insurer number, $2 layout, $3 edition, $4 kind, $5 digest
 select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
     state, received_bytes, created_at, finished_at, records, refused, merged, unchanged,
     (select count(*) from feedback f where f.submission_id = s.submission_id) as faults
 from submission s
 where insurer_number = $1 and layout = $2 and edition = $3 and kind = $4 and content_digest = $5 and state <> 'refused'
+    and not exists (
+        select from submission later
+        where later.insurer_number = $1 and later.layout = $2 and later.state <> 'refused'
+            and (later.created_at, later.submission_id) > (s.created_at, s.submission_id)
+    )
 order by created_at desc
 limit 1;
 

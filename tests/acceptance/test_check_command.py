@@ -171,7 +171,7 @@ async def test_a_terminal_of_another_authority_is_not_accepted(world: World, set
     certificate, key = world.authorities.enrolment.insurer(INSURER, datetime.now(UTC)).write(world.folder, "insurer")
     own = {"TERMINAL_CERTIFICATE": str(certificate), "TERMINAL_KEY": str(key)}
     done = await run("--settings", settings, "--virtual", folder, fed="2741\n", **own)
-    assert done.returncode == 4, done.stderr
+    _said(done, 4, "証明書", "TERMINAL_CERTIFICATE")
 
 
 async def test_missing_credentials_are_named(settings: Path, folder: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import payer_sync
 from eligibility.api.problems import PROBLEMS
 from eligibility.domain.errors import Refused
 from eligibility.serving.problems import COMMON_PROBLEMS, ProblemText
+from payer_sync.intake.problems import PROBLEMS as INTAKE_PROBLEMS
 
-TABLES: list[Mapping[str, ProblemText]] = [PROBLEMS, COMMON_PROBLEMS]
+TABLES: list[Mapping[str, ProblemText]] = [PROBLEMS, COMMON_PROBLEMS, INTAKE_PROBLEMS]
 
 
 def _refusals(root: type[Refused]) -> Iterator[type[Refused]]:

@@ -1,7 +1,8 @@
 -- name: coverages_of_card
 -- Finds a card's holder and all their coverages as known at a time; no row means the card is not registered.
 -- $1 card key, $2 known at
-select card.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name, i.data_as_of, c.symbol, c.number,
+select card.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
+       data_as_of(c.insurer_number, $2) as data_as_of, c.symbol, c.number,
        c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
        c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
        c.preschool, c.viewing_suspended, c.known_from, true as asked,
@@ -14,6 +15,7 @@ where card.card_key = $1;
 
 -- name: coverages_of_number
 -- Finds the persons who carry an insured number and a birth date, and all their coverages, as known at a time.
+-- One row without a coverage stands for an insurer that names nobody so.
 -- $1 insurer number, $2 number key, $3 symbol key or '', $4 branch number or '', $5 birth date, $6 known at
 with asked as (
     select person_id, coverage_id
@@ -21,16 +23,17 @@ with asked as (
     where insurer_number = $1 and number_key = $2 and ($3 = '' or symbol_key = $3)
       and ($4 = '' or branch_number = $4) and birth_date = $5 and known_from <= $6 and $6 < known_to
 )
-select c.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name, i.data_as_of, c.symbol, c.number,
+select c.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
+       data_as_of(coalesce(c.insurer_number, $1), $6) as data_as_of, c.symbol, c.number,
        c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
        c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
        c.preschool, c.viewing_suspended, c.known_from,
        exists (select from asked a where a.person_id = c.person_id and a.coverage_id = c.coverage_id) as asked,
        certificates.limits, certificates.diseases, certificates.elderly
-from coverage c
-join insurer i using (insurer_number)
-left join lateral certificates_of(c.person_id, c.coverage_id, $6) certificates on true
-where c.person_id in (select person_id from asked) and c.known_from <= $6 and $6 < c.known_to;
+from (select) as one
+left join coverage c on c.person_id in (select person_id from asked) and c.known_from <= $6 and $6 < c.known_to
+left join insurer i using (insurer_number)
+left join lateral certificates_of(c.person_id, c.coverage_id, $6) certificates on true;
 
 -- name: holders_by_attributes
 -- Finds the persons whose insurers now state this birth date, sex and name, with their addresses.

@@ -270,6 +270,8 @@ async def test_a_body_that_understates_or_never_states_its_length_is_cut(world: 
         {"number": None},
         {"asked_for": "tomorrow"},
         {"known_at": "2026-01-01T00:00:00"},
+        {"known_at": "0001-01-01T00:00:00+23:59"},
+        {"known_at": "9999-12-31T23:59:59-23:59"},
         {"symbol": "\ud800"},
     ],
 )
@@ -318,3 +320,25 @@ async def test_guessing_numbers_is_bounded(world: World, counter: Counter) -> No
     assert int(refused.headers["retry-after"]) > 0
     # Another terminal is not held up by this one's guesses.
     assert (await (await world.terminal()).number()).json()["outcome"] == "valid"
+
+
+async def test_a_malformed_part_of_a_number_is_pointed_at(world: World, counter: Counter) -> None:
+    for asked, pointer in (
+        ({"branch_number": "1"}, "/branch_number"),
+        ({"insurer_number": "1"}, "/insurer_number"),
+        ({"symbol": "123456789018"}, "/symbol"),
+    ):
+        assert (await counter.number(**asked)).json()["faults"][0]["pointer"] == pointer
+
+
+async def test_an_unforeseen_error_is_a_problem_and_its_text_is_logged_nowhere(
+    world: World, counter: Counter, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await world.owner.execute("revoke select on coverage from eligibility_counter")
+    answer = await counter.number(number="7654321")
+    assert _code(answer) == (500, "internal")
+    assert await counter.challenge()  # the same connection goes on
+    said = "".join(capfd.readouterr())
+    assert "unexpected_error" in said
+    assert "Traceback" not in said
+    assert "7654321" not in said

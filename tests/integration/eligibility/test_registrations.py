@@ -92,3 +92,9 @@ async def test_a_registration_needs_a_fresh_proof(world: World, counter: Counter
 async def test_a_my_number_is_refused(world: World, counter: Counter) -> None:
     answer = await _register(counter, world.card(), address="東京都 123456789018")
     assert (answer.status_code, answer.json()["code"]) == (422, "my_number_refused")
+
+
+@pytest.mark.parametrize("name", ["山\x00田", "\x00"])
+async def test_a_nul_is_no_name(world: World, counter: Counter, name: str) -> None:
+    answer = await _register(counter, world.card(), name=name)
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed")

@@ -206,3 +206,32 @@ async def test_the_receipt_is_checked_offline_with_the_published_keys(
     for forged in (changed, head + "." + body + ".", "rubbish", ""):
         assert centre_command(["verify-receipt", forged, "--keys", str(saved)]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+async def test_every_answer_says_how_fresh_its_data_are(world: World, counter: Counter) -> None:
+    first, second = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    for finished in (first, second):
+        await world.owner.execute(
+            """insert into submission (submission_id, insurer_number, layout, edition, kind, file_name, content_length,
+               content_digest, stated_records, state, created_at, finished_at)
+               values (gen_random_uuid(), '06130512', 'eligibility', 1, 'delta', 'f', 0, $2, 0, 'merged', $1, $1)""",
+            finished, bytes(32),
+        )  # fmt: skip
+    await world.owner.execute("update insurer set data_as_of = $1 where insurer_number = '06130512'", second)
+    await world.coverage(await world.person(), known_from=first)
+
+    async def as_of(**asked: str) -> str | None:
+        return (await counter.number(**asked)).json()["data_as_of"]
+
+    assert await as_of() == "2026-06-01T00:00:00Z"
+    assert await as_of(number="999") == "2026-06-01T00:00:00Z"
+    assert await as_of(known_at="2026-03-01T00:00:00Z") == "2026-02-01T00:00:00Z"
+    assert await as_of(known_at="2026-01-15T00:00:00Z") is None
+
+
+async def test_a_past_day_gives_no_consent_to_one_who_has_lapsed(world: World, counter: Counter) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    await world.coverage(person, lost_on=date(2026, 6, 1), loss_reason="99")
+    answer = (await counter.verify(card, consents=["medication"], asked_for="2026-05-01")).json()
+    assert (answer["outcome"], answer["consents"]) == ("valid", [])

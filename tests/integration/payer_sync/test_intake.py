@@ -278,3 +278,36 @@ def test_the_manifest_of_a_file_is_its_digest_length_and_records(tmp_path: Path)
 
     assert manifest.content_digest == hashlib.sha256(path.read_bytes()).digest()
     assert (manifest.content_length, manifest.records) == (12, 2)
+
+
+async def test_a_file_sent_again_after_a_later_one_changes_things_back(
+    send: Any, write: Any, record: Any, owner: Any
+) -> None:
+    first, second = record(1), record(1, 負担割合="020")
+    for stated in (first, second, first):
+        pushed = await send(write(stated))
+        assert (pushed.repeated, pushed.submission.merged) == (False, 1)
+    now = "select copayment_percent from coverage where known_to = 'infinity'"
+    assert await owner.fetchval(now) == 30
+    assert await owner.fetchval("select count(*) from coverage") == 3
+
+
+async def test_a_file_whose_lines_end_in_carriage_returns_alone_is_refused(send: Any, write: Any, record: Any) -> None:
+    path = write(record(1))
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\r"))
+    assert (await send(path)).submission.state is SubmissionState.REFUSED
+    assert (await send(write(record(2)))).submission.state is SubmissionState.MERGED
+
+
+async def test_a_failure_of_our_own_over_one_file_holds_up_nobody_for_long(
+    send: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await owner.execute(
+        "create function fail() returns trigger language plpgsql as $$ begin raise exception 'x'; end $$;"
+        "create trigger fail before insert on person for each statement execute function fail()"
+    )
+    failed = (await send(write(record(1)))).submission
+    assert (failed.state, failed.faults) == (SubmissionState.REFUSED, 1)
+    assert await owner.fetchval("select code from feedback") == "centre_failed"
+    await owner.execute("drop trigger fail on person")
+    assert (await send(write(record(2)))).submission.state is SubmissionState.MERGED

@@ -83,6 +83,18 @@ def test_one_suspended_coverage_suspends_the_person() -> None:
     assert (standing.outcome, standing.coverage) == (Outcome.SUSPENDED, None)
 
 
+def test_a_suspension_holds_after_the_loss() -> None:
+    standing = standing_of_person([replace(LAPSED, viewing_suspended=True)], DAY)
+    assert (standing.outcome, standing.coverage) == (Outcome.SUSPENDED, None)
+
+
+def test_a_suspension_at_another_insurer_suspends_the_answer_by_number() -> None:
+    elsewhere = replace(OTHER, viewing_suspended=True)
+    for asked in (COVERAGE, LAPSED):
+        standing = standing_of_number([asked], [elsewhere], DAY)
+        assert (standing.outcome, standing.coverage) == (Outcome.SUSPENDED, None)
+
+
 def test_a_lapsed_number_of_one_insured_elsewhere_tells_no_detail_of_the_newer() -> None:
     standing = standing_of_number([LAPSED], [OTHER], DAY)
     assert (standing.outcome, standing.coverage) == (Outcome.LAPSED_NEWER_EXISTS, LAPSED)

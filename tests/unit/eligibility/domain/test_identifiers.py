@@ -6,11 +6,9 @@ from eligibility.domain.identifiers import (
     InstitutionCode,
     InsuredNumber,
     InsurerNumber,
-    LinkageCode,
     MalformedInstitutionCode,
     MalformedInsuredNumber,
     MalformedInsurerNumber,
-    MalformedLinkageCode,
     MyNumberRefused,
     contains_my_number,
     has_valid_check_digit,
@@ -138,15 +136,8 @@ def test_a_my_number_is_found_by_form_and_check_digit(text: str, found: bool) ->
     assert contains_my_number(text) is found
 
 
-@pytest.mark.parametrize("text", ["", "a b", "x" * 65, "紐付", "a\n", "a\x00"])
-def test_malformed_linkage_codes_are_refused(text: str) -> None:
-    with pytest.raises(MalformedLinkageCode):
-        LinkageCode.parse(text)
-
-
 @pytest.mark.parametrize("shown", [repr, str])
 def test_identifiers_of_persons_mask_themselves(shown: type) -> None:
-    assert "SECRETCODE" not in shown(LinkageCode("SECRETCODE"))
     insured = shown(InsuredNumber.parse("06130512", "SYMBOL", "98765432", "01"))
     assert "SYMBOL" not in insured
     assert "9876543" not in insured
