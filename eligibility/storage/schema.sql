@@ -339,6 +339,7 @@ grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
     to eligibility_payer;
 grant select on staged_eligibility, merge_plan to eligibility_payer;
+grant delete on feedback to eligibility_payer;
 grant insert on audit_event to eligibility_payer;
 
 grant select, delete on used_challenge to eligibility_worker;
