@@ -74,6 +74,10 @@ class FaultCode(StrEnum):
         "contradicts", _RECORD, "同じ資格の行は資格の項目が一致すること",
         "agreement with the other records of this coverage",
     )  # fmt: skip
+    ANOTHER_PERSON = (
+        "another_person", _RECORD, "登録済みの資格と同じ人(紐付番号・生年月日)の喪失・取消",
+        "a loss or cancellation of the person known under this number: linkage code and birth date agree",
+    )  # fmt: skip
     OVERLAPS = (
         "overlaps", _RECORD, "同じ人の、この保険者の他の資格と重ならない期間",
         "days that no other coverage of this person at this insurer has",

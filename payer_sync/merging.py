@@ -108,6 +108,7 @@ class _Merge:
         refused = 0
         if await self._connection.fetchval(_SQL["repeated_coverages"]):
             refused += await self._tell("refuse_contradictions", FaultCode.CONTRADICTS, _AGREEMENT)
+        refused += await self._tell("refuse_other_persons", FaultCode.ANOTHER_PERSON, FaultCode.ANOTHER_PERSON.expected)
         overlaps = (FaultCode.OVERLAPS, _APART, _APART_FROM_KNOWN, self._insurer.digits)
         while found := await self._tell("refuse_overlaps", *overlaps):
             refused += found

@@ -3,14 +3,14 @@
 import argparse
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from rich.console import Console
 
-from eligibility.wire.submissions import SubmissionKind
+from eligibility.wire.submissions import FeedbackLine, SubmissionKind
 from payer_sync.feedback_files import CSV_ENCODINGS, Told, write_feedback
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, ExitCode, Intake, Pushed, PushFailed, exit_code, push, unreadable
@@ -116,6 +116,17 @@ def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Push
             pushed = push(intake, file, manifest, progress.sent)
             place = beside(pushed)
             lines = intake.feedback(pushed.submission.submission_id) if pushed.submission.faults else iter(())
-            return pushed, write_feedback(place, lines, terms.csv_encoding)
-    except OSError as error:
+            return pushed, _kept(place, lines, terms.csv_encoding)
+    except (OSError, ValueError) as error:  # a folder, a name that is none, no right to read
         raise unreadable(file) from error
+
+
+def _kept(place: Path, lines: Iterable[FeedbackLine], csv_encoding: str) -> Told:
+    try:
+        return write_feedback(place, lines, csv_encoding)
+    except OSError as error:
+        raise PushFailed(
+            ExitCode.MERGED_IN_PART,
+            f"処理は済みましたが、指摘を書けません: {place.parent}。書き込めるようにして、もう一度実行してください。",
+            f"The file was processed; its feedback cannot be written to {place.parent}. Mend that and run this again.",
+        ) from error

@@ -14,7 +14,6 @@ class EventKind(StrEnum):
     NUMBER_VERIFICATION = "number_verification"
     REGISTRATION = "registration"
     REQUEST_REFUSED = "request_refused"
-    SUBMISSION_RECEIVED = "submission_received"
     SUBMISSION_MERGED = "submission_merged"
     SUBMISSION_REFUSED = "submission_refused"
     SUBMISSION_HELD = "submission_held"

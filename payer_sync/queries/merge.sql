@@ -45,6 +45,8 @@ select stated.symbol_key, stated.number_key, stated.branch_number, stated.acquir
     c.person_id,
     case
         when c.coverage_id is null then case s.record_kind when '1' then 'new' else 'nothing_known' end
+        when s.record_kind in ('2', '3') and row(p.linkage_code, c.birth_date) is distinct from
+            row(s.linkage_code, s.birth_date) then 'another_person'
         when s.record_kind = '3' then 'cancelled'
         when s.record_kind = '2' then
             case when row(c.lost_on, c.loss_reason) is distinct from row(s.lost_on, s.loss_reason) then 'lost'
@@ -161,6 +163,19 @@ with touched as (
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
 select $1, $2::bigint + row_number() over (order by s.record_number), s.record_number, $4, $3, 'record_refused', null,
     case when t.other is null then $6 else format($5, t.other) end
+from taken_out t
+join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on);
+
+-- name: refuse_other_persons
+-- Take losses and cancellations out of the plan whose number is known as somebody else's.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+with taken_out as (
+    delete from merge_plan m where m.change = 'another_person'
+    returning m.symbol_key, m.number_key, m.branch_number, m.acquired_on
+)
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by s.record_number), s.record_number, $4, $3, 'record_refused', null,
+    $5
 from taken_out t
 join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on);
 

@@ -340,3 +340,15 @@ async def test_a_file_that_the_disk_lost_is_refused(take_in: Any, write: Any, re
 
     assert loaded.codes == [(None, "digest_wrong")]
     assert loaded.submission.state == "refused"
+
+
+@pytest.mark.parametrize("different", [{"紐付番号": "LK-SOMEBODY"}, {"生年月日": "3600101"}])
+@pytest.mark.parametrize("kind", ["2", "3"])
+async def test_a_loss_or_cancellation_of_another_person_is_refused(
+    take_in: Any, write: Any, record: Any, owner: Any, kind: str, different: dict[str, str]
+) -> None:
+    await take_in(write(record(1)))
+    stated = {"レコード種別": kind, "資格喪失日": "20250401", "喪失事由": "99"} | different
+    loaded = await take_in(write(record(1, **stated)))
+    assert [code for _, code in loaded.codes] == ["another_person"]
+    assert await owner.fetchval("select count(*) from coverage where known_to = 'infinity' and lost_on is null") == 1
