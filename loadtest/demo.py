@@ -22,8 +22,6 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
 
 from eligibility.domain.dates import day_in_japan
@@ -32,13 +30,13 @@ from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_institution, enrol_insurer, enrol_terminal
 from eligibility.storage.migrate import migrate
-from loadtest.authority import Authority, KeyPair
+from loadtest.cards import issue_card
 from loadtest.embedded import Stores, database_url, stores
 from loadtest.pki import Enrolment, Jpki
 from loadtest.population import Example, Institution, Nation, Person
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.pcscd import PcscdUnavailable, own_pcscd
-from terminal_agent.card.virtual_content import CardContent, CardCredentials, CardHolder, CardPins
+from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
 from terminal_agent.card.virtual_files import card_in_folder, save_card
 from terminal_agent.card.vpcd import CardInVpcd
 
@@ -243,15 +241,9 @@ def _terminal(scene: _Scene, api: str) -> dict[str, str]:
 
 
 def _card_content(scene: _Scene, person: Person) -> CardContent:
-    now = datetime.now(UTC)
-    auth = scene.jpki.issue_auth(secrets.token_hex(12).upper(), now)
-    sign = scene.jpki.issue_signature(secrets.token_hex(12).upper(), now)
-    return CardContent(
-        holder=CardHolder(person.name, person.address, person.birth_date, person.sex, date(2034, 3, 31), "4321"),
-        auth=_credentials(auth, scene.jpki.auth[-1]),
-        sign=_credentials(sign, scene.jpki.sign[-1]),
-        pins=CardPins(auth=PIN, sign="DEMO1234", text=PIN),
-    )
+    holder = CardHolder(person.name, person.address, person.birth_date, person.sex, date(2034, 3, 31), "4321")
+    pins = CardPins(auth=PIN, sign="DEMO1234", text=PIN)
+    return issue_card(scene.jpki, secrets.token_hex(12).upper(), holder, pins, datetime.now(UTC))
 
 
 # ── What is seen ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -375,12 +367,6 @@ def _run(
 
 def _trust(scene: _Scene) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=scene.folder / "pki" / "server_authority.crt")
-
-
-def _credentials(pair: KeyPair, authority: Authority) -> CardCredentials:
-    if not isinstance(pair.key, rsa.RSAPrivateKey):
-        raise TypeError("a card's key is RSA")
-    return CardCredentials(pair.der, pair.key, authority.certificate.public_bytes(Encoding.DER))
 
 
 def _heading(screen: Console, number: int, ja: str, en: str) -> None:

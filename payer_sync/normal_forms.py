@@ -11,11 +11,11 @@ from typing import Final
 
 import polars as pl
 
+from eligibility.domain.identifiers import MY_NUMBER_WEIGHTS
 from eligibility.domain.names import KANA_SPELLINGS, kana_sounds, name_key, number_key
 
 # Assigned characters end here but for the selectors of variant glyphs, which have a block of their own.
 _CHARACTERS: Final = (range(0xD800), range(0xE000, 0x33480), range(0xE0000, 0xE0200))
-_MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 _TWELVE_DIGITS: Final = r"(?:^|[^0-9０-９])[0-9０-９]{12}(?:$|[^0-9０-９])"
 
 
@@ -59,7 +59,7 @@ def hold_my_number(texts: pl.Series) -> pl.Series:
     runs = runs.with_columns(pl.col("run").str.extract_all(r"[0-9]+")).explode("run")
     runs = runs.filter(pl.col("run").str.len_bytes() == 12)
     digits = [pl.col("run").str.slice(place, 1).cast(pl.Int32) for place in range(12)]
-    remainder = pl.sum_horizontal(d * w for d, w in zip(digits, _MY_NUMBER_WEIGHTS, strict=False)) % 11
+    remainder = pl.sum_horizontal(d * w for d, w in zip(digits, MY_NUMBER_WEIGHTS, strict=False)) % 11
     check = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
     hits = runs.filter(check == digits[11])["row"].unique()
     return pl.int_range(len(texts), eager=True).is_in(hits.implode())

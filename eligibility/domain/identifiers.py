@@ -7,7 +7,7 @@ failure is a warning, not a refusal, because numbers that fail it are in real us
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import NewType, Self
+from typing import Final, NewType, Self
 
 from eligibility.domain.errors import MalformedValue
 from eligibility.domain.names import number_key
@@ -19,7 +19,7 @@ _DIGITS_6 = re.compile(r"[0-9]{6}")
 _INSTITUTION = re.compile(r"[0-9]{2}[0-9B][0-9]{7}")
 _BRANCH = re.compile(r"[0-9]{2}")
 _MY_NUMBER = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
-_MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 SYMBOL_LENGTH = 20  # characters of 記号 and of 番号, as the external interface allows
 LINKAGE_CODE_LENGTH = 64
 
@@ -74,7 +74,7 @@ def refuse_my_number(text: str, field: str = "") -> str:
 
 
 def _my_number_check_digit(digits: str) -> int:
-    remainder = sum(int(d) * w for d, w in zip(digits[:11], _MY_NUMBER_WEIGHTS, strict=True)) % 11
+    remainder = sum(int(d) * w for d, w in zip(digits[:11], MY_NUMBER_WEIGHTS, strict=True)) % 11
     return 0 if remainder <= 1 else 11 - remainder
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from loadtest.pki import Jpki
+from tests.cards import card, content
 from tests.integration.eligibility.conftest import authorities, world
 from tests.integration.eligibility.world import Authorities
-from tests.integration.terminal_agent.conftest import card, content, inserted, slot
+from tests.integration.terminal_agent.conftest import inserted, slot
 
 __all__ = ["authorities", "card", "content", "inserted", "slot", "world"]
 
