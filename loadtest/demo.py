@@ -92,7 +92,9 @@ class _StepFailed(Exception):
 def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int:
     _heading(screen, 1, "PostgreSQL と Redis", "PostgreSQL and Redis start")
     with _timed(screen, "both are up"):
-        running = stack.enter_context(stores(folder))
+        # Not under the project: PostgreSQL's own start script cannot do with a path that has a space in it.
+        data = stack.enter_context(tempfile.TemporaryDirectory(prefix="eligibility-stores-"))
+        running = stack.enter_context(stores(Path(data)))
     screen.print(f"  {asyncio.run(_version(running))}", style="dim")
 
     _heading(screen, 2, "公開鍵基盤と参加者", "A test PKI, two insurers, a clinic and its terminal")
