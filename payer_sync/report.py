@@ -11,11 +11,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from eligibility.wire.submissions import Severity, SubmissionState
+from eligibility.wire.submissions import FeedbackLine, Severity, SubmissionState
 from payer_sync.feedback_files import Told
 from payer_sync.push import Pushed
 
-FAULTS_SHOWN: Final = 20
+KINDS_SHOWN: Final = 20
+RECORDS_SHOWN: Final = 3
 _COSTS: Final = {
     Severity.FILE_REFUSED: "[red]ファイル不受理 / file refused[/]",
     Severity.RECORD_REFUSED: "[yellow]記録不受理 / record refused[/]",
@@ -58,11 +59,12 @@ class _Amount(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         records: int | None = task.fields.get("records")
-        speed = task.finished_speed or task.speed or 0.0
+        speed = task.finished_speed or task.speed
         if records is None or not task.total:
-            return Text(f"{decimal(int(task.completed))} {decimal(int(speed))}/s")
+            return Text(decimal(int(task.completed)) + (f" {decimal(int(speed))}/s" if speed else ""))
         share = records / task.total
-        return Text(f"{task.completed * share:,.0f} / {records:,} 件 {speed * share:,.0f} 件/秒 rows/s")
+        rate = f" {speed * share:,.0f} 件/秒 rows/s" if speed else ""
+        return Text(f"{task.completed * share:,.0f} / {records:,} 件{rate}")
 
 
 @contextmanager
@@ -113,22 +115,33 @@ def show_result(console: Console, pushed: Pushed, elapsed_s: float) -> None:
 
 
 def show_faults(console: Console, told: Told) -> None:
-    """Print the first faults and where all of them are."""
+    """Print what is wrong, alike faults as one with the first records that have them, and where all of them are."""
     if not told.faults:
         return
-    first = told.first[:FAULTS_SHOWN]
-    table = Table(title=f"指摘 / faults: {len(first)} / {told.faults:,}")
-    table.add_column("記録\nrecord", justify="right")
+    alike: dict[FeedbackLine, list[int | None]] = {}
+    for line in told.first:
+        alike.setdefault(line.model_copy(update={"record": None}), []).append(line.record)
+    table = Table(title=f"指摘 / faults: {told.faults:,}", show_lines=True)
+    table.add_column("記録\nrecord", overflow="fold", max_width=12)
     table.add_column("項目\nfield", overflow="fold")
     table.add_column("コード\ncode", no_wrap=True)
     table.add_column("値の形\nshape", overflow="fold")
-    table.add_column("期待される内容\nexpected", overflow="fold", ratio=1)
-    for line in first:
-        record = "-" if line.record is None else str(line.record)
-        cells = (line.field, f"{line.code}\n{_COSTS[line.severity]}", line.value_shape, line.expected)
-        table.add_row(record, *(cell or "" for cell in cells))
+    table.add_column("期待される内容\nexpected", overflow="fold", ratio=1, min_width=22)
+    for line, records in list(alike.items())[:KINDS_SHOWN]:
+        costs = f"{line.code}\n{_COSTS[line.severity]}"
+        table.add_row(_places(records), line.field or "", costs, line.value_shape or "", line.expected)
     console.print(table)
+    if len(alike) > KINDS_SHOWN or told.faults > len(told.first):
+        console.print("ここに出ないものもあります。 / There are more than are shown here.")
     _show_files(console, told.files)
+
+
+def _places(records: Sequence[int | None]) -> str:
+    if records[0] is None:
+        return "-"
+    named = ", ".join(str(record) for record in records[:RECORDS_SHOWN])
+    more = len(records) - RECORDS_SHOWN
+    return named if more <= 0 else f"{named} …\n他 / more: {more:,}"
 
 
 def _show_files(console: Console, files: Sequence[Path]) -> None:
