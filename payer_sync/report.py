@@ -123,13 +123,11 @@ def show_faults(console: Console, told: Told) -> None:
         alike.setdefault(line.model_copy(update={"record": None}), []).append(line.record)
     table = Table(title=f"指摘 / faults: {told.faults:,}", show_lines=True)
     table.add_column("記録\nrecord", overflow="fold", max_width=12)
-    table.add_column("項目\nfield", overflow="fold")
-    table.add_column("コード\ncode", no_wrap=True)
-    table.add_column("値の形\nshape", overflow="fold")
-    table.add_column("期待される内容\nexpected", overflow="fold", ratio=1, min_width=22)
+    table.add_column("項目・コード・値の形\nfield, code, shape", overflow="fold")
+    table.add_column("期待される内容\nexpected", overflow="fold", ratio=1)
     for line, records in list(alike.items())[:KINDS_SHOWN]:
-        costs = f"{line.code}\n{_COSTS[line.severity]}"
-        table.add_row(_places(records), line.field or "", costs, line.value_shape or "", line.expected)
+        what = (line.field, line.code, line.value_shape, _COSTS[line.severity])
+        table.add_row(_places(records), "\n".join(part for part in what if part), line.expected)
     console.print(table)
     if len(alike) > KINDS_SHOWN or told.faults > len(told.first):
         console.print("ここに出ないものもあります。 / There are more than are shown here.")
