@@ -6,10 +6,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Final, Self, TypeVar
+from uuid import UUID
 
 import httpx
 from pydantic import ValidationError
 
+from eligibility.wire.bulk import (
+    BulkReceipt,
+    BulkRequest,
+    BulkResults,
+    BulkStatus,
+    ReferenceNumberRegistered,
+    ReferenceNumberRegistration,
+)
 from eligibility.wire.encoding import Wire
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
 from eligibility.wire.verifications import (
@@ -163,13 +172,51 @@ class Centre:
         """
         return self._post("/v1/verifications", request, Verification)
 
-    def verify_number(self, request: NumberVerificationRequest) -> Verification:
-        """Ask the same by insured number.
+    def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
+        """Ask the same by insured number; sent again with the same key, the request has one effect and one answer.
 
         Raises:
             Refused, CentreError: as `verify`.
         """
-        return self._post("/v1/number-verifications", request, Verification)
+        return self._post("/v1/number-verifications", request, Verification, idempotency_key)
+
+    def start_bulk(self, request: BulkRequest, idempotency_key: UUID | None = None) -> BulkReceipt:
+        """Hand in many insured numbers; once this returns the centre will check them all.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/bulk-verifications", request, BulkReceipt, idempotency_key)
+
+    def bulk_status(self, bulk_id: UUID) -> BulkStatus:
+        """Ask how far a bulk check is.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._get(f"/v1/bulk-verifications/{bulk_id}", BulkStatus)
+
+    def bulk_results(self, bulk_id: UUID) -> BulkResults:
+        """Fetch all results of a bulk check that is done, page by page.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        path = f"/v1/bulk-verifications/{bulk_id}/results"
+        page = self._get(path, BulkResults)
+        results = list(page.results)
+        while page.after is not None:
+            page = self._get(f"{path}?after={page.after}", BulkResults)
+            results += page.results
+        return page.model_copy(update={"results": tuple(results)})
+
+    def register_reference_number(self, request: ReferenceNumberRegistration) -> ReferenceNumberRegistered:
+        """Register the institution's own number of a patient it has checked before.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/reference-numbers", request, ReferenceNumberRegistered)
 
     def register_card(self, request: CardRegistrationRequest) -> CardRegistration:
         """Register a card at its first use.
@@ -179,11 +226,20 @@ class Centre:
         """
         return self._post("/v1/card-registrations", request, CardRegistration)
 
-    def _post(self, path: str, message: Wire, answer: type[Answer]) -> Answer:
+    def _post(self, path: str, message: Wire, answer: type[Answer], idempotency_key: UUID | None = None) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = str(idempotency_key)
+        return self._ask(
+            self._http.build_request("POST", path, content=message.model_dump_json(), headers=headers), answer
+        )
+
+    def _get(self, path: str, answer: type[Answer]) -> Answer:
+        return self._ask(self._http.build_request("GET", path), answer)
+
+    def _ask(self, request: httpx.Request, answer: type[Answer]) -> Answer:
         try:
-            response = self._http.post(
-                path, content=message.model_dump_json(), headers={"Content-Type": "application/json"}
-            )
+            response = self._http.send(request)
         except httpx.HTTPError as error:
             raise _connection_error(error) from error
         try:

@@ -189,3 +189,7 @@ class Verification(Wire):
     withheld: tuple[Withheld, ...]
     notices: tuple[Notice, ...]
     receipt: str = Field(description="A compact JWS (RFC 7515) of this answer, kept with the claim.")
+    # Of the person at this institution, not of a coverage: the chart opens whatever insurer covers the patient now.
+    reference_number: str | None = Field(
+        default=None, description="The institution's own number of the patient (照会番号), if it registered one."
+    )
