@@ -1,0 +1,211 @@
+"""One visit's face match: takes frames through the gates, and comes to a decision after three good ones.
+
+A session holds a face for as long as it lives, in memory only, and forgets it on `close` or after 60 seconds.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from threading import Event, RLock, Timer
+from typing import Final, Self
+
+import numpy as np
+
+from terminal_agent.face.faces import FaceDetector, FaceEmbedder, Picture, Vector
+from terminal_agent.face.gates import Steadiness, card_face, faces_that_count, light_hint, pose_hint
+from terminal_agent.face.policy import (
+    FRAMES,
+    Attempt,
+    Decision,
+    MatchRules,
+    Situation,
+    before_pictures,
+    decide,
+    expired,
+)
+from terminal_agent.face.quality import measure
+from terminal_agent.face.words import Hint, Step
+
+FRAMES_APART_S: Final = 0.3
+ATTEMPT_S: Final = 10.0
+LIFETIME_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameVerdict:
+    """What one frame came to: a hint for the person, and how many of the wanted frames are taken."""
+
+    hint: Hint | None
+    taken: int
+    wanted: int = FRAMES
+    step: Step = Step.CONTINUE
+
+
+@dataclass(slots=True)
+class _Taken:
+    picture: Picture
+    vector: Vector
+    score: float
+
+
+class FaceMatcher:
+    """A detector, an embedder and the rules of the embedder's model file."""
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        embedder: FaceEmbedder,
+        rules: MatchRules,
+        clock: Callable[[], float] = time.monotonic,
+        lifetime_s: float = LIFETIME_S,
+    ) -> None:
+        self.rules = rules
+        self._detector = detector
+        self._embedder = embedder
+        self._clock = clock
+        self._lifetime_s = lifetime_s
+
+    def session(self, card_photo: Picture | None, situation: Situation) -> "MatchSession":
+        """Begin a visit with the card's decoded photo; `result` says at once when the camera is of no use for it."""
+        return MatchSession(
+            self._detector, self._embedder, self.rules, situation, card_photo, self._clock, self._lifetime_s
+        )
+
+
+class MatchSession:
+    """One visit: at most two attempts of three frames each. Safe to close from another thread."""
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        embedder: FaceEmbedder,
+        rules: MatchRules,
+        situation: Situation,
+        card_photo: Picture | None,
+        clock: Callable[[], float],
+        lifetime_s: float,
+    ) -> None:
+        self._detector = detector
+        self._embedder = embedder
+        self._rules = rules
+        self._situation = situation
+        self._clock = clock
+        self._lock = RLock()
+        self.closed: Final = Event()
+        self._attempt = 1
+        self._card = None if card_photo is None or situation.young_child else self._card_vector(card_photo)
+        self._decision = before_pictures(situation, photo_usable=self._card is not None)
+        self._begin()
+        self._timer = Timer(lifetime_s, self.close)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_frame(self, frame: Picture) -> FrameVerdict:
+        """Look at a frame of the camera; it counts if it passes every gate and 0.3 s lie behind the last that did."""
+        with self._lock:
+            self._judge_time()
+            if self._decision.step is not Step.CONTINUE:
+                return self._verdict(None)
+            hint = self._look(frame)
+            if len(self._taken) == FRAMES:
+                self._decision = decide(self._summary(), self._attempt, self._rules, self._situation)
+                self._forget_frames()
+            return self._verdict(hint)
+
+    def result(self) -> Decision:
+        """Return what comes next; CONTINUE while more frames are wanted."""
+        with self._lock:
+            self._judge_time()
+            return self._decision
+
+    def retry(self) -> None:
+        """Begin the second attempt, after RETRY."""
+        with self._lock:
+            if self._decision.step is not Step.RETRY:
+                raise ValueError("there is no attempt to repeat")
+            self._attempt += 1
+            self._decision = before_pictures(self._situation, photo_usable=True)
+            self._begin()
+
+    def close(self) -> None:
+        """Forget the faces: the card left, the visit is over, or its time ran out."""
+        with self._lock:
+            self._timer.cancel()
+            self._forget_frames()
+            if self._card is not None:
+                self._card.fill(0)
+                self._card = None
+            if self._decision.step in (Step.CONTINUE, Step.RETRY):
+                self._decision = expired(self._situation)
+            self.closed.set()
+
+    def _card_vector(self, photo: Picture) -> Vector | None:
+        face = card_face(self._detector.detect(photo))
+        return None if face is None else self._embedder.embed(self._embedder.align(photo, face))
+
+    def _begin(self) -> None:
+        self._steadiness = Steadiness()
+        self._taken: list[_Taken] = []
+        self._taken_count = 0
+        self._began = self._clock()
+        self._last_taken = self._began - FRAMES_APART_S
+
+    def _judge_time(self) -> None:
+        if self._decision.step is Step.CONTINUE and self._clock() - self._began > ATTEMPT_S:
+            self._decision = decide(self._summary(), self._attempt, self._rules, self._situation)
+            self._forget_frames()
+
+    def _look(self, frame: Picture) -> Hint | None:
+        found = faces_that_count(self._detector.detect(frame))
+        if len(found) != 1:
+            self._steadiness.lose()
+            return Hint.SEVERAL_FACES if found else Hint.NO_FACE
+        face = found[0]
+        hint = pose_hint(face)
+        if hint is not None:
+            self._steadiness.lose()
+            return hint
+        crop = self._embedder.align(frame, face)
+        quality = measure(crop)
+        hint = light_hint(quality) or self._steadiness.hint(face, quality)
+        if hint is None and self._clock() - self._last_taken >= FRAMES_APART_S:
+            self._take(frame, crop)
+        return hint
+
+    def _take(self, frame: Picture, crop: Picture) -> None:
+        if self._card is None:
+            return
+        vector = self._embedder.embed(crop)
+        self._taken.append(_Taken(frame.copy(), vector, float(self._card @ vector)))
+        self._taken_count += 1
+        self._last_taken = self._clock()
+
+    def _summary(self) -> Attempt:
+        pairs = list(combinations(self._taken, 2))
+        return Attempt(
+            scores=tuple(one.score for one in self._taken),
+            least_alike_frames=min((float(one.vector @ other.vector) for one, other in pairs), default=1.0),
+            least_difference=min((_difference(one.picture, other.picture) for one, other in pairs), default=255.0),
+        )
+
+    def _forget_frames(self) -> None:
+        for one in self._taken:
+            one.picture.fill(0)
+            one.vector.fill(0)
+        self._taken = []
+
+    def _verdict(self, hint: Hint | None) -> FrameVerdict:
+        return FrameVerdict(hint, self._taken_count, step=self._decision.step)
+
+
+def _difference(one: Picture, other: Picture) -> float:
+    if one.shape != other.shape:
+        return 255.0
+    return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())
