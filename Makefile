@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON_IN := .venv/bin/python
 ONCE ?=
 UPGRADE ?=
+SIZE ?=
 export UPGRADE
 
 .PHONY: help
@@ -22,6 +23,10 @@ demo: setup ## Show the main job end to end and stay up; ONCE=1 ends after showi
 .PHONY: test
 test: setup ## Run every test (needs nothing prepared)
 	@$(PYTHON_IN) -m pytest
+
+.PHONY: bench-sync
+bench-sync: setup ## Measure the insurers' push against its targets (SIZE=small, or persons; without: 5,000,000)
+	@$(PYTHON_IN) -m loadtest.bench.sync $(if $(SIZE),--size $(SIZE))
 
 .PHONY: check
 check: setup ## Lint, types and the direction of imports

@@ -1,0 +1,131 @@
+"""Runs the processes that the bench measures, and sees how much memory and processor time each of them takes."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+_LOOK_EVERY_S: Final = 0.1
+_START_TIMEOUT_S: Final = 60.0
+
+
+class ServerDied(Exception):
+    """A server ended before it listened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: where it listens, and its process."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def server(module: str, command: str, environment: Mapping[str, str], log: Path) -> Iterator[Server]:
+    """Run a server process on a free port, and end it."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(  # noqa: S603 (our own modules)
+            [sys.executable, "-m", module, command], env=os.environ | environment, stdout=file, stderr=file
+        )
+    try:
+        yield Server(f"https://localhost:{_port_of(process, log)}", process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until and process.poll() is None:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if line.startswith("{") and (said := json.loads(line)).get("event") == "listening":
+                return int(said["port"])
+        time.sleep(0.02)
+    raise ServerDied(log.read_text(encoding="utf-8")[-2000:])
+
+
+class Usage:
+    """Looks at processes ten times a second: the peak of each one's memory, and its processor time so far.
+
+    Memory is what the kernel keeps as the high-water mark of a process's resident set (VmHWM). That of a PostgreSQL
+    backend includes the pages of the shared buffers which it has touched.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[int, str] = {}
+        self._postmaster: int | None = None
+        self._peaks: dict[str, int] = {}
+        self._cpu: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def watch(self, kind: str, pid: int) -> None:
+        """Look at one process."""
+        with self._lock:
+            self._kinds[pid] = kind
+
+    def watch_children(self, kind: str, postmaster_pid: int) -> None:
+        """Look at a process and all it starts."""
+        with self._lock:
+            self._kinds[postmaster_pid] = kind
+            self._postmaster = postmaster_pid
+
+    def peak_gib(self, kind: str) -> float | None:
+        """Return the largest memory that one process of a kind has had; None where none was seen."""
+        self._look()
+        peak = self._peaks.get(kind)
+        return None if peak is None else peak / 1024**2
+
+    def cpu_s(self, kind: str) -> float:
+        """Return the processor time of all processes of a kind, those that have ended included."""
+        self._look()
+        return sum(spent for pid, spent in self._cpu.items() if self._kinds[pid] == kind)
+
+    def _run(self) -> None:
+        while not self._ending.wait(_LOOK_EVERY_S):
+            self._look()
+
+    def _look(self) -> None:
+        with self._lock:
+            if self._postmaster:
+                kind = self._kinds[self._postmaster]
+                self._kinds |= dict.fromkeys(_children(self._postmaster), kind)
+            for pid, kind in self._kinds.items():
+                with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                    self._peaks[kind] = max(self._peaks.get(kind, 0), _peak_kib(pid))
+                    self._cpu[pid] = _cpu_s(pid)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _peak_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
+def _cpu_s(pid: int) -> float:
+    # After the name in parentheses, which may hold anything: user and system time are the 12th and 13th field.
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,280 @@
+"""The bench of the insurers' push: `make bench-sync` prints its figures beside their targets, all of one run.
+
+A made-up register is pushed by the real client to a real intake, into a database of its own, as an insurer's first
+file and then as a delta, while what it costs is looked at from outside. Counters ask meanwhile. The same code runs at
+every size; below the full size only the correctness of what was merged decides about the exit code.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from eligibility.domain.dates import day_in_japan
+from eligibility.domain.identifiers import InsurerNumber
+from loadtest.bench import guard
+from loadtest.bench.counters import Answered, counters
+from loadtest.bench.figures import FULL_SIZE, Figure, Phase, show_figures, show_phases
+from loadtest.bench.files import Sent, write_delta, write_first
+from loadtest.bench.intake import (
+    Intake,
+    WrongOutcome,
+    copy_bare,
+    database,
+    insured_numbers,
+    postmaster_pid,
+    running_intake,
+    verify,
+)
+from loadtest.bench.processes import Usage
+from loadtest.embedded import Stores, stores
+from loadtest.pki import Enrolment
+from loadtest.population import Nation
+from payer_sync.contract import check
+from payer_sync.layouts.register import find_layout
+from payer_sync.reading import read_batches
+
+_BUILD: Final = Path(__file__).parents[2] / "build"
+_SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
+_SEED: Final = 20261121
+_OTHER_INSURER: Final = "01133016"
+_QUIET_S: Final = {True: 30.0, False: 3.0}  # how long counters ask while nothing else happens, at full size and below
+_GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
+_GUARD_MOST: Final = 20_000
+_STEPS: Final = 10  # of the progress bar
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run: what it works with, and what it has measured."""
+
+    persons: int
+    folder: Path
+    stores: Stores
+    enrolment: Enrolment
+    usage: Usage
+    today: date
+    step: Callable[[str], None]
+    phases: list[Phase] = field(default_factory=list)
+    figures: dict[Figure, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def full(self) -> bool:
+        """Whether the size is the one that the targets are for."""
+        return self.persons >= FULL_SIZE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; return 1 when a target is missed at the full size, 2 when a merge was wrong at any."""
+    parser = ArgumentParser(prog="python -m loadtest.bench.sync", description=__doc__)
+    parser.add_argument("--size", type=read_size, default=FULL_SIZE, help="small, full or so many persons")
+    persons: int = parser.parse_args(arguments).size
+    screen = Console(highlight=False, soft_wrap=True)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    try:
+        bench = run(persons, screen)
+    except WrongOutcome as wrong:
+        screen.print(f"[red]✗[/] {wrong}")
+        return 2
+    show_phases(screen, bench.phases)
+    missed = show_figures(screen, bench.figures)
+    for remark in bench.remarks:
+        screen.print(f"  {remark}", style="dim")
+    screen.print("\n[green]✓[/] every merge came to what the files state")
+    if not bench.full:
+        screen.print(f"  The targets are for {FULL_SIZE:,} persons; at {persons:,} nothing is asserted of speed.")
+        return 0
+    screen.print("[green]✓ every target is met[/]" if not missed else f"[red]✗ {len(missed)} targets are missed[/]")
+    return 1 if missed else 0
+
+
+def run(persons: int, screen: Console) -> Bench:
+    """Push, merge, copy, check and ask with a register of so many persons; return what was measured.
+
+    Raises:
+        WrongOutcome: a merge did not come to what its file states.
+    """
+    _BUILD.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-sync-", dir=_BUILD)))
+        # Not under the project: PostgreSQL's own start script cannot do with a path that has a space in it.
+        data = stack.enter_context(tempfile.TemporaryDirectory(prefix="eligibility-stores-"))
+        step = stack.enter_context(_progress(screen))
+        step("PostgreSQL and Redis start")
+        running = stack.enter_context(stores(Path(data)))
+        usage = stack.enter_context(Usage())
+        now = datetime.now(UTC)
+        if running.embedded:
+            usage.watch_children("postgresql", asyncio.run(postmaster_pid(running.database_url)))
+        bench = Bench(persons, folder, running, Enrolment.create(now), usage, day_in_japan(now), step)
+        _measure(bench)
+        return bench
+
+
+def _measure(bench: Bench) -> None:
+    tenth, whole, delta = _write_files(bench)
+    with _intake(bench, "tenth", tenth.insurer) as intake:
+        bench.step(f"first load of {tenth.records:,} records")
+        slower = _push(bench, intake, tenth, "first load of a tenth")
+    with _intake(bench, "whole", whole.insurer, _OTHER_INSURER) as intake:
+        bench.step(f"first load of {whole.records:,} records")
+        first = _push(bench, intake, whole, "first load")
+        bench.step("bare COPY of the same rows into one table with its primary key")
+        copied, seconds = asyncio.run(copy_bare(intake.address, bench.folder))
+        bare = Phase("bare COPY into one indexed table", copied, seconds)
+        bench.phases.append(bare)
+        bench.figures |= {
+            Figure.FIRST_LOAD: first.rate,
+            Figure.OF_BARE_COPY: first.rate / bare.rate,
+            Figure.SCALING: first.rate / slower.rate,
+        }
+        bench.step(f"delta of {delta.records:,} records")
+        bench.figures[Figure.DELTA] = _push(bench, intake, delta, "delta of 1 %").seconds
+        _ask_meanwhile(bench, intake, tenth)
+    bench.step("parse and validate alone")
+    bench.figures[Figure.CHECK] = _check(bench, whole).rate
+    _keep_peaks(bench)
+    bench.step("planted wrong links, and what the guard makes of them")
+    _guard(bench)
+
+
+def _write_files(bench: Bench) -> tuple[Sent, Sent, Sent]:
+    nation = Nation.make(bench.persons, _SEED, bench.today, insurers=1)
+    insurer = nation.insurers[0].number
+    bench.step(f"files of {bench.persons:,} persons are written")
+    whole = write_first(nation, bench.folder / "whole.csv", insurer)
+    newcomers = Nation.make(max(bench.persons // 250, 20), _SEED + 1, bench.today, insurers=1)
+    delta = write_delta(nation, newcomers, bench.folder / "delta.csv", insurer, bench.today)
+    smaller = Nation.make(bench.persons // 10, _SEED + 2, bench.today, insurers=1)
+    tenth = write_first(smaller, bench.folder / "tenth.csv", _OTHER_INSURER)
+    del nation, newcomers, smaller
+    gc.collect()
+    bench.remarks.append(f"the first file: {whole.records:,} records, {whole.path.stat().st_size / 1e6:,.0f} MB")
+    return tenth, whole, delta
+
+
+@contextmanager
+def _intake(bench: Bench, name: str, *insurers: str) -> Iterator[Intake]:
+    with database(bench.stores.database_url, f"bench_sync_{name}_{os.getpid()}", insurers) as address:
+        folder = bench.folder / name
+        folder.mkdir()
+        with running_intake(address, folder, bench.enrolment, insurers) as intake:
+            bench.usage.watch("intake", intake.pid)
+            yield intake
+
+
+def _push(bench: Bench, intake: Intake, sent: Sent, said: str) -> Phase:
+    """Push a file and verify what became of it; what counts is from the loader's first byte to the merge's commit."""
+    before = (bench.usage.cpu_s("intake"), bench.usage.cpu_s("postgresql"))
+    pushed = intake.push(sent.path, sent.insurer, lambda pid: bench.usage.watch("client", pid))
+    asyncio.run(verify(intake.address, pushed.submission, sent))
+    spent = (bench.usage.cpu_s("intake") - before[0], bench.usage.cpu_s("postgresql") - before[1])
+    phase = Phase(said, sent.records, pushed.load_s, spent[0], spent[1] if bench.stores.embedded else None)
+    bench.phases.append(phase)
+    bench.remarks.append(
+        f"{said}: checked and staged in {pushed.checking_s:.1f} s, merged in {pushed.load_s - pushed.checking_s:.1f} s;"
+        f" {pushed.whole_s:.1f} s with the upload, for the insurer's office"
+    )
+    return phase
+
+
+def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
+    numbers = asyncio.run(insured_numbers(intake.address))
+    with counters(intake.address, numbers) as asking:
+        bench.step("counters ask while nothing else happens")
+        time.sleep(_QUIET_S[bench.full])
+        quiet = asking.take()
+        bench.step(f"counters ask while another insurer's {other.records:,} records are merged")
+        _push(bench, intake, other, "first load of a tenth, counters asking")
+        busy = asking.take()
+    bench.figures[Figure.COUNTERS] = busy.percentile(99) / quiet.percentile(99)
+    bench.remarks += [_answers("quiet", quiet), _answers("during a merge", busy)]
+
+
+def _answers(when: str, answered: Answered) -> str:
+    p50, p99 = answered.percentile(50), answered.percentile(99)
+    return f"counters, {when}: {len(answered.times_ms):,} questions, p50 {p50:.1f} ms, p99 {p99:.1f} ms, made durable"
+
+
+def _check(bench: Bench, sent: Sent) -> Phase:
+    layout, records = find_layout("eligibility", 1), 0
+    insurer = InsurerNumber(sent.insurer)
+    began, cpu = time.perf_counter(), time.process_time()
+    for batch in read_batches(sent.path, layout):
+        records += check(batch, layout, insurer, bench.today).read
+    phase = Phase("parse and validate alone", records, time.perf_counter() - began, time.process_time() - cpu)
+    bench.phases.append(phase)
+    return phase
+
+
+def _keep_peaks(bench: Bench) -> None:
+    for figure, kind in (
+        (Figure.CLIENT_MEMORY, "client"),
+        (Figure.INTAKE_MEMORY, "intake"),
+        (Figure.DATABASE_MEMORY, "postgresql"),
+    ):
+        if (peak := bench.usage.peak_gib(kind)) is not None:
+            bench.figures[figure] = peak
+
+
+def _guard(bench: Bench) -> None:
+    persons = min(int(bench.persons * _GUARD_SHARE), _GUARD_MOST)
+    with database(bench.stores.database_url, f"bench_sync_guard_{os.getpid()}", ()) as address:
+        measured = asyncio.run(guard.measure(address, bench.folder, persons, _SEED))
+    bench.figures |= {Figure.GUARD_RECALL: measured.recall, Figure.GUARD_PRECISION: measured.precision}
+    bench.remarks.append(
+        f"guard: {measured.caught.total():,} of {measured.planted.total():,} wrong links among {measured.rows:,}"
+        f" records kept from the register, {measured.alarms.total():,} false alarms"
+    )
+
+
+@contextmanager
+def _progress(screen: Console) -> Iterator[Callable[[str], None]]:
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=screen, transient=True) as progress:
+        task = progress.add_task("", total=_STEPS)
+
+        def step(said: str) -> None:
+            progress.update(task, advance=1, description=said)
+
+        yield step
+
+
+def read_size(text: str) -> int:
+    """Return how many persons a size means.
+
+    Raises:
+        ArgumentTypeError: none that can be measured.
+    """
+    try:
+        size = _SIZES.get(text) or int(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        size = 0
+    if size < 1_000:
+        raise ArgumentTypeError("small, full, or at least 1000 persons")
+    return size
+
+
+if __name__ == "__main__":
+    sys.exit(main())
