@@ -1,12 +1,18 @@
-import ssl
-from collections.abc import Callable
-from datetime import date, timedelta
+"""The terminal's line to a peer at the other end of a real socket that sends whatever bytes a test gives it."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from eligibility.wire.encoding import b64url
 from eligibility.wire.verifications import NumberVerificationRequest
 from terminal_agent.client import (
     Centre,
@@ -14,115 +20,159 @@ from terminal_agent.client import (
     CentreAway,
     CentreError,
     CentreHungUp,
-    CentreNotTrusted,
     CredentialsUnreadable,
     Refused,
-    TerminalNotAccepted,
 )
 from terminal_agent.settings import TerminalSettings
 
+NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 ASKED = NumberVerificationRequest(insurer_number="06139463", number="4567", birth_date=date(1985, 4, 12))
-MakeProblem = Callable[..., httpx.Response]
+PROBLEM = "application/problem+json"
 
 
-def _caused_by(cause: Exception) -> httpx.HTTPError:
-    error = httpx.ConnectError("no")
-    error.__cause__ = cause
-    return error
+def answer(status: int, body: str = "", kind: str = "application/json", headers: str = "") -> bytes:
+    """Return an HTTP answer as it goes over the line."""
+    content = body.encode()
+    head = f"HTTP/1.1 {status} .\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{headers}"
+    return f"{head}Connection: close\r\n\r\n".encode() + content
 
 
-def _alert() -> ssl.SSLError:
-    error = ssl.SSLError(1, "alert")
-    error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
-    return error
+def challenges(count: int) -> bytes:
+    issued = [b64url(bytes([number]) * 48) for number in range(count)]
+    return answer(200, json.dumps({"challenges": issued, "expires_at": (NOW + timedelta(seconds=120)).isoformat()}))
 
 
-def test_challenges_are_fetched_ahead_and_each_is_given_once(centre: Any) -> None:
-    with centre.line(count=3) as line:
-        taken = {line.take_challenge() for _ in range(3)}
-        assert len(taken) == 3
-        assert len(centre.seen) == 1
-        assert line.take_challenge() not in taken
-        assert len(centre.seen) == 2
+def problem(status: int, retry_after_s: int | None = None) -> bytes:
+    said = {"ja": "受付の方へ。", "en": "For reception."}
+    sent = {"type": "urn:eligibility:problem:busy", "title": "busy", "status": status, "code": "busy", "staff": said}
+    return answer(status, json.dumps(sent | {"vendor": said, "faults": [], "retry_after_s": retry_after_s}), PROBLEM)
 
 
-def test_challenges_about_to_expire_are_not_used(centre: Any) -> None:
-    with centre.line() as line:
-        old = line.take_challenge()
-        centre.now += timedelta(seconds=110)
+@dataclass
+class Peer:
+    """What is at the other end: one answer for each connection; with none left it listens and says nothing."""
+
+    listener: socket.socket
+    answers: list[bytes] = field(default_factory=list)
+    asked: int = 0
+    waited: list[float] = field(default_factory=list)
+    now: datetime = NOW
+
+    @contextlib.contextmanager
+    def line(self, count: int = 4) -> Iterator[Centre]:
+        """Give a terminal's line to this peer."""
+        url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        with Centre(httpx.Client(base_url=url, timeout=0.5), count, lambda: self.now, self.waited.append) as centre:
+            yield centre
+
+    def serve(self) -> None:
+        """Answer until the listener is closed."""
+        silent = []
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self.listener.accept()
+                self.asked += 1
+                if not self.answers:
+                    silent.append(caller)
+                    continue
+                with caller:
+                    caller.recv(65536)
+                    caller.sendall(self.answers.pop(0))
+        for caller in silent:
+            caller.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made = Peer(listener)
+        serving = threading.Thread(target=made.serve)
+        serving.start()
+        yield made
+        listener.shutdown(socket.SHUT_RDWR)
+        serving.join()
+
+
+def test_challenges_are_fetched_ahead_and_each_is_given_once(peer: Peer) -> None:
+    peer.answers = [challenges(3), challenges(3)]
+    with peer.line(count=3) as line:
+        assert len({line.take_challenge() for _ in range(3)}) == 3
+        assert peer.asked == 1
         line.take_challenge()
-        assert old is not None
-        assert len(centre.seen) == 2
+        assert peer.asked == 2
 
 
-def test_a_busy_centre_is_asked_for_challenges_once_more_after_the_time_it_names(
-    centre: Any, make_problem: MakeProblem
-) -> None:
-    centre.prepared = [make_problem("busy", 503, 2)]
-    with centre.line() as line:
+def test_challenges_about_to_expire_are_not_used(peer: Peer) -> None:
+    peer.answers = [challenges(4), challenges(4)]
+    with peer.line() as line:
+        line.take_challenge()
+        peer.now += timedelta(seconds=110)
         line.fetch_challenges()
-    assert centre.waited == [2]
+        assert peer.asked == 2
+
+
+def test_a_busy_centre_is_asked_for_challenges_once_more_after_the_time_it_names(peer: Peer) -> None:
+    peer.answers = [problem(503, 2), challenges(4)]
+    with peer.line() as line:
+        line.fetch_challenges()
+    assert peer.waited == [2]
 
 
 @pytest.mark.parametrize(("named", "waited"), [(3600, 5.0), (None, 1)])
-def test_the_wait_for_a_busy_centre_is_bounded(
-    centre: Any, make_problem: MakeProblem, named: int | None, waited: float
-) -> None:
-    centre.prepared = [make_problem("busy", 503, named), make_problem("busy", 503, named)]
-    with centre.line() as line, pytest.raises(Refused, match="busy"):
+def test_the_wait_for_a_busy_centre_is_bounded(peer: Peer, named: int | None, waited: float) -> None:
+    peer.answers = [problem(503, named), problem(503, named)]
+    with peer.line() as line, pytest.raises(Refused, match="busy"):
         line.fetch_challenges()
-    assert centre.waited == [waited]
+    assert peer.waited == [waited]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-def test_another_refusal_of_challenges_is_not_asked_again(centre: Any, make_problem: MakeProblem, status: int) -> None:
-    centre.prepared = [make_problem("refused", status)]
-    with centre.line() as line, pytest.raises(Refused):
+def test_another_refusal_of_challenges_is_not_asked_again(peer: Peer, status: int) -> None:
+    peer.answers = [problem(status)]
+    with peer.line() as line, pytest.raises(Refused):
         line.fetch_challenges()
-    assert len(centre.seen) == 1
+    assert peer.asked == 1
 
 
-def test_a_verification_is_never_sent_twice(centre: Any, make_problem: MakeProblem) -> None:
-    centre.prepared = [make_problem("busy", 503, 1)]
-    with centre.line() as line, pytest.raises(Refused) as refused:
+def test_a_verification_is_never_sent_twice(peer: Peer) -> None:
+    peer.answers = [problem(503, 1)]
+    with peer.line() as line, pytest.raises(Refused) as refused:
         line.verify_number(ASKED)
     assert refused.value.problem.retry_after_s == 1
-    assert len(centre.seen) == 1
+    assert peer.asked == 1
 
 
 @pytest.mark.parametrize(
-    ("prepared", "error"),
+    ("sent", "error"),
     [
-        (httpx.ConnectError("refused"), CentreAway),
-        (httpx.ConnectTimeout("slow"), CentreAway),
-        (httpx.ReadTimeout("slow"), CentreAway),
-        (httpx.RemoteProtocolError("cut"), CentreHungUp),
-        (_caused_by(ssl.SSLCertVerificationError(1, "unknown CA")), CentreNotTrusted),
-        (_caused_by(_alert()), TerminalNotAccepted),
-        (httpx.Response(502, text="Bad Gateway"), CentreAway),
-        (httpx.Response(404, text="not ours"), CentreAnswerUnreadable),
-        (httpx.Response(302, headers={"Location": "https://elsewhere.test"}), CentreAnswerUnreadable),
-        (httpx.Response(200, text="not JSON"), CentreAnswerUnreadable),
-        (httpx.Response(200, text="{}"), CentreAnswerUnreadable),
-        (httpx.Response(200, text=""), CentreAnswerUnreadable),
-        (
-            httpx.Response(403, text="{}", headers={"Content-Type": "application/problem+json"}),
-            CentreAnswerUnreadable,
-        ),
+        (None, CentreAway),
+        (b"", CentreHungUp),
+        (b"HTTP/1.1 200", CentreHungUp),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", CentreHungUp),
+        (answer(502, "Bad Gateway", "text/plain"), CentreAway),
+        (answer(404, "not ours", "text/plain"), CentreAnswerUnreadable),
+        (answer(302, headers="Location: https://elsewhere.test\r\n"), CentreAnswerUnreadable),
+        (answer(200, "not JSON"), CentreAnswerUnreadable),
+        (answer(200, "{}"), CentreAnswerUnreadable),
+        (answer(200), CentreAnswerUnreadable),
+        (answer(403, "{}", PROBLEM), CentreAnswerUnreadable),
     ],
 )
-def test_each_trouble_on_the_line_has_its_error(
-    centre: Any, prepared: httpx.Response | httpx.HTTPError, error: type[CentreError]
-) -> None:
-    centre.prepared = [prepared]
-    with centre.line() as line, pytest.raises(error) as raised:
+def test_each_trouble_on_the_line_has_its_error(peer: Peer, sent: bytes | None, error: type[CentreError]) -> None:
+    peer.answers = [] if sent is None else [sent]
+    with peer.line() as line, pytest.raises(error) as raised:
         line.verify_number(ASKED)
     assert type(raised.value) is error
 
 
-def test_an_empty_hand_of_challenges_is_no_answer(centre: Any) -> None:
-    centre.prepared = [httpx.Response(200, json={"challenges": [], "expires_at": "2026-11-21T00:00:00Z"})]
-    with centre.line() as line, pytest.raises(CentreAnswerUnreadable):
+def test_nobody_listening_is_the_centre_away() -> None:
+    with Centre(httpx.Client(base_url="http://127.0.0.1:9", timeout=0.5)) as line, pytest.raises(CentreAway):
+        line.verify_number(ASKED)
+
+
+def test_an_empty_hand_of_challenges_is_no_answer(peer: Peer) -> None:
+    peer.answers = [challenges(0)]
+    with peer.line() as line, pytest.raises(CentreAnswerUnreadable):
         line.take_challenge()
 
 
