@@ -41,7 +41,7 @@ format: setup ## Rewrite the code the way `check` wants it
 	@$(PYTHON_IN) -m ruff format .
 
 .PHONY: openapi
-openapi: setup ## Write docs/openapi/v1.json again from the app
+openapi: setup ## Write docs/openapi/ again from the apps
 	@$(PYTHON_IN) -m loadtest openapi
 
 .PHONY: layout-docs

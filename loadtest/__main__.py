@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--once", action="store_true", help="end after showing it")
     people = commands.add_parser("population", help="Write the eligibility files of a synthetic nation.")
     population.add_arguments(people)
-    commands.add_parser("openapi", help="Write docs/openapi/v1.json from the app.")
+    commands.add_parser("openapi", help="Write docs/openapi/ from the apps.")
     chosen = parser.parse_args(arguments)
     if chosen.command == "population":
         return population.run(chosen)
