@@ -98,6 +98,24 @@ ADVICE: Final[dict[str, Advice]] = {
         "住所地の市区町村の窓口で、カードの確認を受けるよう案内してください。" + _OTHER_WAY_JA,
         "The patient should have the card looked at by their municipality. " + _OTHER_WAY_EN,
     ),
+    "card_photo_missing": _advice(
+        "カードに顔写真がありません。",
+        "The card holds no photo.",
+        "1歳未満で交付されたカードには写真がありません。受付で確認してください。暗証番号でも確認できます。",
+        "Cards issued before the first birthday have none. Staff confirm; the PIN works as well.",
+    ),
+    "card_data_forged": _advice(
+        "カードの写真の電子署名が正しくありません。この写真は使いません。",
+        "The signature on the card's photo is wrong. The photo is not used.",
+        "カードの現物とご本人を見比べ、偽造が疑われるときは責任者に知らせてください。" + _OTHER_WAY_JA,
+        "Compare the card itself with the person, and tell whoever is in charge if it looks forged. " + _OTHER_WAY_EN,
+    ),
+    "card_copied": _advice(
+        "カードが本物であることを確かめられません。写真は使いません。",
+        "The card cannot prove that it is the original. Its photo is not used.",
+        "カードの現物とご本人を見比べ、複製が疑われるときは責任者に知らせてください。" + _OTHER_WAY_JA,
+        "Compare the card itself with the person, and tell whoever is in charge if it looks copied. " + _OTHER_WAY_EN,
+    ),
     "not_a_my_number_card": _advice(
         "マイナンバーカードではありません。",
         "This is not a My Number card.",
@@ -146,6 +164,18 @@ ADVICE: Final[dict[str, Advice]] = {
         "Enter the four digits of the PIN or the fourteen of the verification number B. No try was used.",
         "照合番号Bは、生年月日(和暦6桁)、有効期限の西暦年(4桁)、セキュリティコード(4桁)です。",
         "Number B is the birth date (era, 6 digits), the year of expiry (4) and the security code (4).",
+    ),
+    "number_b_wrong": _advice(
+        "照合番号Bが違います。あと {tries_left} 回入力できます。",
+        "The verification number B is wrong. Tries left: {tries_left}.",
+        "カード表面の生年月日・有効期限・セキュリティコードを確かめてください。暗証番号でも確認できます。",
+        "Check the birth date, year of expiry and security code on the card's face. The PIN works as well.",
+    ),
+    "number_b_blocked": _advice(
+        "照合番号Bがロックされています。カードの写真は読めません。",
+        "The verification number B is locked, so the card's photo cannot be read.",
+        "暗証番号で確認するか、受付での目視確認に切り替えてください。解除は市区町村の窓口です。",
+        "Use the PIN, or visual confirmation by staff. The municipality can unlock it.",
     ),
     "pin_not_entered": _advice(
         "暗証番号が入力されませんでした。残り回数は減っていません。",

@@ -1,14 +1,20 @@
 """The card of the tests: fixtures for the folders whose tests hold one."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import cv2
+import numpy as np
 import pytest
 
 from eligibility.domain.codes import Sex
 from loadtest.cards import issue_card
 from loadtest.pki import Jpki
+from terminal_agent.card import surface, tlv
 from terminal_agent.card.virtual import VirtualCard
-from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
+from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins, with_offsets
+from terminal_agent.card.virtual_photo import blank_images, card_photo
+from terminal_agent.card.virtual_surface import VisualIssuer
 
 NOW = datetime.now(UTC)
 HOLDER = CardHolder(
@@ -37,3 +43,29 @@ def content(jpki: Jpki) -> CardContent:
 def card(content: CardContent) -> VirtualCard:
     """A fresh card, out of any reader."""
     return VirtualCard(content)
+
+
+@pytest.fixture(scope="session")
+def issuer() -> VisualIssuer:
+    """The authority whose key terminals pin, and the issuer of the photos of this test run's cards."""
+    return VisualIssuer.create()
+
+
+@pytest.fixture(scope="session")
+def visual_content(content: CardContent, issuer: VisualIssuer) -> CardContent:
+    """The card of the tests with a visual application; its photo is a pattern, nobody's face."""
+    rows, columns = np.mgrid[0:400, 0:300]
+    encoded = cv2.imencode(".png", ((rows * 3 + columns * 2) % 256).astype(np.uint8))[1]
+    visual = issuer.issue(HOLDER, card_photo(bytes(encoded)), blank_images())
+    return replace(content, visual=visual)
+
+
+def fields_of(record: bytes) -> dict[int, bytes]:
+    """Return a visual record's fields, without the offsets."""
+    fields = tlv.decode(tlv.decode(record)[surface.RECORD_TAG])
+    return {tag: value for tag, value in fields.items() if tag != surface.OFFSETS_TAG}
+
+
+def record_of(fields: dict[int, bytes]) -> bytes:
+    """Return the visual record of fields; whoever changes one does not sign anew."""
+    return with_offsets(tuple(fields.items()))

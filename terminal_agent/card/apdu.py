@@ -10,6 +10,7 @@ VERIFY: Final = 0x20
 CHANGE_REFERENCE_DATA: Final = 0x24
 RESET_RETRY_COUNTER: Final = 0x2C
 PERFORM_SECURITY_OPERATION: Final = 0x2A
+SET_PUBLIC_KEY: Final = 0xA2  # of the path without a PIN, whose parameters are not public
 GET_CHALLENGE: Final = 0x84
 GET_RESPONSE: Final = 0xC0
 

@@ -42,6 +42,24 @@ class CardDataMalformed(CardError):
     code = "card_data_malformed"
 
 
+class CardPhotoMissing(CardError):
+    """The card holds no photo; an infant's card has none."""
+
+    code = "card_photo_missing"
+
+
+class CardDataForged(CardError):
+    """What the card's visual application holds is not signed by who should have signed it."""
+
+    code = "card_data_forged"
+
+
+class CardCopied(CardError):
+    """The card cannot prove that it holds its own key: it is a copy of another card's files."""
+
+    code = "card_copied"
+
+
 class NotAMyNumberCard(CardError):
     """The card is not a My Number card, or its certificate application cannot be selected."""
 
@@ -97,6 +115,18 @@ class TextPinBlocked(PinBlocked):
     """The PIN of the card's text application is blocked after too many wrong tries."""
 
     code = "text_pin_blocked"
+
+
+class NumberBWrong(PinWrong):
+    """The verification number B is wrong."""
+
+    code = "number_b_wrong"
+
+
+class NumberBBlocked(PinBlocked):
+    """The verification number B is blocked after too many wrong tries."""
+
+    code = "number_b_blocked"
 
 
 class CardRemoved(CardError):

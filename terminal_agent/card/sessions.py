@@ -11,33 +11,17 @@ from typing import Final, Self
 
 from eligibility.domain.codes import Sex
 from terminal_agent.card import tlv
-from terminal_agent.card.apdu import (
-    MAX_EXPECTED,
-    PERFORM_SECURITY_OPERATION,
-    PROPRIETARY_CLASS,
-    VERIFY,
-    Command,
-    Response,
-    Status,
-)
-from terminal_agent.card.connection import (
-    Connection,
-    exchange,
-    expect_ok,
-    read_binary,
-    select_application,
-    select_file,
-)
+from terminal_agent.card.apdu import MAX_EXPECTED, PERFORM_SECURITY_OPERATION, PROPRIETARY_CLASS, Command
+from terminal_agent.card.connection import Connection, exchange, expect_ok, read_binary, select_file
 from terminal_agent.card.errors import (
     ApduError,
     AuthCertificateMissing,
     CardDataMalformed,
-    NotAMyNumberCard,
     PinBlocked,
-    PinWrong,
     TextPinBlocked,
 )
 from terminal_agent.card.pins import NumberB, Pin
+from terminal_agent.card.steps import CURRENT_FILE, day, open_application, read_file, tries_left, verify
 
 JPKI_AID: Final = bytes.fromhex("D392F000260100000001")
 TEXT_AID: Final = bytes.fromhex("D3921000310001010408")
@@ -55,10 +39,8 @@ TEXT_NUMBER_B_FILE: Final = 0x0015
 # RFC 8017 §9.2 note 1: the DER in front of a SHA-256 hash. The card pads what it is given and hashes nothing.
 SHA256_DIGEST_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 SIGNATURE_BYTES: Final = 256  # RSA-2048
-CURRENT_FILE: Final = 0x80  # P2 of VERIFY and PERFORM SECURITY OPERATION
 
 _LABEL_BYTES: Final = 32
-_MAX_FILE_BYTES: Final = 8192  # certificates have about 1,700; the centre accepts no more either
 _ATTRIBUTES_TAG: Final = 0xFF20
 _SEXES: Final = {sex.value.encode("ascii"): sex for sex in Sex}
 _NAME_TAG, _ADDRESS_TAG, _BIRTH_TAG, _SEX_TAG = 0xDF22, 0xDF23, 0xDF24, 0xDF25
@@ -92,7 +74,7 @@ class JpkiSession:
         Raises:
             NotAMyNumberCard: the card has no such application.
         """
-        _open(connection, JPKI_AID)
+        open_application(connection, JPKI_AID)
         return cls(connection)
 
     def token_label(self) -> str:
@@ -109,17 +91,17 @@ class JpkiSession:
             CardDataMalformed: the file is no DER.
         """
         try:
-            return _read_der(self._connection, AUTH_CERTIFICATE_FILE)
+            return read_file(self._connection, AUTH_CERTIFICATE_FILE)
         except ApduError as error:
             raise AuthCertificateMissing from error
 
     def auth_ca_certificate(self) -> bytes:
         """Read the certificate (DER) of the authority that issued the user-authentication certificate."""
-        return _read_der(self._connection, AUTH_CA_CERTIFICATE_FILE)
+        return read_file(self._connection, AUTH_CA_CERTIFICATE_FILE)
 
     def tries_left(self) -> int:
         """Ask how often the user-authentication PIN may still be wrong; asking uses no try."""
-        return _tries_left(self._connection, AUTH_PIN_FILE)
+        return tries_left(self._connection, AUTH_PIN_FILE)
 
     def verify_pin(self, pin: Pin) -> None:
         """Present the user-authentication PIN.
@@ -128,7 +110,7 @@ class JpkiSession:
             PinWrong: with the tries that are left.
             PinBlocked: no tries are left.
         """
-        _verify(self._connection, AUTH_PIN_FILE, pin.secret, PinBlocked)
+        verify(self._connection, AUTH_PIN_FILE, pin.secret, PinBlocked)
 
     def sign(self, message: bytes) -> bytes:
         """Sign a message with the user-authentication key: RSA PKCS #1 v1.5 over its SHA-256, 256 bytes.
@@ -161,12 +143,12 @@ class TextSession:
         Raises:
             NotAMyNumberCard: the card has no such application.
         """
-        _open(connection, TEXT_AID)
+        open_application(connection, TEXT_AID)
         return cls(connection)
 
     def tries_left(self) -> int:
         """Ask how often this application's PIN may still be wrong; asking uses no try."""
-        return _tries_left(self._connection, TEXT_PIN_FILE)
+        return tries_left(self._connection, TEXT_PIN_FILE)
 
     def verify_pin(self, pin: Pin) -> None:
         """Present this application's PIN.
@@ -175,7 +157,7 @@ class TextSession:
             PinWrong: with the tries that are left.
             TextPinBlocked: no tries are left.
         """
-        _verify(self._connection, TEXT_PIN_FILE, pin.secret, TextPinBlocked)
+        verify(self._connection, TEXT_PIN_FILE, pin.secret, TextPinBlocked)
 
     def verify_number_b(self, number: NumberB) -> None:
         """Present the number printed on the card instead of the PIN.
@@ -184,7 +166,7 @@ class TextSession:
             PinWrong: with the tries that are left.
             TextPinBlocked: no tries are left.
         """
-        _verify(self._connection, TEXT_NUMBER_B_FILE, number.secret, TextPinBlocked)
+        verify(self._connection, TEXT_NUMBER_B_FILE, number.secret, TextPinBlocked)
 
     def attributes(self) -> HolderAttributes:
         """Read name, address, birth date and sex.
@@ -193,70 +175,15 @@ class TextSession:
             ApduError: 6982 without the PIN or number B before.
             CardDataMalformed: the file has another form, or the birth date is none.
         """
-        outer = tlv.decode(_read_der(self._connection, TEXT_ATTRIBUTES_FILE))
+        outer = tlv.decode(read_file(self._connection, TEXT_ATTRIBUTES_FILE))
         try:
             fields = tlv.decode(outer[_ATTRIBUTES_TAG])
             return HolderAttributes(
                 name=fields[_NAME_TAG].decode("utf-8"),
                 address=fields[_ADDRESS_TAG].decode("utf-8"),
-                birth_date=_day(fields[_BIRTH_TAG].decode("ascii")),
+                birth_date=day(fields[_BIRTH_TAG].decode("ascii")),
                 sex=_SEXES[fields[_SEX_TAG]],
             )
         except (KeyError, ValueError):
             # Not chained: the error of a wrong value would show the value.
             raise CardDataMalformed from None
-
-
-def _open(connection: Connection, aid: bytes) -> None:
-    response = select_application(connection, aid)
-    if not response.status_word.ok:
-        raise NotAMyNumberCard from ApduError(response.status_word.value)
-
-
-def _read_der(connection: Connection, file_id: int) -> bytes:
-    """Read a file that begins with a TLV header, to that TLV's end; the file itself may be padded."""
-    select_file(connection, file_id)
-    content = read_binary(connection, 0, 5)
-    _, start, length = tlv.header(content)
-    size = start + length
-    if size > _MAX_FILE_BYTES:
-        raise CardDataMalformed
-    content = content[:size]
-    while len(content) < size:
-        block = read_binary(connection, len(content), min(MAX_EXPECTED, size - len(content)))
-        if not block:
-            raise CardDataMalformed
-        content += block
-    return content
-
-
-def _tries_left(connection: Connection, pin_file: int) -> int:
-    """Send VERIFY without data, which compares nothing and uses no try."""
-    select_file(connection, pin_file)
-    word = exchange(connection, Command(VERIFY, 0x00, CURRENT_FILE)).status_word
-    if word.blocked:
-        return 0
-    if word.tries_left is None:
-        raise ApduError(word.value)
-    return word.tries_left
-
-
-def _verify(connection: Connection, pin_file: int, secret: bytes, blocked: type[PinBlocked]) -> None:
-    select_file(connection, pin_file)
-    response: Response = exchange(connection, Command(VERIFY, 0x00, CURRENT_FILE, secret))
-    word = response.status_word
-    if word.ok:
-        return
-    if word.blocked:
-        raise blocked
-    if word.tries_left is not None:
-        raise PinWrong(word.tries_left)
-    if word.status is Status.VERIFICATION_FAILED:  # 6300 does not say; ask.
-        raise PinWrong(_tries_left(connection, pin_file))
-    raise ApduError(word.value)
-
-
-def _day(text: str) -> date:
-    if len(text) != 8 or not text.isdigit():
-        raise CardDataMalformed
-    return date(int(text[:4]), int(text[4:6]), int(text[6:]))

@@ -33,20 +33,30 @@ def header(raw: bytes) -> tuple[int, int, int]:
     return tag, position + 1 + count, int.from_bytes(digits, "big")
 
 
+def elements(raw: bytes) -> dict[int, tuple[bytes, bytes]]:
+    """Return, by tag, the value and the whole TLV as it was written, of a row of TLVs.
+
+    Raises:
+        CardDataMalformed: a value is cut off, or a tag comes twice.
+    """
+    found: dict[int, tuple[bytes, bytes]] = {}
+    while raw:
+        tag, start, length = header(raw)
+        end = start + length
+        if len(raw) < end or tag in found:
+            raise CardDataMalformed
+        found[tag] = raw[start:end], raw[:end]
+        raw = raw[end:]
+    return found
+
+
 def decode(raw: bytes) -> dict[int, bytes]:
     """Return the values of a row of TLVs by their tags.
 
     Raises:
         CardDataMalformed: a value is cut off, or a tag comes twice.
     """
-    found: dict[int, bytes] = {}
-    while raw:
-        tag, start, length = header(raw)
-        if len(raw) < start + length or tag in found:
-            raise CardDataMalformed
-        found[tag] = raw[start : start + length]
-        raw = raw[start + length :]
-    return found
+    return {tag: value for tag, (value, _) in elements(raw).items()}
 
 
 def _length(count: int) -> bytes:

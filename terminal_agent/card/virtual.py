@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from terminal_agent.card import apdu
 from terminal_agent.card.apdu import Command, MalformedApdu, Response, StatusWord
+from terminal_agent.card.sessions import AUTH_PIN_FILE, JPKI_AID
 from terminal_agent.card.virtual_content import (
     CardContent,
     CardFile,
@@ -17,6 +18,7 @@ from terminal_agent.card.virtual_content import (
     PinFile,
     applications,
 )
+from terminal_agent.card.visual import VISUAL_AID
 
 OK: Final = StatusWord(0x9000)
 WRONG_LENGTH: Final = StatusWord(0x6700)
@@ -34,10 +36,15 @@ _PKCS1_OVERHEAD: Final = 11  # RFC 8017 §9.2: 00 01, at least eight FF, 00
 
 
 class VirtualCard:
-    """A card's files and the state of its session; tries used stay used when the power goes."""
+    """A card's files and the state of its session; tries used stay used when the power goes.
 
-    def __init__(self, content: CardContent) -> None:
+    With a `pinless_secret` it stands in for a card that an accredited terminal opens without a PIN (`card.pinless`);
+    how real cards do that is not public.
+    """
+
+    def __init__(self, content: CardContent, pinless_secret: bytes | None = None) -> None:
         self._applications = applications(content)
+        self._own_keys = {} if content.visual is None else {VISUAL_AID: content.visual.key}
         self._commands = {
             (0x00, apdu.SELECT): self._select,
             (0x00, apdu.READ_BINARY): self._read_binary,
@@ -46,6 +53,9 @@ class VirtualCard:
             (apdu.PROPRIETARY_CLASS, apdu.PERFORM_SECURITY_OPERATION): self._sign,
             (0x00, apdu.GET_CHALLENGE): self._get_challenge,
         }
+        if pinless_secret is not None:
+            self._pinless_secret = pinless_secret
+            self._commands[apdu.PROPRIETARY_CLASS, apdu.SET_PUBLIC_KEY] = self._open_pinless
         self.reset()
 
     def reset(self) -> None:
@@ -53,6 +63,7 @@ class VirtualCard:
         self._aid: bytes | None = None
         self._current: int | None = None
         self._verified: set[int] = set()
+        self._challenge = b""
 
     def transmit(self, apdu: bytes) -> bytes:
         """Answer one command APDU."""
@@ -166,6 +177,9 @@ class VirtualCard:
         return _only(OK)
 
     def _sign(self, command: Command) -> Response:
+        own_key = None if self._aid is None else self._own_keys.get(self._aid)
+        if own_key is not None and (command.p1, command.p2) == (0x00, 0x00):
+            return _signed(own_key, command)
         problem = self._take_reference(command, p1=0x00)
         if problem is not None:
             return _only(problem)
@@ -174,19 +188,23 @@ class VirtualCard:
             return _only(NO_CURRENT_EF)
         if file.opened_by not in self._verified:
             return _only(SECURITY_NOT_SATISFIED)
-        size = file.key.key_size // 8
-        if not 1 <= len(command.data) <= size - _PKCS1_OVERHEAD:
-            return _only(WRONG_LENGTH)
-        if command.expected is not None and command.expected < size:
-            return _only(WRONG_EXPECTED_LENGTH)
-        return Response(_sign_padded(file.key, command.data), OK)
+        return _signed(file.key, command)
 
     def _get_challenge(self, command: Command) -> Response:
         if command.p1 or command.p2:
             return _only(WRONG_PARAMETERS)
         if command.data or command.expected is None:
             return _only(WRONG_LENGTH)
-        return Response(secrets.token_bytes(command.expected), OK)
+        self._challenge = secrets.token_bytes(command.expected)
+        return Response(self._challenge, OK)
+
+    def _open_pinless(self, command: Command) -> Response:
+        challenge, self._challenge = self._challenge, b""
+        expected = hmac.digest(self._pinless_secret, challenge, "sha256")
+        if self._aid != JPKI_AID or not challenge or not hmac.compare_digest(expected, command.data):
+            return _only(SECURITY_NOT_SATISFIED)
+        self._verified.add(AUTH_PIN_FILE)
+        return _only(OK)
 
     def _take_reference(self, command: Command, p1: int) -> StatusWord | None:
         """Follow P2: 80 is the current file, 80 with a short file id in its low bits makes that one current."""
@@ -214,11 +232,20 @@ def _only(word: StatusWord) -> Response:
     return Response(b"", word)
 
 
+def _signed(key: rsa.RSAPrivateKey, command: Command) -> Response:
+    size = key.key_size // 8
+    if not 1 <= len(command.data) <= size - _PKCS1_OVERHEAD:
+        return _only(WRONG_LENGTH)
+    if command.expected is not None and command.expected < size:
+        return _only(WRONG_EXPECTED_LENGTH)
+    return Response(sign_padded(key, command.data), OK)
+
+
 def _tries(pin: PinFile) -> StatusWord:
     return StatusWord(0x63C0 | pin.tries_left)
 
 
-def _sign_padded(key: rsa.RSAPrivateKey, data: bytes) -> bytes:
+def sign_padded(key: rsa.RSAPrivateKey, data: bytes) -> bytes:
     """Pad as PKCS #1 v1.5 block type 1 and exponentiate; `data` is used as it is, hashed or not (P1 00).
 
     The library signs only hashes it knows, so the arithmetic is done here. It is not in constant time: a virtual

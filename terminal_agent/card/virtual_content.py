@@ -10,8 +10,8 @@ from eligibility.domain.codes import Sex
 from eligibility.domain.dates import ERAS
 from terminal_agent.card import tlv
 from terminal_agent.card.sessions import JPKI_AID, TEXT_AID
+from terminal_agent.card.visual import VISUAL_AID
 
-VISUAL_AID: Final = bytes.fromhex("D3921000310001010402")
 RESIDENT_REGISTER_AID: Final = bytes.fromhex("D3921000310001010401")
 COMMON_AID: Final = bytes.fromhex("D3921000310001010100")
 
@@ -79,14 +79,24 @@ class CardCredentials:
     authority: bytes
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class VisualContent:
+    """The visual application's record (EF 0002) and issuer's certificate (EF 0004), and the card's own key."""
+
+    record: bytes
+    certificate: bytes
+    key: rsa.RSAPrivateKey
+
+
 @dataclass(frozen=True, slots=True)
 class CardContent:
-    """Everything that is written onto a card."""
+    """Everything that is written onto a card; without `visual` it is a card without a photo."""
 
     holder: CardHolder
     auth: CardCredentials
     sign: CardCredentials
     pins: CardPins = field(repr=False)
+    visual: VisualContent | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -124,7 +134,7 @@ def applications(content: CardContent) -> Applications:
     return {
         JPKI_AID: _jpki(content),
         TEXT_AID: _text(content),
-        VISUAL_AID: _visual(content.holder),
+        VISUAL_AID: _visual(content),
         RESIDENT_REGISTER_AID: {},
         COMMON_AID: {},
     }
@@ -160,7 +170,7 @@ def _text(content: CardContent) -> dict[int, CardFile]:
     return {
         # A virtual card has no My Number, so its file opens for nobody and its reference matches nothing.
         0x0001: DataFile(b"", NEVER),
-        0x0002: DataFile(_with_offsets(fields), frozenset({0x0011, 0x0015})),
+        0x0002: DataFile(with_offsets(fields), frozenset({0x0011, 0x0015})),
         0x0003: DataFile(tlv.encode(0xFF30, tlv.encode(0xDF31, b"")), frozenset({0x0011, 0x0014, 0x0015})),
         0x0004: DataFile(tlv.encode(0x7F21, b"")),
         0x0005: DataFile(tlv.encode(0xFF40, b"")),
@@ -170,18 +180,20 @@ def _text(content: CardContent) -> dict[int, CardFile]:
     }
 
 
-def _visual(holder: CardHolder) -> dict[int, CardFile]:
+def _visual(content: CardContent) -> dict[int, CardFile]:
+    holder = content.holder
     birth = f"{holder.birth_date:%Y%m%d}".encode()
-    fields = (
-        (0xDF22, birth),
-        (0xDF23, holder.sex.value.encode()),
-        (0xDF29, f"{holder.expires_on:%Y%m%d}".encode()),
-    )
+    if content.visual is not None:
+        record, certificate = content.visual.record, content.visual.certificate
+    else:
+        sex, expiry = holder.sex.value.encode(), f"{holder.expires_on:%Y%m%d}".encode()
+        record = with_offsets(((0xDF22, birth), (0xDF23, sex), (0xDF29, expiry)))
+        certificate = tlv.encode(0x7F21, b"")
     return {
         0x0001: DataFile(tlv.encode(0xFF10, tlv.encode(0xDF11, birth)), frozenset({0x0011})),
-        0x0002: DataFile(_with_offsets(fields), frozenset({0x0012, 0x0013})),
+        0x0002: DataFile(record, frozenset({0x0012, 0x0013})),
         0x0003: DataFile(tlv.encode(0xFF30, tlv.encode(0xDF31, b""))),
-        0x0004: DataFile(tlv.encode(0x7F21, b"")),
+        0x0004: DataFile(certificate),
         0x0005: DataFile(b"", NEVER),
         0x0011: _pin(holder.birth_pin, range(6, 7), NUMBER_TRIES),
         0x0012: _pin(holder.number_b, range(14, 15), NUMBER_TRIES),
@@ -196,7 +208,7 @@ def _pin(secret: str | None, lengths: range, tries: int) -> PinFile:
     return PinFile(encoded, lengths, tries, tries)
 
 
-def _with_offsets(fields: tuple[tuple[int, bytes], ...]) -> bytes:
+def with_offsets(fields: tuple[tuple[int, bytes], ...]) -> bytes:
     """Wrap fields as FF20; DF21 comes first and holds where in the file each of them begins, two bytes each."""
     encoded = [tlv.encode(tag, value) for tag, value in fields]
     placeholder = tlv.encode(0xDF21, bytes(2 * len(encoded)))

@@ -3,6 +3,7 @@
 card.json     name, address, birth_date, sex, expires_on, security_code, pins: {auth, sign, text}
 auth.crt  auth.key  auth_ca.crt     user authentication
 sign.crt  sign.key  sign_ca.crt     signature
+visual.record  visual.certificate  visual.key   the visual application with its photo; absent on a card without one
 tries.json    written when the card is taken out, so that a blocked PIN stays blocked
 """
 
@@ -21,10 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from eligibility.domain.codes import Sex
 from terminal_agent.card.errors import VirtualCardUnreadable
 from terminal_agent.card.virtual import VirtualCard
-from terminal_agent.card.virtual_content import CardContent, CardCredentials, CardHolder, CardPins
+from terminal_agent.card.virtual_content import CardContent, CardCredentials, CardHolder, CardPins, VisualContent
 
 _CARD: Final = "card.json"
 _TRIES: Final = "tries.json"
+_RECORD: Final = "visual.record"
+_VISUAL_CERTIFICATE: Final = "visual.certificate"
+_VISUAL_KEY: Final = "visual.key"
 
 
 class _Pins(BaseModel):
@@ -65,8 +69,13 @@ def save_card(folder: Path, content: CardContent) -> None:
     for name, credentials in (("auth", content.auth), ("sign", content.sign)):
         _write(folder / f"{name}.crt", _pem(credentials.certificate))
         _write(folder / f"{name}_ca.crt", _pem(credentials.authority))
-        key = credentials.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write(folder / f"{name}.key", key)
+        _write(folder / f"{name}.key", _key_pem(credentials.key))
+    for path in (folder / _RECORD, folder / _VISUAL_CERTIFICATE, folder / _VISUAL_KEY):
+        path.unlink(missing_ok=True)
+    if content.visual is not None:
+        _write(folder / _RECORD, content.visual.record)
+        _write(folder / _VISUAL_CERTIFICATE, content.visual.certificate)
+        _write(folder / _VISUAL_KEY, _key_pem(content.visual.key))
 
 
 def load_content(folder: Path) -> CardContent:
@@ -82,6 +91,7 @@ def load_content(folder: Path) -> CardContent:
             auth=_credentials(folder, "auth"),
             sign=_credentials(folder, "sign"),
             pins=CardPins(card.pins.auth, card.pins.sign, card.pins.text),
+            visual=_visual(folder) if (folder / _RECORD).exists() else None,
         )
     except (OSError, ValidationError, ValueError, TypeError) as error:
         raise VirtualCardUnreadable from error
@@ -108,10 +118,24 @@ def card_in_folder(folder: Path) -> Iterator[VirtualCard]:
 
 
 def _credentials(folder: Path, name: str) -> CardCredentials:
-    key = load_pem_private_key((folder / f"{name}.key").read_bytes(), None)
+    key = _key(folder / f"{name}.key")
+    return CardCredentials(_der(folder / f"{name}.crt"), key, _der(folder / f"{name}_ca.crt"))
+
+
+def _visual(folder: Path) -> VisualContent:
+    record, certificate = (folder / _RECORD).read_bytes(), (folder / _VISUAL_CERTIFICATE).read_bytes()
+    return VisualContent(record, certificate, _key(folder / _VISUAL_KEY))
+
+
+def _key(path: Path) -> rsa.RSAPrivateKey:
+    key = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise VirtualCardUnreadable
-    return CardCredentials(_der(folder / f"{name}.crt"), key, _der(folder / f"{name}_ca.crt"))
+    return key
+
+
+def _key_pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _der(path: Path) -> bytes:

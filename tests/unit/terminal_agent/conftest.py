@@ -27,10 +27,10 @@ from eligibility.wire.verifications import (
     Verification,
     Withheld,
 )
-from tests.cards import card, content, jpki
+from tests.cards import card, content, issuer, jpki, visual_content
 
 NOW = datetime.now(UTC)
-__all__ = ["card", "content", "jpki"]
+__all__ = ["card", "content", "issuer", "jpki", "visual_content"]
 
 
 @pytest.fixture
