@@ -121,3 +121,34 @@ class ConsentClass(FieldCode):
     MEDICATION = "medication", "薬剤情報", "medication"
     CHECKUP = "checkup", "特定健診情報", "check-ups"
     TREATMENT = "treatment", "診療情報", "treatment"
+
+
+class Role(FieldCode):
+    """What a member of an institution's staff is; docs/disclosure.md says what each may see."""
+
+    CLERK = "clerk", "事務", "clerk"
+    NURSE = "nurse", "看護師", "nurse"
+    PHARMACIST = "pharmacist", "薬剤師", "pharmacist"
+    DOCTOR = "doctor", "医師", "doctor"
+
+
+class ClaimKind(FieldCode):
+    """What kind of receipt states something."""
+
+    MEDICAL = "medical", "医科", "medical"
+    DISPENSING = "dispensing", "調剤", "dispensing"
+
+
+class UsageGroup(FieldCode):
+    """How a medicine is used: the medical claim's 診療識別 and the dispensing claim's 剤形 in one list."""
+
+    ORAL = "oral", "内服", "oral"
+    ORAL_DROPS = "oral_drops", "内服滴剤", "oral drops"
+    AS_NEEDED = "as_needed", "屯服", "as needed"
+    INJECTION = "injection", "注射", "injection"
+    EXTERNAL = "external", "外用", "external"
+    DECOCTION = "decoction", "浸煎薬", "decoction"
+    HERBAL_TEA = "herbal_tea", "湯薬", "herbal tea"
+    MATERIAL = "material", "材料", "material"
+    HOME = "home", "在宅", "for use at home under the institution's care"
+    PROCEDURE = "procedure", "処置等", "used up in an examination, a treatment or an operation"

@@ -1,10 +1,12 @@
 """A card or number verification: what a terminal asks and what the centre answers."""
 
 from datetime import date
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from annotated_types import MultipleOf
+from pydantic import Field, model_validator
 
 from eligibility.domain.codes import (
     CardClass,
@@ -50,17 +52,35 @@ class CardProof(Wire):
     signature: Annotated[Bytes, Field(min_length=1, max_length=1024)]
 
 
+class FaceEvidence(Wire):
+    """What a face match rests on: nothing of the face itself, and the score no finer than an audit needs it."""
+
+    score: Annotated[Decimal, MultipleOf(Decimal("0.05"))] = Field(ge=-1, le=1, description="Rounded to 0.05.")
+    threshold: Decimal = Field(ge=-1, le=1, decimal_places=6)
+    model_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the recogniser's file.")
+    calibrated: bool = Field(description="Whether the threshold stands in a calibration of this file.")
+
+
 class VerificationRequest(Wire):
     """POST /v1/verifications: is the holder of this card insured on the day?
 
     `asked_for` is today in Japan when left out; `known_at` asks what was known then, and is now when left out.
+    `face` belongs to the method of that name and to no other. The method `visual` needs the session of a member of
+    staff (`Authorization: Bearer …`).
     """
 
     proof: CardProof
     method: Method
+    face: FaceEvidence | None = None
     consents: tuple[ConsentClass, ...] = Field(default=(), max_length=len(ConsentClass))
     asked_for: date | None = None
     known_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _face_goes_with_its_method(self) -> Self:
+        if (self.face is not None) != (self.method is Method.FACE):
+            raise ValueError("face with the method face, and with no other")
+        return self
 
 
 class NumberVerificationRequest(Wire):

@@ -6,23 +6,7 @@ line of the receipt's RE record, says whose they are, and `line` counts from tha
 
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from typing import NamedTuple
-
-
-class UsageGroup(StrEnum):
-    """How a medicine is used: the medical claim's 診療識別 and the dispensing claim's 剤形 in one list."""
-
-    ORAL = "oral"  # 内服
-    ORAL_DROPS = "oral_drops"  # 内滴
-    AS_NEEDED = "as_needed"  # 屯服
-    INJECTION = "injection"  # 注射
-    EXTERNAL = "external"  # 外用
-    DECOCTION = "decoction"  # 浸煎
-    HERBAL_TEA = "herbal_tea"  # 湯
-    MATERIAL = "material"  # 材料
-    HOME = "home"  # 在宅: given out for use at home under the institution's care
-    PROCEDURE = "procedure"  # used up in an examination, a treatment or an operation
 
 
 class Claim(NamedTuple):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from payer_sync.claims.claim import Extracted, Medicine, Treatment, UsageGroup
+from eligibility.domain.codes import UsageGroup
+from payer_sync.claims.claim import Extracted, Medicine, Treatment
 from payer_sync.claims.reading import Line, Receipt
 from payer_sync.claims.receipts import days_of, extract_claim, extract_shares
 from payer_sync.faults import FaultCode, both

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eligibility.domain.checkup_items import ITEMS
 from eligibility.domain.identifiers import InsurerNumber
 from loadtest.nation.checkups import Checkup, Result, write_archive, write_csv
 from loadtest.population import HeldCoverage, Nation
-from payer_sync.checkups.items import ITEMS
 from payer_sync.checkups.reading import KEY, read_checked
 from payer_sync.contract import Checked
 from payer_sync.layouts.register import find_layout

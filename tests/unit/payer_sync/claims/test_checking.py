@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from eligibility.domain.codes import UsageGroup
 from eligibility.domain.identifiers import InsurerNumber
 from payer_sync.claims.checking import ClaimCheck
-from payer_sync.claims.claim import Extracted, UsageGroup
+from payer_sync.claims.claim import Extracted
 from payer_sync.claims.records import DISPENSING, MEDICAL, Uke
 from payer_sync.faults import FaultCode, FileRefused
 

@@ -2,10 +2,9 @@
 
 import re
 
-import polars as pl
 import pytest
 
-from payer_sync.checkups.items import ITEM_CODE, ITEMS, Item, ResultKind, unit_keys
+from eligibility.domain.checkup_items import ITEM_CODE, ITEMS, Item, ResultKind
 
 
 @pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS.keys())
@@ -23,22 +22,3 @@ def test_codes_are_distinct_and_ranges_are_ranges() -> None:
     for item in ITEMS.values():
         if item.reference and item.reference.low is not None and item.reference.high is not None:
             assert item.reference.low < item.reference.high
-
-
-@pytest.mark.parametrize(
-    "spellings",
-    [
-        ["mm[Hg]", "mmHg", "ｍｍＨｇ", "MMHG"],
-        ["kg/m2", "kg/㎡", "kg/m^2"],
-        ["mL/min/1.73m2", "mL/min/{1.73_m2}", "ml/min/1.73㎡"],
-        ["U/L", "IU/l"],
-        ["10*4/mm3", "万/mm3", "10^*4/mm3"],
-    ],
-)
-def test_spellings_of_a_unit_are_equal(spellings: list[str]) -> None:
-    assert pl.DataFrame({"unit": spellings}).select(unit_keys(pl.col("unit")))["unit"].n_unique() == 1
-
-
-def test_different_units_are_not() -> None:
-    units = ["mg/dL", "mmol/L", "g/dL", "U/L", "%", "cm", "cm2", ""]
-    assert pl.DataFrame({"unit": units}).select(unit_keys(pl.col("unit")))["unit"].n_unique() == len(units)

@@ -11,8 +11,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-import polars as pl
-
 from eligibility.domain.codes import FieldCode
 
 ITEM_CODE: Final = r"^[0-9][A-Z][0-9]{3}[0-9]{4}[0-9]{3}[0-9]{3}[0-9]{2}$"
@@ -140,13 +138,3 @@ def _blood() -> Iterator[Item]:
 
 
 ITEMS: Final[Mapping[str, Item]] = MappingProxyType({item.code: item for item in _table()})
-
-# Spellings of a unit that mean the same; brackets and braces are UCUM's marks, not part of what is read.
-_UNIT_SPELLINGS: Final = {
-    "[": "", "]": "", "{": "", "}": "", "_": "", " ": "", "^": "", "iu/": "u/", "万/": "10*4/", "μ": "u", "µ": "u",
-}  # fmt: skip
-
-
-def unit_keys(units: pl.Expr) -> pl.Expr:
-    """Return the form of units in which different spellings of one are equal."""
-    return units.str.normalize("NFKC").str.to_lowercase().str.replace_many(_UNIT_SPELLINGS)
