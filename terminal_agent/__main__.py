@@ -23,7 +23,8 @@ from terminal_agent.card.reader import card_in_reader
 from terminal_agent.card.virtual_files import card_in_folder
 from terminal_agent.check import CheckRequest, Registering, check_card
 from terminal_agent.client import Centre, CentreError, CredentialsUnreadable, Refused
-from terminal_agent.console import Console, Language
+from terminal_agent.console import Console
+from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
 from terminal_agent.settings import ENV_PREFIX, TerminalSettings
 

@@ -18,7 +18,7 @@ from eligibility.wire.verifications import (
     SpecificDiseaseCertificateAnswer,
     Verification,
 )
-from terminal_agent.console import Language, in_language
+from terminal_agent.language import Language, in_language
 
 _GOOD, _BAD = "bold green", "bold red"
 _WHY_NOT = {

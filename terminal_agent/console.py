@@ -1,7 +1,6 @@
 """The terminal's command line as a desk: asks for secrets without showing them, and tells in one or both languages."""
 
 import getpass
-from enum import StrEnum
 from typing import Final, TextIO
 
 from rich.console import Console as RichConsole
@@ -9,17 +8,10 @@ from rich.console import Console as RichConsole
 from eligibility.wire.problems import Problem, Sentence
 from terminal_agent.card.errors import MalformedNumberB, MalformedPin, PinNotEntered
 from terminal_agent.card.pins import NumberB, Pin
+from terminal_agent.language import Language, in_language
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
 
 _PIN_DIGITS: Final = 4
-
-
-class Language(StrEnum):
-    """The languages of what is shown."""
-
-    JA = "ja"
-    EN = "en"
-    BOTH = "both"
 
 
 class Console:
@@ -113,10 +105,3 @@ class Console:
         if not entered.strip():
             raise PinNotEntered
         return entered
-
-
-def in_language(sentence: Sentence, language: Language) -> str:
-    """Return a sentence in one language, or in both joined by a slash."""
-    if language is Language.BOTH:
-        return f"{sentence.ja} / {sentence.en}"
-    return sentence.ja if language is Language.JA else sentence.en

@@ -6,7 +6,7 @@ from rich.console import Console as RichConsole
 from eligibility.domain.codes import Outcome
 from eligibility.wire.verifications import Verification
 from terminal_agent.answer import answer_panel
-from terminal_agent.console import Language
+from terminal_agent.language import Language
 
 
 def _shown(verification: Verification, language: Language) -> str:

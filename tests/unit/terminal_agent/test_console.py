@@ -6,7 +6,8 @@ from rich.console import Console as RichConsole
 from eligibility.wire.problems import Fault, Problem, Sentence
 from terminal_agent.card.errors import MalformedNumberB, MalformedPin, PinNotEntered
 from terminal_agent.card.pins import NumberB, Pin
-from terminal_agent.console import Console, Language
+from terminal_agent.console import Console
+from terminal_agent.language import Language
 
 
 class Terminal(io.StringIO):
