@@ -12,9 +12,9 @@ from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.audit import insert_event
 from eligibility.storage.statements import statements
-from payer_sync.claims.linking import move_claims
 from payer_sync.faults import FaultCode, both
 from payer_sync.feedback import FeedbackWriter
+from payer_sync.following import follow_coverages
 from payer_sync.gates import DecisionRefused
 from payer_sync.layouts.register import find_layout
 from payer_sync.merging import merge_released
@@ -150,7 +150,7 @@ async def _split(connection: Any, case_id: int, person_id: int, coverages: list[
         _SQL["split_elderly_certificates"],
     ):
         await connection.execute(statement, person_id, coverages, known_from, split_off)
-    await move_claims(connection, [(person_id, coverage, split_off) for coverage in coverages], known_from)
+    await follow_coverages(connection, [(person_id, coverage, split_off) for coverage in coverages], known_from)
     rows = [tuple(dict(row) for row in found) for found in (shown, disclosed)]
     return Reversal(person_id, split_off, tuple(coverages), *rows)
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionKind
-from payer_sync.claims.linking import move_claims
 from payer_sync.faults import Fault, FaultCode, both
 from payer_sync.feedback import FeedbackWriter
+from payer_sync.following import follow_coverages
 from payer_sync.gates import pass_gates, retire, retired_fault
 from payer_sync.guard import Guard
 from payer_sync.layouts.layout import Layout
@@ -101,7 +101,7 @@ class _Merge:
         for statement in _CERTIFICATE_STATEMENTS:
             await self._execute(statement, known_from)
         moved = await self._connection.fetch(_SQL["moved_coverages"], known_from)
-        await move_claims(self._connection, [tuple(row) for row in moved], known_from)
+        await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
 
     async def _refuse_records(self) -> int:

@@ -206,6 +206,45 @@ where m.change in ('new', 'corrected')
 -- How many records changed something.
 select coalesce(sum(records) filter (where change <> 'unchanged'), 0)::bigint as merged from checkup_plan;
 
+-- name: move_checkups
+-- Put check-ups to the person to whom the coverage of their day belongs now; where that person's same check-up is
+-- known already, it stands and the other only ends.
+-- $1 persons before, $2 coverages, $3 persons now, $4 time at which the coverages were put there
+with moved as materialized (
+    select k.person_id, k.checkup_id, m.other, k.submission_id, k.insurer_number, k.performed_on, k.institution_code,
+        exists (
+            select from checkup o
+            where o.person_id = m.other and o.performed_on = k.performed_on
+                and o.institution_code = k.institution_code and o.insurer_number = k.insurer_number
+                and o.known_to = 'infinity'
+        ) as known
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+    join coverage c on c.person_id = m.person_id and c.coverage_id = m.coverage_id and c.known_to = $4
+    join checkup k on k.person_id = m.person_id and k.insurer_number = c.insurer_number and k.known_to = 'infinity'
+        and c.acquired_on <= k.performed_on and (c.lost_on is null or k.performed_on < c.lost_on)
+), closed as (
+    update checkup k set known_to = $4
+    from moved m
+    where k.person_id = m.person_id and k.checkup_id = m.checkup_id and k.known_to = 'infinity'
+), closed_results as (
+    update checkup_result r set known_to = $4
+    from moved m
+    where r.person_id = m.person_id and r.checkup_id = m.checkup_id and r.known_to = 'infinity'
+    returning m.other, m.known, r.checkup_id, r.item_code, r.result_kind, r.value, r.value_name, r.unit, r.low,
+        r.high, r.stated_flag, r.flag
+), added as (
+    insert into checkup (person_id, checkup_id, known_from, submission_id, insurer_number, performed_on,
+        institution_code)
+    select other, checkup_id, $4, submission_id, insurer_number, performed_on, institution_code
+    from moved
+    where not known
+)
+insert into checkup_result (person_id, checkup_id, item_code, known_from, result_kind, value, value_name, unit, low,
+    high, stated_flag, flag)
+select other, checkup_id, item_code, $4::timestamptz, result_kind, value, value_name, unit, low, high, stated_flag, flag
+from closed_results
+where not known;
+
 -- name: purge_checkup_results
 -- Delete the results of check-ups performed before a day.
 -- $1 day

@@ -485,3 +485,41 @@ async def test_an_archive_is_pushed_like_any_file(
 
     assert (pushed.submission.state, pushed.submission.records, pushed.submission.merged) == ("merged", 2, 2)
     assert await owner.fetchval("select count(*) from checkup_result") == 4
+
+
+async def test_a_check_up_follows_its_coverage_to_the_right_person(
+    take_in: Any, write: Any, record: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 紐付番号="LK-WRONG")))
+    await take_checkups(write_results(result(), result(HEIGHT), result(健診実施日="20230601")))
+    assert {row["linkage_code"] for row in await owner.fetch(CURRENT)} == {"LK-WRONG"}
+
+    await take_in(write(record(1)))
+
+    rows = await owner.fetch(CURRENT)
+    assert [(row["linkage_code"], row["value"]) for row in rows] == [
+        ("LK-00000001", "120"),
+        ("LK-00000001", "158.2"),
+    ]
+    ended = await owner.fetchval("select max(known_to) from checkup where known_to <> 'infinity'")
+    assert ended == await owner.fetchval("select known_from from coverage where known_to = 'infinity'")
+    again = await take_checkups(write_results(result(), result(HEIGHT)))
+    assert again.counts == (2, 0, 0, 2)
+
+
+async def test_a_check_up_that_the_right_person_has_already_only_ends(
+    take_in: Any, write: Any, record: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 紐付番号="LK-WRONG")))
+    await take_checkups(write_results(result()))
+    right = await owner.fetchval("insert into person (linkage_code) values ('LK-00000001') returning person_id")
+    await owner.execute(
+        "insert into checkup select $1, nextval('checkup_id_seq'), known_from, known_to, submission_id,"
+        " insurer_number, performed_on, institution_code from checkup", right,
+    )  # fmt: skip
+
+    await take_in(write(record(1)))
+
+    rows = await owner.fetch("select person_id from checkup where known_to = 'infinity'")
+    assert [row["person_id"] for row in rows] == [right]
+    assert await owner.fetchval("select count(*) from checkup_result where known_to = 'infinity'") == 0

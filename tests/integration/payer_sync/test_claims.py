@@ -17,8 +17,8 @@ from eligibility.storage.database import connect
 from loadtest.nation.claims import ClaimWriter, Kind
 from loadtest.population import Nation
 from payer_sync.claims.drug_master import merge_drugs, read_drugs
-from payer_sync.claims.linking import move_claims
 from payer_sync.claims.records import MEDICAL
+from payer_sync.following import follow_coverages
 from tests.integration.payer_sync.conftest import Loaded
 
 pytestmark = pytest.mark.database
@@ -216,7 +216,7 @@ async def test_claims_of_a_coverage_that_is_split_off_go_with_it(
     (known,) = await owner.fetch("select person_id, coverage_id from coverage")
     other = await owner.fetchval("insert into person (linkage_code) values ('LK-OTHER') returning person_id")
 
-    await move_claims(owner, [(known["person_id"], known["coverage_id"], other)], datetime.now(UTC))
+    await follow_coverages(owner, [(known["person_id"], known["coverage_id"], other)], datetime.now(UTC))
 
     for table in ("claim", "claim_medicine", "claim_treatment"):
         rows = await owner.fetch(f"select person_id from {table} where known_to = 'infinity'")  # noqa: S608
