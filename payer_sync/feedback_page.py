@@ -73,11 +73,11 @@ def render(file_name: str, counts: Counter[tuple[str, Severity]], first: Sequenc
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">',
             f"<title>{title}</title><style>{_STYLE}</style></head><body>",
-            f"<h1>{title} {_en('feedback')}</h1>",
+            f"<main><h1>{title} {_en('feedback')}</h1>",
             *_counts_table(counts),
             *_filters(counts),
             *_faults_table(counts.total(), first),
-            f"<script>{_SCRIPT}</script></body></html>\n",
+            f"</main><script>{_SCRIPT}</script></body></html>\n",
         )
     )
 
