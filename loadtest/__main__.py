@@ -6,7 +6,7 @@ import sys
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    from loadtest import population
+    from loadtest import population, seed
 
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -14,10 +14,14 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--once", action="store_true", help="end after showing it")
     people = commands.add_parser("population", help="Write the eligibility files of a synthetic nation.")
     population.add_arguments(people)
+    filling = commands.add_parser("seed", help="Fill a centre that stays on disk with a nation, by COPY.")
+    seed.add_arguments(filling)
     commands.add_parser("openapi", help="Write docs/openapi/ from the apps.")
     chosen = parser.parse_args(arguments)
     if chosen.command == "population":
         return population.run(chosen)
+    if chosen.command == "seed":
+        return seed.run(chosen)
     if chosen.command == "openapi":
         from loadtest.openapi import write
 

@@ -132,13 +132,21 @@ class Nation:
         """
         return make_institutions(count, self._draws)
 
+    def linkage_codes(self, start: int, stop: int) -> pl.Series:
+        """Return the linkage codes of some persons, by index."""
+        return self._rows.holders.linkage_codes(np.arange(start, stop))
+
     def records(self, insurer: Insurer, at_once: int = _CHUNK) -> Iterator[pl.DataFrame]:
         """Yield an insurer's records as texts, in the columns of the layout; so many at once."""
+        return (frame for _, frame in self.members(insurer, at_once))
+
+    def members(self, insurer: Insurer, at_once: int = _CHUNK) -> Iterator[tuple[Ints, pl.DataFrame]]:
+        """Yield an insurer's records together with the indices of the persons they are about."""
         number = self.insurers.index(insurer)
         everyone, starts = self._by_insurer
         for start in range(int(starts[number]), int(starts[number + 1]), at_once):
             person, earlier = _unpack(everyone[start : min(start + at_once, int(starts[number + 1]))])
-            yield self._rows.records(number, person, earlier)
+            yield person, self._rows.records(number, person, earlier)
 
     def write_eligibility_file(self, insurer: Insurer, path: Path) -> int:
         """Write an insurer's full file in the eligibility layout, edition 1; return how many records it has."""

@@ -1,0 +1,91 @@
+"""One kept connection of a terminal: HTTP/1.1 over mutual TLS, one request at a time, as little work as can be.
+
+A general client costs several times what the centre's own edge does, and would be what is measured on a shared machine.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httptools
+
+Answered = Callable[[int, bytes], None]
+LOST = 0  # the status of a request whose connection ended before its answer
+
+
+class Connection(asyncio.Protocol):
+    """A connection that is open, and connects again when the server ends it."""
+
+    def __init__(self, number: int, idle: Callable[["Connection"], None]) -> None:
+        self.number = number
+        self._idle = idle
+        self._transport: Any = None
+        self._parser: Any = None
+        self._answered: Answered | None = None
+        self._body: list[bytes] = []
+        self.lost = asyncio.Event()
+
+    @property
+    def open(self) -> bool:
+        """Whether a request can be sent now."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, request: list[bytes], answered: Answered) -> None:
+        """Send one request; `answered` is told its status and body, or `LOST`."""
+        self._answered = answered
+        if not self.open:
+            self._finish(LOST, b"")
+            return
+        self._transport.writelines(request)
+
+    def connection_made(self, transport: Any) -> None:
+        """Be ready for requests."""
+        self._transport = transport
+        self._parser = httptools.HttpResponseParser(self)
+        self.lost.clear()
+        self._idle(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read an answer, or a part of one."""
+        self._parser.feed_data(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell whoever waits that no answer will come."""
+        self._transport = None
+        if self._answered is not None:
+            self._finish(LOST, b"")
+        self.lost.set()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Hand over a whole answer."""
+        status, body = self._parser.get_status_code(), b"".join(self._body)
+        self._body = []
+        if not self._parser.should_keep_alive() and self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        self._finish(status, body)
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _finish(self, status: int, body: bytes) -> None:
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(status, body)
+        if self._transport is not None:
+            self._idle(self)
+
+
+def terminal_tls(authority: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the TLS context of a terminal: it trusts the platform's server authority and shows its certificate."""
+    context = ssl.create_default_context(cafile=authority)
+    context.load_cert_chain(certificate, key)
+    return context

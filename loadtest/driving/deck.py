@@ -1,0 +1,94 @@
+"""The cards and insured numbers that a run shows at counters, made once for a site and kept beside it."""
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from eligibility.storage.database import connect
+from eligibility.wire.encoding import b64url
+from loadtest.nation.draws import Draws
+from loadtest.pki import Jpki
+from loadtest.site import Site, card_serials
+
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeckCard:
+    """A card: its certificate as it travels, and which of the shared keys it signs with."""
+
+    certificate: str
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """Cards, and bodies of number checks about the same persons."""
+
+    cards: tuple[DeckCard, ...]
+    numbers: tuple[bytes, ...]
+
+
+async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
+    """Certify the cards of some persons, drawn by the seed, unless that was done before; return the file.
+
+    The register holds a card of everybody; certificates are made for those that are used, because an authority's
+    signature costs a third of a millisecond. Two processes sign.
+    """
+    path = site.folder / f"deck-{cards}.json"
+    if path.exists():
+        return path
+    drawn = Draws(seed).below("deck", np.arange(cards * 2), persons) + 1
+    chosen = np.unique(drawn)[:cards]
+    serials = [int(serial) for serial in card_serials(seed, chosen)]
+    pieces = [serials[at : at + _AT_ONCE] for at in range(0, len(serials), _AT_ONCE)]
+    with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+        certified = [c for part in pool.map(_certify, [site.folder] * len(pieces), pieces) for c in part]
+    content = {"cards": certified, "numbers": await _numbers(site.database, chosen.tolist())}
+    path.with_suffix(".new").write_text(json.dumps(content), encoding="utf-8")
+    path.with_suffix(".new").rename(path)
+    return path
+
+
+def read_deck(path: Path) -> Deck:
+    """Read what `make_deck` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    cards = tuple(DeckCard(certificate, key) for certificate, key in content["cards"])
+    return Deck(cards, tuple(json.dumps(number).encode() for number in content["numbers"]))
+
+
+def read_keys(folder: Path) -> tuple[rsa.RSAPrivateKey, ...]:
+    """Read a site's shared card keys."""
+    found = [load_pem_private_key(p.read_bytes(), None) for p in sorted((folder / "card_keys").glob("*.pem"))]
+    return tuple(key for key in found if isinstance(key, rsa.RSAPrivateKey))
+
+
+def _certify(folder: Path, serials: Sequence[int]) -> list[tuple[str, int]]:
+    jpki, keys, now = Jpki.load(folder / "jpki"), read_keys(folder), datetime.now(UTC)
+    made = []
+    for serial in serials:
+        key = serial % len(keys)
+        made.append((b64url(jpki.issue_auth(f"{serial:016X}", now, key=keys[key], serial=serial).der), key))
+    return made
+
+
+async def _numbers(database: str, persons: list[int]) -> list[dict[str, Any]]:
+    connection = await connect(database)
+    try:
+        rows = await connection.fetch(
+            "select insurer_number, symbol, number, branch_number, birth_date from coverage"
+            " where person_id = any($1) and known_to = 'infinity' and lost_on is null order by coverage_id",
+            persons,
+        )
+    finally:
+        await connection.close()
+    return [dict(row) | {"birth_date": row["birth_date"].isoformat()} for row in rows]

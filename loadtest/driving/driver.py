@@ -1,0 +1,295 @@
+"""Sends prepared requests when they are due, whatever the answers do, and times each from when it was due.
+
+A request waits for a free connection of its terminal, and that wait is part of its latency: nothing is hidden by a
+server that is slow to answer (no coordinated omission).
+"""
+
+import asyncio
+import json
+import multiprocessing
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from functools import partial
+from multiprocessing.connection import Connection as Pipe
+from typing import Any, Final
+
+import numpy as np
+import uvloop
+
+from loadtest.driving import preparing
+from loadtest.driving.connection import LOST, Connection, terminal_tls
+from loadtest.driving.deck import read_deck, read_keys
+from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Plan, Sent, Stream
+
+Request = list[bytes]
+_START_IN_S: Final = 0.2
+_TICK_S: Final = 0.001
+
+
+class DriverFailed(Exception):
+    """A driver process ended without its figures; its words are the message."""
+
+
+def drive(plans: Sequence[Plan], around: Any = None) -> list[list[Sent]]:
+    """Run one process for each plan, all sending in the same window; return what each stream came to.
+
+    `around`, if given, is called with the processes' ids when all have prepared, and gives what is entered and left
+    as a context while they send.
+
+    Raises:
+        DriverFailed: one of them could not prepare or send.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for plan in plans:
+        here, there = context.Pipe()
+        process = context.Process(target=_run, args=(plan, there), daemon=True)
+        process.start()
+        there.close()
+        pipes.append(here)
+        processes.append(process)
+    try:
+        for pipe in pipes:
+            _take(pipe)
+        watching = around([process.pid for process in processes]) if around else _Nothing()
+        with watching:
+            start = time.monotonic() + _START_IN_S
+            for pipe in pipes:
+                pipe.send(start)
+            return [_take(pipe) for pipe in pipes]
+    finally:
+        for process in processes:
+            process.join(timeout=5)
+            if process.is_alive():
+                process.terminate()
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _take(pipe: Pipe) -> Any:
+    try:
+        kind, said = pipe.recv()
+    except EOFError as error:
+        raise DriverFailed("a driver process ended before its figures") from error
+    if kind == "failed":
+        raise DriverFailed(said)
+    return said
+
+
+def _run(plan: Plan, pipe: Pipe) -> None:
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            pipe.send(("sent", runner.run(_Driver(plan, pipe).run())))
+    except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
+        pipe.send(("failed", f"{type(error).__qualname__}: {error}"))
+    finally:
+        pipe.close()
+
+
+class _Driver:
+    """One process's connections, the requests it has prepared, and what became of them."""
+
+    def __init__(self, plan: Plan, pipe: Pipe) -> None:
+        self._plan, self._pipe = plan, pipe
+        self._deck = read_deck(plan.deck)
+        self._keys = read_keys(plan.site)
+        self._free: dict[int, list[Connection]] = {n: [] for n in plan.terminals}
+        self._waiting: dict[int, deque[tuple[Request, float, _Running]]] = {n: deque() for n in plan.terminals}
+        self._connections: list[Connection] = []
+        self._closing = False
+
+    async def run(self) -> list[Sent]:
+        tasks = await self._connect(self._plan.target)
+        running = [_Running(stream) for stream in self._plan.streams]
+        prepared = await self._prepare(running)
+        self._pipe.send(("ready", None))
+        start = await asyncio.to_thread(self._pipe.recv)
+        end = start + self._plan.seconds
+        sending = [
+            self._send_at(start, end, queue, one)
+            if one.stream.rate is not None
+            else self._send_on_answer(start, end, queue, one)
+            for queue, one in zip(prepared, running, strict=True)
+        ]
+        await asyncio.gather(*sending)
+        drained = time.monotonic() + self._plan.drain_s
+        while any(one.open for one in running) and time.monotonic() < drained:
+            await asyncio.sleep(0.01)
+        self._closing = True
+        for task in tasks:
+            task.cancel()
+        for connection in self._connections:
+            connection.close()
+        return [one.sent(start) for one in running]
+
+    async def _connect(self, url: str) -> list[asyncio.Task[None]]:
+        pki, terminals = self._plan.site / "pki", self._plan.site / "terminals"
+        opening = []
+        for number in self._plan.terminals:
+            path = terminals / f"{number:04}.crt"
+            context = terminal_tls(pki / "server_authority.crt", path, path.with_suffix(".key"))
+            for _ in range(self._plan.connections_each):
+                connection = Connection(number, self._idle)
+                self._connections.append(connection)
+                opening.append((context, connection))
+        for context, connection in opening:
+            await preparing.connected(url, context, connection)
+        return [asyncio.create_task(self._keep(url, *each)) for each in opening]
+
+    async def _keep(self, url: str, context: Any, connection: Connection) -> None:
+        # A server that closes a connection is asked again at once, as a terminal would.
+        while not self._closing:
+            await connection.lost.wait()
+            try:
+                await preparing.connected(url, context, connection)
+            except OSError:
+                await asyncio.sleep(0.05)
+
+    def _idle(self, connection: Connection) -> None:
+        waiting = self._waiting[connection.number]
+        if waiting:
+            request, due, running = waiting.popleft()
+            running.begin(connection, request, due)
+        elif connection not in self._free[connection.number]:  # one that was lost may stand there still
+            self._free[connection.number].append(connection)
+
+    async def _prepare(self, running: Sequence["_Running"]) -> list[deque[tuple[int, Request]]]:
+        """Return each stream's requests with their terminals; everything that costs is done here."""
+        plan, prepared = self._plan, []
+        for one in running:
+            stream, terminals = one.stream, list(plan.terminals)
+            count = stream.at_most
+            offset = plan.seed * 7919 + plan.terminals.start * 104_729
+            if stream.operation is Operation.VERIFICATION:
+                each = -(-count // len(terminals))
+                fetched = await self._challenges(each)
+                requests = [
+                    preparing.verification(stream.path, self._deck, self._keys, offset + n, fetched[n % len(terminals)][n // len(terminals)])  # fmt: skip
+                    for n in range(count)
+                ]
+            elif stream.operation is Operation.NUMBER_VERIFICATION:
+                requests = [preparing.number_verification(stream.path, self._deck, offset + n) for n in range(count)]
+            else:
+                requests = [preparing.challenges(stream.path)] * count
+            prepared.append(deque((terminals[n % len(terminals)], request) for n, request in enumerate(requests)))
+        return prepared
+
+    async def _challenges(self, each: int) -> list[list[str]]:
+        """Fetch challenges for every terminal from the centre, which may not be what is measured."""
+        fetched: list[list[str]] = []
+        pki, terminals = self._plan.site / "pki", self._plan.site / "terminals"
+        for number in self._plan.terminals:
+            path = terminals / f"{number:04}.crt"
+            connection = Connection(number, lambda _: None)
+            context = terminal_tls(pki / "server_authority.crt", path, path.with_suffix(".key"))
+            await preparing.connected(self._plan.centre, context, connection)
+            fetched.append(await preparing.fetch_challenges(connection, each))
+            connection.close()
+        return fetched
+
+    async def _send_at(self, start: float, end: float, queue: deque[tuple[int, Request]], running: "_Running") -> None:
+        rate = running.stream.rate
+        assert rate is not None  # noqa: S101 (who calls has looked)
+        gaps = np.random.default_rng(self._plan.seed + self._plan.terminals.start).exponential(1 / rate, len(queue))
+        due = start + np.cumsum(gaps)
+        for moment in due[due < end]:
+            while (now := time.monotonic()) < moment:
+                await asyncio.sleep(max(moment - now, _TICK_S))
+            terminal, request = queue.popleft()
+            self._send(terminal, request, float(moment), running)
+        running.short = bool(due[-1] < end) if len(due) else True
+
+    async def _send_on_answer(
+        self, start: float, end: float, queue: deque[tuple[int, Request]], running: "_Running"
+    ) -> None:
+        while (now := time.monotonic()) < start:
+            await asyncio.sleep(start - now)
+        running.refill = partial(self._refill, queue, running, end)
+        for _ in range(len(self._connections)):
+            self._refill(queue, running, end)
+        while time.monotonic() < end and queue:
+            await asyncio.sleep(0.01)
+        running.refill = None
+        running.ended = min(time.monotonic(), end)
+
+    def _refill(self, queue: deque[tuple[int, Request]], running: "_Running", end: float) -> None:
+        if queue and (now := time.monotonic()) < end:
+            terminal, request = queue.popleft()
+            self._send(terminal, request, now, running)
+
+    def _send(self, terminal: int, request: Request, due: float, running: "_Running") -> None:
+        running.open += 1
+        free = self._free[terminal]
+        while free:
+            connection = free.pop()
+            if connection.open:
+                running.begin(connection, request, due)
+                return
+        self._waiting[terminal].append((request, due, running))
+
+
+class _Running:
+    """One stream while it is sent."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.open = 0
+        self.short = False
+        self.ended: float | None = None
+        self.refill: Any = None
+        self._due: list[float] = []
+        self._latency: list[float] = []
+        self._ending: list[int] = []
+        self._endings: Counter[str] = Counter()
+
+    def begin(self, connection: Connection, request: Request, due: float) -> None:
+        connection.send(request, partial(self._answered, due))
+
+    def _answered(self, due: float, status: int, body: bytes) -> None:
+        self.open -= 1
+        self._due.append(due)
+        self._latency.append(time.monotonic() - due)
+        if status == 200:
+            self._ending.append(ANSWERED)
+            self._endings[_outcome(body)] += 1
+        elif status == 503 and b'"retry_after_s":' in body and b'"retry_after_s":null' not in body:
+            self._ending.append(SHED)
+            self._endings["shed"] += 1
+        else:
+            self._ending.append(ERROR)
+            self._endings[_error(status, body)] += 1
+        if self.refill is not None:
+            self.refill()
+
+    def sent(self, start: float) -> Sent:
+        endings = dict(self._endings)
+        if self.open:
+            endings["never answered"] = self.open
+        if self.short:
+            endings["too few prepared"] = 1
+        return Sent(
+            self.stream.operation,
+            np.array(self._due) - start,
+            np.array(self._latency),
+            np.array(self._ending, dtype=np.uint8),
+            endings,
+            self.open + int(self.short),
+        )
+
+
+def _outcome(body: bytes) -> str:
+    at = body.find(b'"outcome":"')
+    return body[at + 11 : body.find(b'"', at + 11)].decode("ascii") if at >= 0 else "answered"
+
+
+def _error(status: int, body: bytes) -> str:
+    if status == LOST:
+        return "connection lost"
+    try:
+        return f"{status} {json.loads(body).get('code', '')}".strip()
+    except (ValueError, AttributeError):
+        return f"{status}"

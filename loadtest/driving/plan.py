@@ -1,0 +1,68 @@
+"""What a driver is told to send, and what it tells of it afterwards."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Operation(StrEnum):
+    """What is asked of the centre."""
+
+    VERIFICATION = "verification"
+    NUMBER_VERIFICATION = "number_verification"
+    CHALLENGES = "challenges"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Requests of one operation: at a set rate, drawn as they come in life (Poisson); None is as fast as answered.
+
+    `at_most` bounds how many are prepared where the rate is not known ahead.
+    """
+
+    operation: Operation
+    path: str
+    rate: float | None
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One driver process's part: its streams, its terminals, the time it sends for."""
+
+    site: Path
+    deck: Path
+    centre: str  # the address that hands out challenges
+    target: str  # the address that is measured
+    terminals: range
+    connections_each: int
+    streams: tuple[Stream, ...]
+    seconds: float
+    seed: int
+    drain_s: float = 10.0  # how long answers are waited for after the last request
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one stream came to: for each request when it was meant to leave, how long its answer took, and how it ended.
+
+    An error is named by its status and problem code; `rejected` are those shed with 503 and Retry-After.
+    """
+
+    operation: Operation
+    intended_s: NDArray[np.float64]  # from the start of the window
+    latency_s: NDArray[np.float64]
+    ending: NDArray[np.uint8]  # 0 answered, 1 shed, 2 an error
+    endings: dict[str, int] = field(default_factory=dict)  # how many of each outcome, shedding and error
+    unsent: int = 0  # due, but never sent or never answered: errors too
+
+    @property
+    def requests(self) -> int:
+        """How many were due."""
+        return len(self.latency_s) + self.unsent
+
+
+ANSWERED, SHED, ERROR = 0, 1, 2

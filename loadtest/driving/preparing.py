@@ -1,0 +1,83 @@
+"""Makes requests ahead of the time at which they are sent: challenges are fetched, and cards sign them."""
+
+import asyncio
+import json
+import os
+import ssl
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from eligibility.wire.encoding import b64url, b64url_decode
+from eligibility.wire.verifications import MAX_CHALLENGES, SIGNATURE_CONTEXT
+from loadtest.driving.connection import Connection
+from loadtest.driving.deck import Deck
+
+_PADDING: Final = padding.PKCS1v15()
+_SHA256: Final = hashes.SHA256()
+SIGNING_S: Final = 0.0003  # what one RSA-2048 signature takes: how long a plan is checked against the challenges' life
+
+
+class PreparingFailed(Exception):
+    """The centre did not hand out challenges."""
+
+
+def http(path: str, body: list[bytes]) -> list[bytes]:
+    """Return a POST of JSON as pieces to be written."""
+    length = sum(len(piece) for piece in body)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    return [head.encode("ascii"), *body]
+
+
+async def fetch_challenges(connection: Connection, count: int) -> list[str]:
+    """Fetch challenges for the connection's terminal, as the centre wrote them.
+
+    Raises:
+        PreparingFailed: it handed out none.
+    """
+    fetched: list[str] = []
+    while len(fetched) < count:
+        wanted = min(count - len(fetched), MAX_CHALLENGES)
+        answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        connection.send(
+            http("/v1/challenges", [json.dumps({"count": wanted}).encode()]), lambda *a, to=answer: to.set_result(a)
+        )
+        status, body = await answer
+        if status != 200:
+            raise PreparingFailed(f"challenges: status {status}: {body[:300].decode(errors='replace')}")
+        fetched += json.loads(body)["challenges"]
+    return fetched
+
+
+def verification(path: str, deck: Deck, keys: Sequence[rsa.RSAPrivateKey], number: int, challenge: str) -> list[bytes]:
+    """Have the card of a number sign a challenge; every fourth holder consents to what limits their payment."""
+    card = deck.cards[number % len(deck.cards)]
+    signed = keys[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
+    consents = '["limit_certificate"]' if number % 4 == 0 else "[]"
+    end = f'","signature":"{b64url(signed)}"}},"method":"pin","consents":{consents}}}'
+    body = [b'{"proof":{"challenge":"' + challenge.encode() + b'","certificate":"', card.certificate.encode(), end.encode()]  # fmt: skip
+    return http(path, body)
+
+
+def number_verification(path: str, deck: Deck, number: int) -> list[bytes]:
+    """Ask by the insured number of one of the deck's persons."""
+    return http(path, [deck.numbers[number % len(deck.numbers)]])
+
+
+def challenges(path: str) -> list[bytes]:
+    """Ask for a pool of challenges, as a terminal does ahead of its visits."""
+    return http(path, [b'{"count":20}'])
+
+
+async def connected(url: str, context: ssl.SSLContext, connection: Connection) -> None:
+    """Connect, or raise."""
+    host, _, port = url.removeprefix("https://").partition(":")
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: connection, host, int(port), ssl=context, server_hostname=host)
+
+
+def number_of_processes() -> int:
+    """Return how many driver processes there are: one for each core, at most two."""
+    return min(2, os.cpu_count() or 1)

@@ -1,0 +1,59 @@
+"""Starts server processes of the platform for demo and load test, and ends them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_START_S: Final = 30.0
+
+
+class ServerDidNotStart(Exception):
+    """A server ended, or did not listen in time; its last words are the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProcess:
+    """A server that listens."""
+
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"https://localhost:{self.port}"
+
+
+@contextmanager
+def server(module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[ServerProcess]:
+    """Run `python -m module arguments`; give the process once it says that it listens, and end it afterwards.
+
+    Raises:
+        ServerDidNotStart: it did not listen.
+    """
+    with log.open("wb") as file:
+        process = subprocess.Popen(  # noqa: S603 (our own modules)
+            [sys.executable, "-m", module, *arguments], env=os.environ | environment, stdout=file, stderr=file
+        )
+    try:
+        yield ServerProcess(_port_of(process, log), process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if line.startswith("{") and (said := json.loads(line)).get("event") == "listening":
+                return int(said["port"])
+        time.sleep(0.02)
+    raise ServerDidNotStart(log.read_text(encoding="utf-8")[-2000:])

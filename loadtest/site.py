@@ -1,0 +1,170 @@
+"""A centre with a nation in it that stays on disk, so that it is filled once and measured often."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from numpy.typing import NDArray
+
+from eligibility.__main__ import main as centre_command
+from loadtest.embedded import Stores, database_url, stores
+from loadtest.nation.draws import Draws, Ints
+from loadtest.pki import Enrolment, Jpki
+
+CARD_KEYS: Final = 8  # private keys that all made-up cards share
+_DATABASE: Final = "eligibility_load"
+
+
+def default_folder(persons: int) -> Path:
+    """Return where a site of this size is kept: outside the project, where PostgreSQL's own user can reach it."""
+    return Path("/var/tmp") / f"eligibility-load-{os.getuid()}" / f"{persons}"  # noqa: S108 (it is to outlive a restart)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Folder, stores and keys of a centre that is measured."""
+
+    folder: Path
+    stores: Stores
+    jpki: Jpki
+    enrolment: Enrolment
+    card_keys: tuple[rsa.RSAPrivateKey, ...]
+
+    @property
+    def database(self) -> str:
+        """The address of its database, as the schema's owner."""
+        return database_url(self.stores.database_url, _DATABASE)
+
+    @classmethod
+    def load(cls, folder: Path, running: Stores) -> Self:
+        """Read the keys of a site whose stores are running."""
+        keys = [load_pem_private_key(p.read_bytes(), None) for p in sorted((folder / "card_keys").glob("*.pem"))]
+        return cls(
+            folder,
+            running,
+            Jpki.load(folder / "jpki"),
+            Enrolment.load(folder / "pki"),
+            tuple(key for key in keys if isinstance(key, rsa.RSAPrivateKey)),
+        )
+
+    def terminal_certificate(self, number: int) -> tuple[Path, Path]:
+        """Return the files of a terminal's certificate and key."""
+        path = self.folder / "terminals" / f"{number:04}.crt"
+        return path, path.with_suffix(".key")
+
+    def publish_revocation(self) -> None:
+        """Write fresh, empty revocation lists, so that cards can be judged today."""
+        now = datetime.now(UTC)
+        (self.folder / "crl").mkdir(exist_ok=True)
+        for number, authority in enumerate(self.jpki.auth):
+            fresh = self.folder / "crl" / f"{number}.new"
+            fresh.write_bytes(authority.crl({}, now, now + timedelta(days=1)))
+            fresh.rename(fresh.with_suffix(".crl"))
+
+    def api_environment(self, workers: int) -> Mapping[str, str]:
+        """Return the settings of `python -m eligibility api` here; no budget stands in the way of one loud terminal."""
+        folder = self.folder
+        return {
+            "ELIGIBILITY_DATABASE_URL": self.database,
+            "ELIGIBILITY_REDIS_URL": self.stores.redis_url,
+            "ELIGIBILITY_PORT": "0",
+            "ELIGIBILITY_WORKERS": str(workers),
+            "ELIGIBILITY_NUMBER_CHECKS_A_MINUTE": "1000000",
+            "ELIGIBILITY_MISSES_A_MINUTE": "1000000",
+            "ELIGIBILITY_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
+            "ELIGIBILITY_TLS_KEY": str(folder / "pki" / "server.key"),
+            "ELIGIBILITY_TERMINAL_AUTHORITIES": str(folder / "pki" / "terminal_authority.crt"),
+            "ELIGIBILITY_CARD_AUTHORITIES": str(folder / "card_authorities"),
+            "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
+            "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
+            "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
+        }
+
+    def intake_environment(self) -> Mapping[str, str]:
+        """Return the settings of `python -m payer_sync intake` here."""
+        folder = self.folder
+        return {
+            "INTAKE_DATABASE_URL": self.database,
+            "INTAKE_SPOOL_FOLDER": str(folder / "spool"),
+            "INTAKE_PORT": "0",
+            "INTAKE_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
+            "INTAKE_TLS_KEY": str(folder / "pki" / "server.key"),
+            "INTAKE_INSURER_AUTHORITIES": str(folder / "pki" / "insurer_authority.crt"),
+        }
+
+
+@contextmanager
+def open_site(folder: Path) -> Iterator[Site]:
+    """Start a site's stores, make what it still lacks of keys and database, and publish fresh revocation lists."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with stores(_data_folder(folder)) as running:
+        if not (folder / "keys" / "receipt.key").exists():
+            _make_keys(folder)
+        site = Site.load(folder, running)
+        site.publish_revocation()
+        yield site
+
+
+async def make_database(site: Site) -> None:
+    """Make the site's database unless it is there."""
+    administrator = await asyncpg.connect(site.stores.database_url)
+    try:
+        if not await administrator.fetchval("select 1 from pg_database where datname = $1", _DATABASE):
+            await administrator.execute(f"create database {_DATABASE}")
+    finally:
+        await administrator.close()
+
+
+def card_serials(seed: int, person_ids: Ints) -> NDArray[np.uint64]:
+    """Return the serial numbers of persons' cards: eight bytes each that follow from the seed."""
+    return Draws(seed).bits("card serial", person_ids) >> np.uint64(2) | np.uint64(1 << 62)
+
+
+def terminal_id(seed: int, number: int) -> UUID:
+    """Return a terminal's identifier, which follows from the seed."""
+    return UUID(bytes=hashlib.sha256(f"terminal {seed} {number}".encode("ascii")).digest()[:16], version=4)
+
+
+def _data_folder(folder: Path) -> Path:
+    # PostgreSQL's own user must be able to reach its data, and the path may have no space in it.
+    if " " in str(folder.resolve()):
+        raise NotADirectoryError(f"PostgreSQL cannot keep its data below a path with a space: {folder}")
+    for parent in (folder, *folder.parents):
+        if not parent.stat().st_mode & 0o001 and os.getuid() == 0:
+            raise PermissionError(f"PostgreSQL's own user cannot enter {parent}")
+        if parent == Path(tempfile.gettempdir()):
+            break
+    return folder / "stores"
+
+
+def _make_keys(folder: Path) -> None:
+    now = datetime.now(UTC)
+    jpki, enrolment = Jpki.create(now), Enrolment.create(now)
+    jpki.save(folder / "jpki")
+    enrolment.save(folder / "pki")
+    enrolment.server(now).write(folder / "pki", "server")
+    for name in ("card_authorities", "card_keys"):
+        (folder / name).mkdir(exist_ok=True)
+    for number, authority in enumerate(jpki.auth):
+        (folder / "card_authorities" / f"{number}.pem").write_bytes(authority.pem)
+    for number in range(CARD_KEYS):
+        key = rsa.generate_private_key(65537, 2048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / "card_keys" / f"{number}.pem").write_bytes(pem)
+    centre_command(["make-keys", str(folder / "keys")])
