@@ -79,10 +79,11 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _api(_: argparse.Namespace) -> None:
+def _api(_: argparse.Namespace) -> int:
     from eligibility.api.app import COUNTER_ROLE, make_app
     from eligibility.serving.logs import configure_logs
-    from eligibility.serving.mutual_tls import ServerTls, serve
+    from eligibility.serving.mutual_tls import ServerTls
+    from eligibility.serving.workers import serve_with_workers
     from eligibility.settings import ApiSettings
     from eligibility.storage.database import check_reachable
 
@@ -93,12 +94,11 @@ def _api(_: argparse.Namespace) -> None:
     def started(port: int) -> None:
         print(json.dumps({"event": "listening", "host": settings.host, "port": port}), flush=True)
 
-    async def run() -> None:
-        app = make_app(settings)
-        await check_reachable(settings.database_url.get_secret_value(), COUNTER_ROLE)
-        await serve(app, host=settings.host, port=settings.port, tls=tls, on_started=started)
-
-    asyncio.run(run())
+    app = make_app(settings)
+    asyncio.run(check_reachable(settings.database_url.get_secret_value(), COUNTER_ROLE))
+    return serve_with_workers(
+        app, workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started
+    )
 
 
 def _migrate(_: argparse.Namespace) -> None:

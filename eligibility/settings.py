@@ -23,7 +23,8 @@ class ApiSettings(StoreSettings):
     redis_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8443, ge=0, le=65535)
-    pool_size: int = Field(default=8, ge=1, le=200)
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that answer on the one port, a core each.")
+    pool_size: int = Field(default=8, ge=1, le=200, description="Connections to PostgreSQL of each process.")
     tls_certificate: Path
     tls_key: Path
     terminal_authorities: Path = Field(description="PEM: the CAs of terminals' certificates.")

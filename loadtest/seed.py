@@ -133,13 +133,16 @@ class _Filling:
         )
 
     async def _coverages(self) -> None:
-        done = {row[0] for row in await self._connection.fetch("select insurer_number from insurer where data_as_of is not null")}  # fmt: skip
+        filled = "select insurer_number from insurer where data_as_of is not null"
+        done = {row[0] for row in await self._connection.fetch(filled)}
         layout = find_layout("eligibility", 1)
         task = self._progress.add_task("coverages", total=len(self._nation.insurers))
         for insurer in self._nation.insurers:
             if insurer.number not in done:
                 async with self._connection.transaction():
-                    await enrol_insurer(self._connection, InsurerNumber(insurer.number), insurer.name, datetime.now(UTC))
+                    await enrol_insurer(
+                        self._connection, InsurerNumber(insurer.number), insurer.name, datetime.now(UTC)
+                    )
                     staged = _staged(self._nation, insurer, layout)
                     while (found := await asyncio.to_thread(next, staged, None)) is not None:
                         await self._state(*found, insurer)
@@ -166,7 +169,8 @@ class _Filling:
             "limit_certificate",
             limits.select(
                 *stated, "limit_class", pl.col("limit_category").alias("category"),
-                pl.col("limit_from").alias("valid_from"), pl.col("limit_through").alias("valid_through"), "long_term_on",
+                pl.col("limit_from").alias("valid_from"), pl.col("limit_through").alias("valid_through"),
+                "long_term_on",
             ),
         )  # fmt: skip
         diseases = numbered.filter(pl.col("disease").is_not_null())
@@ -297,7 +301,7 @@ async def _check_same(connection: Any, persons: int, number: int) -> None:
 
 async def _counts(connection: Any) -> tuple[int, int, int, int]:
     tables = ("person", "coverage", "card", "claim_medicine")
-    return tuple([await connection.fetchval(f"select count(*) from {table}") for table in tables])  # type: ignore[return-value]  # noqa: S608
+    return tuple([await connection.fetchval(f"select count(*) from {table}") for table in tables])  # noqa: S608
 
 
 def add_arguments(parser: ArgumentParser) -> None:

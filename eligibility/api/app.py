@@ -20,6 +20,7 @@ from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
 from eligibility.serving.callers import terminal_of
+from eligibility.serving.express import ExpressLane
 from eligibility.serving.limits import BodyLimit
 from eligibility.serving.logs import RequestLog
 from eligibility.serving.problems import Refusal, install_problem_handlers
@@ -30,6 +31,7 @@ from eligibility.verification import Centre
 
 COUNTER_ROLE = "eligibility_counter"
 MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
+EXPRESS = ("/v1/verifications", "/v1/number-verifications", "/v1/challenges")
 _log = structlog.get_logger(__name__)
 
 
@@ -85,6 +87,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
 
     app = FastAPI(title="Eligibility verification", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(router)
+    app.add_middleware(ExpressLane, router=router, paths=EXPRESS, handlers=app.exception_handlers)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES)
     app.add_middleware(RequestLog)
     install_problem_handlers(app, PROBLEMS, _leave_event)

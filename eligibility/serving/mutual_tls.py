@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -34,6 +34,7 @@ class ClientCertificateProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read the client certificate once, when the connection is made."""
         super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, _OneWrite(transport, asyncio.get_running_loop()))
         tls = transport.get_extra_info("ssl_object")
         der = tls.getpeercert(True) if tls else None
         chain = [ssl.DER_cert_to_PEM_cert(der)] if der else []
@@ -43,6 +44,31 @@ class ClientCertificateProtocol(HttpToolsProtocol):
         """Put the certificate into the new request's scope."""
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
+
+
+class _OneWrite:
+    """A transport that sends an answer's head and body, written in one turn of the loop, as one TLS record."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._flush)
+        self._written.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        written, self._written = self._written, []
+        if written and not self._transport.is_closing():
+            self._transport.write(b"".join(written))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class _Server(uvicorn.Server):
@@ -89,6 +115,7 @@ def make_server(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing a caller writes says who is calling
     )
     config.load()
     assert config.ssl is not None  # noqa: S101 (the files above make uvicorn build it)

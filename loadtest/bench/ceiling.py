@@ -139,8 +139,9 @@ class Ceiling:
         await receive()
         settings = {"synchronous_commit": "on", "jit": "off", "timezone": "UTC"}
         address = self._settings.database_url.get_secret_value()
-        self._pool = await asyncpg.create_pool(address, max_size=self._settings.pool_size, server_settings=settings)
-        await self._pool.execute(TABLE)
+        self._pool = await asyncpg.create_pool(
+            address, min_size=1, max_size=self._settings.pool_size, server_settings=settings
+        )
         writing = asyncio.create_task(self._write())
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -186,10 +187,21 @@ def main() -> int:
     """Serve until SIGTERM."""
     settings = ApiSettings()
     tls = ServerTls(settings.tls_certificate, settings.tls_key, settings.terminal_authorities)
-    serve_with_workers(
-        lambda: Ceiling(settings), workers=settings.workers, host=settings.host, port=settings.port, tls=tls
+
+    def started(port: int) -> None:
+        sys.stdout.write(json.dumps({"event": "listening", "port": port}) + "\n")
+        sys.stdout.flush()
+
+    asyncio.run(_make_table(settings.database_url.get_secret_value()))
+    return serve_with_workers(
+        Ceiling(settings), workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started
     )
-    return 0
+
+
+async def _make_table(address: str) -> None:
+    connection = await asyncpg.connect(address)
+    await connection.execute(TABLE)
+    await connection.close()
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ class _Driver:
         ]
         await asyncio.gather(*sending)
         drained = time.monotonic() + self._plan.drain_s
-        while any(one.open for one in running) and time.monotonic() < drained:
+        while any(one.open for one in running) and time.monotonic() < drained:  # noqa: ASYNC110 (a clock decides)
             await asyncio.sleep(0.01)
         self._closing = True
         for task in tasks:
@@ -167,10 +167,10 @@ class _Driver:
             if stream.operation is Operation.VERIFICATION:
                 each = -(-count // len(terminals))
                 fetched = await self._challenges(each)
-                requests = [
-                    preparing.verification(stream.path, self._deck, self._keys, offset + n, fetched[n % len(terminals)][n // len(terminals)])  # fmt: skip
-                    for n in range(count)
-                ]
+                requests = []
+                for n in range(count):
+                    challenge = fetched[n % len(terminals)][n // len(terminals)]
+                    requests.append(preparing.verification(stream.path, self._deck, self._keys, offset + n, challenge))
             elif stream.operation is Operation.NUMBER_VERIFICATION:
                 requests = [preparing.number_verification(stream.path, self._deck, offset + n) for n in range(count)]
             else:
@@ -197,7 +197,7 @@ class _Driver:
         gaps = np.random.default_rng(self._plan.seed + self._plan.terminals.start).exponential(1 / rate, len(queue))
         due = start + np.cumsum(gaps)
         for moment in due[due < end]:
-            while (now := time.monotonic()) < moment:
+            while (now := time.monotonic()) < moment:  # noqa: ASYNC110 (a clock decides)
                 await asyncio.sleep(max(moment - now, _TICK_S))
             terminal, request = queue.popleft()
             self._send(terminal, request, float(moment), running)
@@ -206,12 +206,12 @@ class _Driver:
     async def _send_on_answer(
         self, start: float, end: float, queue: deque[tuple[int, Request]], running: "_Running"
     ) -> None:
-        while (now := time.monotonic()) < start:
+        while (now := time.monotonic()) < start:  # noqa: ASYNC110 (a clock decides)
             await asyncio.sleep(start - now)
         running.refill = partial(self._refill, queue, running, end)
         for _ in range(len(self._connections)):
             self._refill(queue, running, end)
-        while time.monotonic() < end and queue:
+        while time.monotonic() < end and queue:  # noqa: ASYNC110 (a clock decides)
             await asyncio.sleep(0.01)
         running.refill = None
         running.ended = min(time.monotonic(), end)

@@ -27,7 +27,9 @@ class PreparingFailed(Exception):
 def http(path: str, body: list[bytes]) -> list[bytes]:
     """Return a POST of JSON as pieces to be written."""
     length = sum(len(piece) for piece in body)
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
     return [head.encode("ascii"), *body]
 
 
@@ -57,7 +59,8 @@ def verification(path: str, deck: Deck, keys: Sequence[rsa.RSAPrivateKey], numbe
     signed = keys[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
     consents = '["limit_certificate"]' if number % 4 == 0 else "[]"
     end = f'","signature":"{b64url(signed)}"}},"method":"pin","consents":{consents}}}'
-    body = [b'{"proof":{"challenge":"' + challenge.encode() + b'","certificate":"', card.certificate.encode(), end.encode()]  # fmt: skip
+    begin = b'{"proof":{"challenge":"' + challenge.encode() + b'","certificate":"'
+    body = [begin, card.certificate.encode(), end.encode()]
     return http(path, body)
 
 

@@ -1,0 +1,140 @@
+"""Runs a server as several processes on one port, so that every core of a machine answers.
+
+The kernel deals new connections out among the processes (SO_REUSEPORT). They share nothing: each has its own pool, its
+own group commit and its own memory of certificates.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+import uvloop
+
+from eligibility.serving.mutual_tls import ServerTls, make_server
+
+_log = structlog.get_logger(__name__)
+_RESTART_AFTER_S: Final = 1.0
+OnStarted = Callable[[int], None]
+
+
+def serve_with_workers(
+    app: Any, *, workers: int, host: str, port: int, tls: ServerTls, on_started: OnStarted | None = None
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code. `on_started` is told the port once every process listens.
+
+    A process that dies is replaced; one that cannot even start ends them all. Nothing may run in this process yet
+    that does not survive a fork: no event loop, no thread.
+    """
+    _bound(host, port, shared=False).close()  # a port that another server has is refused, not shared
+    with _bound(host, port) as reserved:  # keeps the port while a process is replaced; it never listens
+        address, port = reserved.getsockname()[:2]
+        if workers == 1:
+            with _bound(address, port) as listening:
+                return _serve(app, listening, tls, lambda: on_started and on_started(port))
+        return _Processes(app, workers, (address, port), tls).run(lambda: on_started and on_started(port))
+
+
+class _Processes:
+    """The processes of one server, and what happens when one of them ends."""
+
+    def __init__(self, app: Any, workers: int, address: tuple[str, int], tls: ServerTls) -> None:
+        self._app, self._workers, self._address, self._tls = app, workers, address, tls
+        self._running: set[int] = set()
+        self._stopping = False
+
+    def run(self, on_started: Callable[[], Any]) -> int:
+        ready, told = os.pipe()
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, self._stop)
+        for _ in range(self._workers):
+            self._start(told)
+        if not self._all_listen(ready):
+            self._stop()
+            self._wait()
+            return 3
+        on_started()
+        while self._running:
+            ended, status = self._reap()
+            self._running.discard(ended)
+            if not self._stopping:
+                _log.error("worker_ended", status=status)
+                time.sleep(_RESTART_AFTER_S)
+                self._start(told)
+        return 0
+
+    def _start(self, told: int) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child:
+            self._running.add(child)
+            if self._stopping:  # the signal came between the fork and its being noted
+                os.kill(child, signal.SIGTERM)
+            return
+        status = 3
+        try:
+            for ending in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(ending, signal.SIG_DFL)
+            with _bound(*self._address) as listening:
+                status = _serve(self._app, listening, self._tls, lambda: os.write(told, b"."))
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else 3
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _all_listen(self, ready: int) -> bool:
+        listening = 0
+        os.set_blocking(ready, False)
+        while listening < self._workers and not self._stopping:
+            try:
+                listening += len(os.read(ready, self._workers))
+            except BlockingIOError:
+                ended, _ = os.waitpid(-1, os.WNOHANG)
+                if ended:
+                    self._running.discard(ended)
+                    return False
+                time.sleep(0.01)
+        return listening >= self._workers
+
+    def _stop(self, *_: Any) -> None:
+        self._stopping = True
+        for child in self._running:
+            os.kill(child, signal.SIGTERM)
+
+    def _wait(self) -> None:
+        while self._running:
+            self._running.discard(self._reap()[0])
+
+    @staticmethod
+    def _reap() -> tuple[int, int]:
+        ended, status = os.wait()
+        return ended, os.waitstatus_to_exitcode(status)
+
+
+def _serve(app: Any, listening: socket.socket, tls: ServerTls, on_started: Callable[[], Any]) -> int:
+    server = make_server(app, host="", port=0, tls=tls, on_started=lambda _: on_started())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[listening]))
+    return 0
+
+
+def _bound(host: str, port: int, *, shared: bool = True) -> socket.socket:
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
+        bound.bind(address)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
