@@ -1,4 +1,4 @@
-"""The terminal's command line: `python -m terminal_agent check`."""
+"""The terminal's command line: `python -m terminal_agent check | run`."""
 
 import argparse
 import json
@@ -24,9 +24,10 @@ from terminal_agent.card.virtual_files import card_in_folder
 from terminal_agent.check import CheckRequest, Registering, check_card
 from terminal_agent.client import Centre, CentreError, CredentialsUnreadable, Refused
 from terminal_agent.console import Console
+from terminal_agent.kiosk.serving import run_screens
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
-from terminal_agent.settings import ENV_PREFIX, TerminalSettings
+from terminal_agent.settings import ENV_PREFIX, SettingsFileMalformed, TerminalSettings
 
 _EXIT_CODES = """exit codes:
   0   insured: the outcome is valid
@@ -40,6 +41,9 @@ _EXIT_CODES = """exit codes:
 
 The PIN is asked for on the terminal; where standard input is none, it is one line of it. It is never an argument.
 Settings are variables TERMINAL_… of the environment, or NAME=value lines of the file given with --settings."""
+
+
+_SETTINGS_HELP = "settings: NAME = value as TOML (FILE.toml), or TERMINAL_NAME=value lines"
 
 
 class ExitCode(IntEnum):
@@ -70,6 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
     # What is said beside the answer goes to standard error, so that --json leaves nothing else on standard output.
     console = Console(Language(chosen.language), RichConsole(stderr=True), sys.stdin)
     try:
+        if chosen.command == "run":
+            run_screens(_settings(chosen.settings), chosen.virtual)
+            return ExitCode.VALID
         verification = _check(chosen, console)
     except Refused as refused:
         _tell_problem(refused.problem, console, chosen.json)
@@ -129,7 +136,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="print the answer, or the trouble, as one JSON object")
     check.add_argument("--language", choices=[language.value for language in Language], default=Language.BOTH.value)
-    check.add_argument("--settings", type=Path, metavar="FILE", help="a file of TERMINAL_NAME=value lines")
+    check.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    run = commands.add_parser("run", help="Serve the counter's screens on this machine until stopped.")
+    run.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    run.add_argument("--virtual", type=Path, metavar="FOLDER", help="a folder in place of a reader: its card is in it")
+    run.set_defaults(json=False, language=Language.BOTH.value)
     return parser
 
 
@@ -189,6 +200,8 @@ def _settings(file: Path | None) -> TerminalSettings:
         return TerminalSettings.load(file)
     except ValidationError as error:
         raise _UsageError("settings_incomplete", _fields(error, ENV_PREFIX)) from error
+    except SettingsFileMalformed as error:
+        raise _UsageError("settings_incomplete", str(error)) from error
 
 
 def _fields(error: ValidationError, prefix: str = "") -> str:

@@ -78,7 +78,7 @@ def check_card(connection: Connection, centre: Centre, desk: Desk, wanted: Check
     certificate = session.auth_certificate()
     pin = _authenticate(session, desk)
     try:
-        return centre.verify(_question(_proof(session, certificate, centre), wanted))
+        return centre.verify(_question(prove(session, certificate, centre), wanted))
     except Refused as refused:
         if refused.problem.code != CARD_NOT_REGISTERED or not _is_to_be_registered(wanted.registering, desk):
             raise
@@ -88,7 +88,7 @@ def check_card(connection: Connection, centre: Centre, desk: Desk, wanted: Check
     session.verify_pin(pin)
     centre.register_card(
         CardRegistrationRequest(
-            proof=_proof(session, certificate, centre),
+            proof=prove(session, certificate, centre),
             method=Method.PIN,
             name=attributes.name,
             address=attributes.address,
@@ -96,7 +96,7 @@ def check_card(connection: Connection, centre: Centre, desk: Desk, wanted: Check
             sex=attributes.sex,
         )
     )
-    return centre.verify(_question(_proof(session, certificate, centre), wanted))
+    return centre.verify(_question(prove(session, certificate, centre), wanted))
 
 
 def _authenticate(session: JpkiSession, desk: Desk) -> Pin:
@@ -121,7 +121,12 @@ def _authenticate(session: JpkiSession, desk: Desk) -> Pin:
             return pin
 
 
-def _proof(session: JpkiSession, certificate: bytes, centre: Centre) -> CardProof:
+def prove(session: JpkiSession, certificate: bytes, centre: Centre) -> CardProof:
+    """Have the card, whose PIN is verified, sign a challenge.
+
+    Raises:
+        CardError, Refused, CentreError: as `check_card`.
+    """
     challenge = centre.take_challenge()
     return CardProof(
         challenge=challenge, certificate=certificate, signature=session.sign(SIGNATURE_CONTEXT + challenge)

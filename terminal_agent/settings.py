@@ -1,16 +1,23 @@
 """What a terminal is told at its start: where the centre is, who the terminal is, which reader it uses."""
 
+import tomllib
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from eligibility.domain.codes import ConsentClass
 
 ENV_PREFIX: Final = "TERMINAL_"
 
 
 class TerminalSettings(BaseSettings):
-    """Every field is a variable TERMINAL_…, of the environment or of one settings file of NAME=value lines."""
+    """Every field is a variable TERMINAL_… of the environment, or stands in one settings file.
+
+    A file that ends in .toml is TOML with the fields' names as keys; any other holds NAME=value lines. What stands in
+    the environment goes before what stands in the file.
+    """
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, hide_input_in_errors=True, extra="ignore")
 
@@ -24,11 +31,40 @@ class TerminalSettings(BaseSettings):
     answer_timeout_s: float = Field(default=10.0, gt=0, le=120)
     challenges: int = Field(default=4, ge=1, le=100, description="How many challenges are fetched at once.")
 
+    screens_port: int = Field(default=8480, ge=0, le=65535, description="Where the screens listen on 127.0.0.1.")
+    screens_language: Literal["ja", "en"] = Field(default="ja", description="The language each visit begins with.")
+    run_folder: Path | None = Field(
+        default=None, description="Where the screens' addresses of this start are written, for the browsers to open."
+    )
+    consents_asked: tuple[ConsentClass, ...] = Field(
+        default=(
+            ConsentClass.LIMIT_CERTIFICATE,
+            ConsentClass.SPECIFIC_DISEASE,
+            ConsentClass.MEDICATION,
+            ConsentClass.CHECKUP,
+        ),
+        min_length=1,
+        description="The classes the kiosk asks for, in their order.",
+    )
+
     @classmethod
     def load(cls, file: Path | None) -> Self:
         """Read the environment, and below it the settings file.
 
         Raises:
             pydantic.ValidationError: something is missing or malformed.
+            SettingsFileMalformed: the file is no TOML, or holds names nobody asks for.
         """
-        return cls(_env_file=file)
+        if file is None or file.suffix != ".toml":
+            return cls(_env_file=file)
+        try:
+            stated = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:  # a TOMLDecodeError is a ValueError
+            raise SettingsFileMalformed(file.name) from error
+        if unknown := sorted(stated.keys() - cls.model_fields.keys()):
+            raise SettingsFileMalformed(", ".join(unknown))
+        return cls(**(stated | EnvSettingsSource(cls)()))
+
+
+class SettingsFileMalformed(Exception):
+    """The settings file cannot be used; the argument names what in it."""

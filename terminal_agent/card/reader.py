@@ -72,6 +72,32 @@ def reader_with_card(wanted: str | None = None, wait_s: float = 30.0) -> str:
         return _wait_for_card(scard, context, wanted, wait_s)
 
 
+def card_left(reader: str, wait_s: float) -> bool:
+    """Wait until this reader holds no card, without touching it; return False if one is still there after `wait_s`.
+
+    A reader that is gone holds no card either.
+
+    Raises:
+        ReaderServiceDown, ReaderSupportMissing: as `card_in_reader`.
+    """
+    scard = _scard()
+    with _context(scard) as context:
+        known = [(reader, scard.SCARD_STATE_PRESENT)]
+        deadline = time.monotonic() + wait_s
+        while True:
+            code, states = scard.SCardGetStatusChange(context, int(max(0.0, deadline - time.monotonic()) * 1000), known)
+            if _unsigned(code) == _TIMEOUT:
+                return False
+            if _ERRORS.get(_unsigned(code)) is ReaderMissing:
+                return True
+            _check(code)
+            name, state, _ = states[0]
+            if not state & scard.SCARD_STATE_PRESENT:
+                return True
+            # It was another change: the card was taken up, or let go of, by a program.
+            known = [(name, state & ~scard.SCARD_STATE_CHANGED)]
+
+
 @contextmanager
 def card_in_reader(wanted: str | None = None, wait_s: float = 30.0) -> Iterator["ReaderConnection"]:
     """Wait for a card, hold it alone for the block, and reset it afterwards so that no PIN stays verified.

@@ -1,0 +1,125 @@
+// Keeps a screen up to date from the event stream, sends its forms without a reload, and brings the number pad to life.
+// Without it every page still works by its forms.
+"use strict";
+
+const said = document.getElementById("said");
+const staff = location.pathname.startsWith("/staff");
+let awake = 0;
+
+document.documentElement.classList.add("scripted");
+prepare(document, true);
+
+document.addEventListener("submit", async (submitted) => {
+  const form = submitted.target;
+  if (form.getAttribute("method") !== "post" || form.dataset.plain !== undefined) return;
+  submitted.preventDefault();
+  if (form.dataset.sent) return; // a second tap
+  form.dataset.sent = "yes";
+  const body = new URLSearchParams(new FormData(form, submitted.submitter));
+  try {
+    // The attribute: a field of the form may itself be called "action".
+    await take(await fetch(form.getAttribute("action"), { method: "POST", body }));
+  } finally {
+    delete form.dataset.sent;
+  }
+});
+
+document.addEventListener("click", (clicked) => {
+  const key = clicked.target.closest("[data-key]");
+  if (key) press(key.closest("form"), key.dataset.key);
+  const copy = clicked.target.closest("[data-copy]");
+  if (copy) copyText(copy);
+});
+
+document.addEventListener("input", (changed) => {
+  const form = changed.target.closest(".secret");
+  if (form) sendWhenFull(form);
+});
+
+if (!staff) {
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, stayAwake, { passive: true });
+}
+
+const stream = new EventSource(staff ? "/staff/events" : "/events");
+stream.onmessage = (message) => {
+  const screen = document.getElementById("screen");
+  if (screen && screen.dataset.changes !== message.data && screen.dataset.live !== "no") refresh();
+};
+
+let refreshing = false;
+let again = false;
+async function refresh() {
+  // One at a time, and never an older page over a newer one.
+  if (refreshing) { again = true; return; }
+  refreshing = true;
+  try {
+    do {
+      again = false;
+      await take(await fetch(location.href));
+    } while (again);
+  } catch {
+    setTimeout(refresh, 1000); // the terminal is being restarted
+  } finally {
+    refreshing = false;
+  }
+}
+
+async function take(answer) {
+  if (new URL(answer.url).pathname !== location.pathname) {
+    location.assign(answer.url);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById("screen");
+  const shown = document.getElementById("screen");
+  if (!fresh || !shown) return location.reload();
+  if (Number(fresh.dataset.changes) < Number(shown.dataset.changes) && !staff) return;
+  const turned = fresh.dataset.turn !== shown.dataset.turn || fresh.dataset.changes !== shown.dataset.changes;
+  const focused = document.activeElement && document.activeElement.id;
+  document.title = page.title;
+  document.documentElement.lang = page.documentElement.lang;
+  document.body.className = page.body.className;
+  shown.replaceWith(fresh);
+  prepare(fresh, turned && !staff, focused);
+}
+
+function prepare(root, moveFocus, focused) {
+  for (const pad of root.querySelectorAll(".pad")) pad.hidden = false;
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+  if (moveFocus) {
+    const target = root.querySelector("[autofocus]") || root.querySelector("h1");
+    if (target) target.focus({ preventScroll: true });
+    const heading = root.querySelector("h1");
+    const notice = root.querySelector("#notice");
+    if (heading) said.textContent = [heading, notice].filter(Boolean).map((e) => e.textContent.trim().replace(/\s+/g, " ")).join(" ");
+    scrollTo(0, 0);
+  } else if (focused) {
+    document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+}
+
+function press(form, key) {
+  const field = form.querySelector("input[name=secret]");
+  if (key === "clear") field.value = "";
+  else if (field.value.length < field.maxLength) field.value += key;
+  sendWhenFull(form);
+}
+
+function sendWhenFull(form) {
+  const field = form.querySelector("input[name=secret]");
+  if (field.value.length === Number(form.dataset.digits)) form.requestSubmit();
+}
+
+function stayAwake() {
+  const now = Date.now();
+  if (now - awake < 5000) return;
+  awake = now;
+  fetch("/awake", { method: "POST" }).catch(() => {});
+}
+
+async function copyText(button) {
+  await navigator.clipboard.writeText(button.dataset.copy);
+  said.textContent = button.dataset.copied;
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), 1500);
+}

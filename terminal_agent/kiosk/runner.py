@@ -1,0 +1,340 @@
+"""Performs what the visit's machine asks for: one visit at a time, in one thread, with the card held by it alone."""
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import structlog
+
+from eligibility.domain.codes import ConsentClass, Method
+from eligibility.wire.problems import Sentence
+from eligibility.wire.verifications import CardRegistrationRequest, Verification, VerificationRequest
+from terminal_agent.card.connection import Connection
+from terminal_agent.card.errors import CardError, PinBlocked, PinWrong, TextPinBlocked
+from terminal_agent.card.pins import NumberB, Pin
+from terminal_agent.card.sessions import HolderAttributes, JpkiSession, TextSession
+from terminal_agent.check import ALL_TRIES, prove
+from terminal_agent.client import Centre, CentreError, Refused
+from terminal_agent.kiosk.daybook import Daybook
+from terminal_agent.kiosk.differences import LastVisit, differences
+from terminal_agent.kiosk.memory import Memory
+from terminal_agent.kiosk.slot import Slot
+from terminal_agent.kiosk.visit import (
+    Answered,
+    AskCentre,
+    CardRead,
+    CheckPin,
+    Effect,
+    Event,
+    Failed,
+    Journal,
+    LetGo,
+    LookAtFace,
+    Person,
+    PinAccepted,
+    ReadCard,
+    Ready,
+    RegisterCard,
+    Registered,
+    SecretRefused,
+    Stage,
+    StopLooking,
+    Stopped,
+    TextSecretNeeded,
+    TimedOut,
+    Told,
+    Unverified,
+    patience_s,
+    step,
+)
+from terminal_agent.language import Language
+
+_log = structlog.get_logger(__name__)
+STOP_S: Final = 15.0  # longer than the centre's slowest answer
+
+
+class Outbox(Protocol):
+    """Where a visit goes that the centre did not answer."""
+
+    def journal(self, code: str) -> None:
+        """Keep it until the line is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the patient's screen shows: the stage, its language, and how often it has changed.
+
+    `turn` changes with the kind of stage, so that a form of an earlier one can be told from this one's.
+    """
+
+    stage: Stage
+    language: Language
+    turn: int
+    changes: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """A card that is held for a visit, with what only the visit may know."""
+
+    connection: Connection
+    session: JpkiSession
+    certificate: bytes
+    pin: Pin | None = None
+
+
+class Runner:
+    """One counter's visits, from the first card to the last."""
+
+    def __init__(
+        self,
+        slot: Slot,
+        centre: Centre,
+        *,
+        daybook: Daybook,
+        memory: Memory,
+        language: Language = Language.JA,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._slot = slot
+        self._centre = centre
+        self._daybook = daybook
+        self._memory = memory
+        self._outbox = outbox
+        self._own_language = language
+        self._view = View(Ready(), language, 0, 0)
+        self._events: queue.Queue[tuple[int | None, Event | None]] = queue.Queue()
+        self._listeners: list[Callable[[], None]] = []
+        self._stopping = threading.Event()
+        self._awake = threading.Event()
+        self._stack = ExitStack()
+        self._held: _Held | None = None
+        self._threads = [
+            threading.Thread(target=self._watch, name="card watch", daemon=True),
+            threading.Thread(target=self._run, name="visits", daemon=True),
+        ]
+
+    @property
+    def view(self) -> View:
+        """What is shown now."""
+        return self._view
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call this, from the runner's thread, after each change of the view."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        """Begin to watch the reader."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let go of the card and end; what is under way with the centre is waited for."""
+        self._stopping.set()
+        self._events.put((None, None))
+        for thread in self._threads:
+            thread.join(STOP_S)
+
+    def post(self, event: Event, turn: int | None = None) -> None:
+        """Hand in an event; one that was meant for an earlier turn is dropped."""
+        self._events.put((turn, event))
+
+    def stay_awake(self) -> None:
+        """Somebody touches the screen: begin the stage's patience anew."""
+        self._awake.set()
+        self._events.put((None, None))
+
+    def speak(self, language: Language) -> None:
+        """Show this visit in another language."""
+        view = self._view
+        self._set_view(replace(view, language=language, changes=view.changes + 1))
+
+    # ── The two threads ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _watch(self) -> None:
+        for event in self._slot.watch(self._stopping):
+            self.post(event)
+
+    def _run(self) -> None:
+        deadline = self._deadline()
+        try:
+            while not self._stopping.is_set():
+                turn = self._view.turn
+                for_turn, event = self._next(deadline)
+                if event is not None and for_turn in (None, turn):
+                    self._take(event)
+                if self._view.turn != turn or self._awake.is_set():
+                    self._awake.clear()
+                    deadline = self._deadline()
+        finally:
+            self._let_go()
+
+    def _deadline(self) -> float | None:
+        patience = patience_s(self._view.stage)
+        return None if patience is None else time.monotonic() + patience
+
+    def _next(self, deadline: float | None) -> tuple[int | None, Event | None]:
+        try:
+            return self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return None, TimedOut()
+
+    def _take(self, event: Event) -> None:
+        pending = deque([event])
+        while pending:
+            stage, effects = step(self._view.stage, pending.popleft())
+            self._show(stage)
+            for effect in effects:
+                outcome = self._perform(effect)
+                if outcome is not None:
+                    pending.append(outcome)
+
+    def _show(self, stage: Stage) -> None:
+        view = self._view
+        if stage == view.stage:
+            return
+        turns = type(stage) is not type(view.stage)
+        if turns and isinstance(stage, Stopped | Unverified):
+            self._daybook.add_trouble(stage.code, stage.said if isinstance(stage, Stopped) else None)
+        language = self._own_language if isinstance(stage, Ready) else view.language
+        self._set_view(View(stage, language, view.turn + turns, view.changes + 1))
+
+    def _set_view(self, view: View) -> None:
+        self._view = view
+        for listener in self._listeners:
+            listener()
+
+    # ── What the machine asks for ───────────────────────────────────────────────────────────────────────────────
+
+    def _perform(self, effect: Effect) -> Event | None:
+        try:
+            return self._do(effect)
+        except PinBlocked:
+            return SecretRefused(0)
+        except PinWrong as wrong:
+            return SecretRefused(wrong.tries_left)
+        except (CardError, CentreError) as error:
+            return Failed(error.code)
+        except Refused as refused:
+            return Failed(refused.problem.code, refused.problem.staff)
+        except Exception as error:  # noqa: BLE001 - the patient gets a screen, whatever happens
+            # The kind alone: an error's text may quote a value.
+            _log.error("step_failed", step=type(effect).__name__, kind=type(error).__name__)
+            return Failed("unexpected")
+
+    def _do(self, effect: Effect) -> Event | None:
+        match effect:
+            case ReadCard():
+                return self._read_card()
+            case CheckPin(pin):
+                held = self._card()
+                held.session.verify_pin(pin)
+                held.pin = pin
+                return PinAccepted()
+            case AskCentre(consents, method):
+                return self._ask(consents, method)
+            case RegisterCard(secret):
+                return self._register(secret)
+            case Journal(code):
+                if self._outbox is not None:
+                    self._outbox.journal(code)
+            case LetGo():
+                self._let_go()
+            case LookAtFace() | StopLooking():
+                return None
+        return None
+
+    def _card(self) -> _Held:
+        if self._held is None:
+            raise CardError
+        return self._held
+
+    def _read_card(self) -> Event:
+        self._let_go()
+        connection = self._stack.enter_context(self._slot.hold())
+        session = JpkiSession.open(connection)
+        self._held = _Held(connection, session, session.auth_certificate())
+        tries_left = session.tries_left()
+        # Before anybody enters a PIN, so that a line that is down is known at once.
+        self._centre.fetch_challenges()
+        last = self._memory.recall(self._held.certificate)
+        return CardRead(Person(tries_left, agreed_before=last.agreed if last else None))
+
+    def _ask(self, consents: tuple[ConsentClass, ...], method: Method) -> Event:
+        held = self._card()
+        proof = prove(held.session, held.certificate, self._centre)
+        asked = VerificationRequest(proof=proof, method=method, consents=consents, asked_for=None, known_at=None)
+        verification = self._centre.verify(asked)
+        before = self._memory.recall(held.certificate)
+        self._daybook.add_answer(verification, differences(before, verification))
+        if verification.coverage is not None:
+            self._memory.remember(held.certificate, LastVisit.of(verification.coverage, consents))
+        return Answered(_told(verification))
+
+    def _register(self, secret: Pin | NumberB | None) -> Event:
+        held = self._card()
+        text = TextSession.open(held.connection)
+        try:
+            holder = _holder(text, secret, held.pin)
+        except TextPinBlocked as blocked:
+            # A blocked PIN leaves the number on the card's face; a blocked number leaves nothing.
+            return Failed(blocked.code) if isinstance(secret, NumberB) else SecretRefused(0)
+        except PinWrong:
+            return SecretRefused(text.tries_left())
+        if isinstance(holder, TextSecretNeeded):
+            return holder
+        # Reading the holder selected another application; the PIN, known to be right, uses no try.
+        held.session = JpkiSession.open(held.connection)
+        if held.pin is not None:
+            held.session.verify_pin(held.pin)
+        self._centre.register_card(
+            CardRegistrationRequest(
+                proof=prove(held.session, held.certificate, self._centre),
+                method=Method.PIN,
+                name=holder.name,
+                address=holder.address,
+                birth_date=holder.birth_date,
+                sex=holder.sex,
+            )
+        )
+        return Registered()
+
+    def _let_go(self) -> None:
+        self._held = None
+        with contextlib.suppress(CardError):
+            self._stack.close()
+
+
+def _holder(
+    session: TextSession, secret: Pin | NumberB | None, auth_pin: Pin | None
+) -> HolderAttributes | TextSecretNeeded:
+    """Read the holder; the authentication PIN is tried unasked, but only while all three tries are there."""
+    if secret is None:
+        tries_left = session.tries_left()
+        if auth_pin is None or tries_left < ALL_TRIES:
+            return TextSecretNeeded(tries_left)
+        try:
+            session.verify_pin(auth_pin)
+        except PinWrong as wrong:
+            return TextSecretNeeded(wrong.tries_left)
+    elif isinstance(secret, NumberB):
+        session.verify_number_b(secret)
+    else:
+        session.verify_pin(secret)
+    return session.attributes()
+
+
+def _told(verification: Verification) -> Told:
+    return Told(
+        verification.verification_id,
+        verification.outcome,
+        tuple(consent.consent_class for consent in verification.consents),
+        min((consent.expires_at for consent in verification.consents), default=None),
+        tuple(Sentence(ja=notice.ja, en=notice.en) for notice in verification.notices),
+    )

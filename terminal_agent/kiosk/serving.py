@@ -1,0 +1,163 @@
+"""Runs the counter's screens: the visits' thread, the reader's watch and the local web server, until told to stop."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+
+from terminal_agent.client import Centre
+from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
+from terminal_agent.kiosk.daybook import Daybook
+from terminal_agent.kiosk.guard import Keys
+from terminal_agent.kiosk.memory import KEY_BYTES, Memory
+from terminal_agent.kiosk.rendering import Renderer
+from terminal_agent.kiosk.runner import Runner
+from terminal_agent.kiosk.slot import FolderSlot, ReaderSlot, Slot
+from terminal_agent.language import Language
+from terminal_agent.settings import TerminalSettings
+
+_log = structlog.get_logger(__name__)
+LOOPBACK: Final = "127.0.0.1"
+_PATIENT_FILE, _STAFF_FILE = "patient-url", "staff-url"
+
+
+class Screens:
+    """The screens of one counter."""
+
+    def __init__(self, settings: TerminalSettings, centre: Centre, slot: Slot) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._centre = centre
+        self._keys = Keys()
+        self._socket = _bound(settings.screens_port)
+        self._server: _Server | None = None
+        self.daybook = Daybook(_now)
+        self.memory = Memory(None, secrets.token_bytes(KEY_BYTES), _now)
+        self.runner = Runner(
+            slot, centre, daybook=self.daybook, memory=self.memory, language=Language(settings.screens_language)
+        )
+
+    @property
+    def port(self) -> int:
+        """Where the screens listen."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def patient_url(self) -> str:
+        """What the patient's browser opens."""
+        return f"http://{LOOPBACK}:{self.port}/enter/{self._keys.patient}"
+
+    @property
+    def staff_url(self) -> str:
+        """What the staff's browser opens."""
+        return f"http://{LOOPBACK}:{self.port}/enter/{self._keys.staff}"
+
+    async def serve(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Serve until the process is told to stop, or `stop` is called."""
+        loop = asyncio.get_running_loop()
+        patient_changes = Changes(loop)
+        self.runner.on_change(patient_changes.tell)
+        patient = PatientScreen(self.runner, Renderer(), self._settings.consents_asked, patient_changes)
+        hosts = frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"})
+        app = make_app(patient, self._keys, hosts, [])
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2
+        )
+        self._server = _Server(config, on_started, [patient_changes])
+        self._write_addresses()
+        self.runner.start()
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            await asyncio.to_thread(self.runner.stop)
+            self.memory.close()
+            self._remove_addresses()
+
+    def stop(self) -> None:
+        """Tell the server to end; safe from any thread."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _write_addresses(self) -> None:
+        folder = self._settings.run_folder
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, url in ((_PATIENT_FILE, self.patient_url), (_STAFF_FILE, self.staff_url)):
+            file = folder / name
+            file.unlink(missing_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as opened:
+                opened.write(url + "\n")
+
+    def _remove_addresses(self) -> None:
+        if self._settings.run_folder is not None:
+            for name in (_PATIENT_FILE, _STAFF_FILE):
+                (self._settings.run_folder / name).unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and ends the event streams before it waits for open answers."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], streams: list[Changes]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+        self._streams = streams
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for stream in self._streams:
+            stream.close()
+        await super().shutdown(sockets)
+
+
+def run_screens(settings: TerminalSettings, virtual: Path | None) -> None:
+    """Serve the screens of this terminal until a signal ends it.
+
+    Raises:
+        CredentialsUnreadable: a certificate or key file is missing or malformed.
+        PortTaken: another program listens there.
+    """
+    slot = ReaderSlot(settings.reader) if virtual is None else FolderSlot(virtual)
+    with Centre.open(settings) as centre:
+        screens = Screens(settings, centre, slot)
+
+        def started() -> None:
+            # The addresses hold this start's keys: they go to who started it, or to the run folder, never to the log.
+            _log.info("listening", port=screens.port)
+            if settings.run_folder is None:
+                print(f"patient  {screens.patient_url}\nstaff    {screens.staff_url}", flush=True)  # noqa: T201
+
+        asyncio.run(screens.serve(started))
+
+
+class PortTaken(Exception):
+    """Another program listens on the screens' port."""
+
+    code = "port_taken"
+
+
+def _bound(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, port))
+    except OSError as error:
+        listening.close()
+        raise PortTaken from error
+    return listening
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

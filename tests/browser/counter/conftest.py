@@ -1,0 +1,316 @@
+"""A centre, a counter and a browser: the real ones, each in a thread or process of its own."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from cryptography import x509
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from eligibility.domain.codes import Sex
+from eligibility.domain.identifiers import InstitutionCode
+from eligibility.storage.database import connect
+from eligibility.storage.enrolment import enrol_terminal
+from loadtest.cards import issue_card
+from loadtest.embedded import Stores, database_url
+from loadtest.pki import KeyPair
+from terminal_agent.card.errors import CardRemoved
+from terminal_agent.card.pcscd import OwnPcscd
+from terminal_agent.card.virtual import VirtualCard
+from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
+from terminal_agent.card.vpcd import CardInVpcd
+from terminal_agent.client import Centre
+from terminal_agent.kiosk.serving import Screens
+from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
+from terminal_agent.kiosk.visit import CardPut, CardTaken, ReaderFound, ReaderLost
+from terminal_agent.settings import TerminalSettings
+from tests.browser.counter.line import Line
+from tests.integration.eligibility.world import INSTITUTION, Authorities, World, make_authorities, running_world
+
+PIN, TEXT_PIN = "2741", "5906"
+_CHROMIUM = ("chromium", "chromium-browser")
+_OPTIONS = (
+    "--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+    "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-dev-shm-usage",
+)  # fmt: skip
+_numbers = itertools.count(1)
+
+
+class Town:
+    """The centre, with an event loop in a thread of its own, as the tests of the screens are not asynchronous."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="town", daemon=True)
+        self._thread.start()
+        self.world: World
+
+    def wait(self, work: Awaitable[Any]) -> Any:
+        """Have the town's loop do something, and return what comes of it."""
+
+        async def done() -> Any:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(60)
+
+    @contextmanager
+    def running(
+        self, run: Callable[[asyncio.Event, "asyncio.Future[World]"], Coroutine[Any, Any, None]]
+    ) -> Iterator[None]:
+        """Keep the centre running for the block."""
+        started: asyncio.Future[World] = self._loop.create_future()
+        ending = asyncio.Event()
+        task = asyncio.run_coroutine_threadsafe(run(ending, started), self._loop)
+        try:
+            self.world = self.wait(started)
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(ending.set)
+            task.result(60)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+@pytest.fixture(scope="session")
+def authorities() -> Authorities:
+    return make_authorities()
+
+
+@pytest.fixture(scope="session")
+def town(
+    running_stores: Stores, template: str, authorities: Authorities, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Town]:
+    """One centre for all tests of the screens; each has its own person and card."""
+    folder = tmp_path_factory.mktemp("centre")
+    name = f"eligibility_browser_{os.getpid()}"
+
+    async def run(ending: asyncio.Event, started: "asyncio.Future[World]") -> None:
+        administrator = await asyncpg.connect(running_stores.database_url)
+        await administrator.execute(f"create database {name} template {template}")
+        try:
+            address = database_url(running_stores.database_url, name)
+            owner = await connect(address)
+            async with running_world(folder, authorities, address, owner, running_stores.redis_url) as world:
+                started.set_result(world)
+                await ending.wait()
+            await owner.close()
+        finally:
+            await administrator.execute(f"drop database {name} with (force)")
+            await administrator.close()
+
+    town = Town()
+    with town.running(run):
+        yield town
+
+
+@pytest.fixture
+def world(town: Town) -> World:
+    return town.world
+
+
+class HandSlot:
+    """A reader in the test's hand: in the process, without pcscd, so that every machine can run these tests."""
+
+    def __init__(self, card: VirtualCard) -> None:
+        self._card = card
+        self._there = False
+        self._changed = threading.Condition()
+        self._told: list[SlotEvent] = [ReaderFound()]
+
+    def insert(self) -> None:
+        self._tell(CardPut(), there=True)
+
+    def remove(self) -> None:
+        self._tell(CardTaken(), there=False)
+
+    def break_down(self) -> None:
+        self._tell(ReaderLost("reader_missing"), there=False)
+
+    def mend(self) -> None:
+        self._tell(ReaderFound(), there=False)
+
+    def watch(self, stopping: threading.Event) -> Iterator[SlotEvent]:
+        while not stopping.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._told), timeout=0.1)
+                told, self._told = self._told, []
+            yield from told
+
+    @contextmanager
+    def hold(self) -> Iterator["HandSlot"]:
+        self._card.reset()
+        yield self
+        self._card.reset()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        if not self._there:
+            raise CardRemoved
+        return self._card.transmit(apdu)
+
+    def _tell(self, event: SlotEvent, *, there: bool) -> None:
+        with self._changed:
+            self._there = there
+            self._told.append(event)
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What stands at one counter: the screens, a card, the slot it goes into, and the line to the centre."""
+
+    screens: Screens
+    card: VirtualCard
+    slot: Any
+    line: Line
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.screens.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Somebody with a card that nobody has seen before."""
+
+    content: CardContent
+    card: VirtualCard
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What an insurer states of the holder."""
+        holder = self.content.holder
+        return {
+            "name": "髙橋　花子", "name_kana": "タカハシ ハナコ", "birth_date": holder.birth_date,
+            "sex": holder.sex.value, "address": holder.address, "number": f"{holder.birth_date:%y%m%d}",
+        }  # fmt: skip
+
+
+@pytest.fixture
+def patient(authorities: Authorities) -> Patient:
+    """A patient of 85, give or take: each test's has a birth date of her own, by which she is told from the others."""
+    birth_date = date(1940, 1, 1) + timedelta(days=next(_numbers))
+    holder = CardHolder(
+        "髙橋 花子", "東京都千代田区霞が関１丁目２番２号", birth_date, Sex.FEMALE, date(2034, 4, 12), "8123"
+    )
+    pins = CardPins(auth=PIN, sign="KARUTA77", text=TEXT_PIN)
+    content = issue_card(authorities.jpki, f"B{birth_date:%y%m%d}", holder, pins, datetime.now(UTC))
+    return Patient(content, VirtualCard(content))
+
+
+@pytest.fixture
+def card(patient: Patient) -> VirtualCard:
+    return patient.card
+
+
+@pytest.fixture
+def insured(town: Town, patient: Patient) -> int:
+    """The person, known to an insurer."""
+    person = int(town.wait(town.world.person()))
+    town.wait(town.world.coverage(person, **patient.facts))
+    return person
+
+
+@pytest.fixture
+def known(town: Town, patient: Patient, insured: int) -> int:
+    """The person, with the card registered."""
+    certificate = x509.load_der_x509_certificate(patient.content.auth.certificate)
+    town.wait(town.world.register(KeyPair(certificate, patient.content.auth.key), insured))
+    return insured
+
+
+@pytest.fixture
+def line(town: Town) -> Iterator[Line]:
+    with Line(int(town.world.url.rpartition(":")[2])) as whole:
+        yield whole
+
+
+@pytest.fixture
+def settings(town: Town, line: Line, tmp_path: Path) -> TerminalSettings:
+    """The settings of an enrolled terminal."""
+    terminal_id, now, world = uuid4(), datetime.now(UTC), town.world
+    town.wait(enrol_terminal(world.owner, terminal_id, InstitutionCode(INSTITUTION), "受付", now))
+    certificate, key = world.authorities.enrolment.terminal(INSTITUTION, terminal_id, now).write(tmp_path, "terminal")
+    return TerminalSettings(
+        centre_url=f"https://127.0.0.1:{line.port}",
+        centre_authority=world.folder / "server_authority.crt",
+        certificate=certificate,
+        key=key,
+        screens_port=0,
+        answer_timeout_s=5,
+    )
+
+
+@contextmanager
+def running_counter(settings: TerminalSettings, slot: Slot, card: VirtualCard, line: Line) -> Iterator[Counter]:
+    """Serve the screens from a thread for the block."""
+    started = threading.Event()
+    with Centre.open(settings) as centre:
+        screens = Screens(settings, centre, slot)
+        thread = threading.Thread(target=lambda: asyncio.run(screens.serve(started.set)), name="screens")
+        thread.start()
+        try:
+            assert started.wait(20)
+            yield Counter(screens, card, slot, line)
+        finally:
+            screens.stop()
+            thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def counter(settings: TerminalSettings, card: VirtualCard, line: Line) -> Iterator[Counter]:
+    """A counter with a reader in the test's hand."""
+    with running_counter(settings, HandSlot(card), card, line) as running:
+        yield running
+
+
+@pytest.fixture
+def pcsc_counter(settings: TerminalSettings, card: VirtualCard, line: Line, pcscd: OwnPcscd) -> Iterator[Counter]:
+    """A counter with a real PC/SC reader; its `slot` takes the virtual card."""
+    with ExitStack() as stack:
+        vpcd = CardInVpcd(card, pcscd.vpcd_port)
+        stack.callback(vpcd.remove)
+        running = stack.enter_context(running_counter(settings, ReaderSlot(None), card, line))
+        yield Counter(running.screens, card, vpcd, line)
+
+
+@pytest.fixture(scope="module")
+def browser(town: Town) -> Iterator[Browser]:
+    """Debian's Chromium.
+
+    For a module at a time, and after the town: while Playwright's blocking interface is open, nothing else in this
+    thread can run an event loop.
+    """
+    program = next((found for name in _CHROMIUM if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_OPTIONS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh browser window; what goes wrong in its scripts or against its policy fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="ja-JP", reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    context.close()
+    assert complaints == []
