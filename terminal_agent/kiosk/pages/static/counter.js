@@ -43,7 +43,7 @@ if (!staff) {
 const stream = new EventSource(staff ? "/staff/events" : "/events");
 stream.onmessage = (message) => {
   const screen = document.getElementById("screen");
-  if (screen && screen.dataset.changes !== message.data && screen.dataset.live !== "no") refresh();
+  if (screen && screen.dataset.live !== "no" && Number(message.data) > Number(screen.dataset.changes)) refresh();
 };
 
 let refreshing = false;
@@ -73,14 +73,14 @@ async function take(answer) {
   const fresh = page.getElementById("screen");
   const shown = document.getElementById("screen");
   if (!fresh || !shown) return location.reload();
-  if (Number(fresh.dataset.changes) < Number(shown.dataset.changes) && !staff) return;
-  const turned = fresh.dataset.turn !== shown.dataset.turn || fresh.dataset.changes !== shown.dataset.changes;
+  // Nothing newer: leave what is being typed alone. What the form has set going is told by the stream.
+  if (Number(fresh.dataset.changes) <= Number(shown.dataset.changes)) return;
   const focused = document.activeElement && document.activeElement.id;
   document.title = page.title;
   document.documentElement.lang = page.documentElement.lang;
   document.body.className = page.body.className;
   shown.replaceWith(fresh);
-  prepare(fresh, turned && !staff, focused);
+  prepare(fresh, !staff, focused);
 }
 
 function prepare(root, moveFocus, focused) {
