@@ -21,6 +21,7 @@ from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
 from eligibility.serving.callers import Terminal
+from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey
 from eligibility.storage.lookups import coverages_by_number, holder_by_card
 from eligibility.storage.recorder import ConsentRecord, Entry, Recorder, VerificationRecord
 from eligibility.wire.verifications import (
@@ -95,7 +96,7 @@ async def verify_card(centre: Centre, terminal: Terminal, request: VerificationR
     card = await prove_card(centre, terminal, request.proof, now)
 
     # (8) card → person
-    holder = await holder_by_card(centre.pool, card.card_key, known_at)
+    holder = await holder_by_card(centre.pool, card.card_key, known_at, terminal.institution)
     if holder is None:
         await record_refusal(centre, terminal, CardNotRegistered.code, card, now)
         raise _audited(CardNotRegistered())
@@ -121,36 +122,43 @@ async def verify_card(centre: Centre, terminal: Terminal, request: VerificationR
     event = _event(EventKind.VERIFICATION, terminal, record, now)
     if not await centre.recorder.record(Entry(event, card.nonce, card.challenge_expires_at, record, consents)):
         raise _audited(ChallengeReplayed())
-    return _answer(centre, terminal, record, standing, grants, _notices(card), now)
+    return _answer(centre, terminal, record, standing, grants, _notices(card), holder.reference_number, now)
 
 
 async def verify_number(
-    centre: Centre, terminal: Terminal, request: NumberVerificationRequest, now: datetime
+    centre: Centre, terminal: Terminal, request: NumberVerificationRequest, now: datetime, keep: AnswerKey | None = None
 ) -> Verification:
     """Answer whether an insured number is in force on a day, for one who also knows the birth date.
+
+    With a key to keep it under, the answer is made durable together with its record.
 
     Raises:
         MalformedValue: a part of the number is malformed, or is a My Number.
         KnownInFuture: `known_at` lies ahead.
+        AnsweredBefore: an answer is kept under the key already.
         RecorderAway: the record could not be made durable.
     """
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
-    matches = await coverages_by_number(centre.pool, insured, request.birth_date, known_at)
+    matches = await coverages_by_number(centre.pool, insured, request.birth_date, known_at, terminal.institution)
     standing = standing_of_number(matches.asked, matches.others, asked_for)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
         standing = replace(standing, data_as_of=matches.data_as_of)
     grants = decide_grants(
         (), outcome=standing.outcome, by_card=False, covered_now=False, certificate_in_grace=False, now=now
     )
+    person = _only_person(standing, matches.asked)
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, Method.NUMBER, asked_for, known_at, standing.outcome,
-        _only_person(standing, matches.asked), _coverage_id(standing), None,
+        person, _coverage_id(standing), None,
     )  # fmt: skip
-    await centre.recorder.record(
-        Entry(_event(EventKind.NUMBER_VERIFICATION, terminal, record, now), verification=record)
-    )
-    return _answer(centre, terminal, record, standing, grants, (), now)
+    reference_number = matches.reference_numbers.get(person) if person is not None else None
+    answer = _answer(centre, terminal, record, standing, grants, (), reference_number, now)
+    event = _event(EventKind.NUMBER_VERIFICATION, terminal, record, now)
+    kept = (keep, answer.model_dump_json()) if keep else None
+    if not await centre.recorder.record(Entry(event, verification=record, kept=kept)):
+        raise AnsweredBefore
+    return answer
 
 
 async def prove_card(centre: Centre, terminal: Terminal, proof: CardProof, now: datetime) -> AuthenticatedCard:
@@ -232,6 +240,7 @@ def _answer(
     standing: Standing,
     grants: Grants,
     notices: tuple[Notice, ...],
+    reference_number: str | None,
     now: datetime,
 ) -> Verification:
     coverage = standing.coverage
@@ -262,6 +271,7 @@ def _answer(
         withheld=tuple(Withheld(consent_class=c, reason=why.value) for c, why in grants.withheld.items()),
         notices=notices,
         receipt=receipt,
+        reference_number=reference_number,
     )
 
 

@@ -192,6 +192,51 @@ PROBLEMS: Mapping[str, ProblemText] = {
             "It is registered to someone else; nothing was overwritten.",
         ),
     ),
+    "idempotency_key_reused": _row(
+        422,
+        "The idempotency key stands for another request",
+        ("同じ受付番号で別の内容が送られました。もう一度やり直してください。", "Please start over."),
+        (
+            "Idempotency-Key は内容の異なる要求に再利用できません。要求ごとに新しい UUID を作ってください。",
+            "An Idempotency-Key never stands for two different requests; make a new UUID for each.",
+        ),
+    ),
+    "patient_not_checked": _row(
+        404,
+        "Nobody this institution has checked carries the number",
+        (
+            "この番号の方の資格確認がまだです。先に資格を確認してください。",
+            "Nobody with this number has been checked here yet. Please check eligibility first.",
+        ),
+        (
+            "照会番号は、この医療機関が一度でも資格を確認した方にだけ登録できます。",
+            "A reference number can only be given to a person this institution has checked at least once.",
+        ),
+    ),
+    "patient_ambiguous": _row(
+        409,
+        "Several patients of this institution carry the number",
+        (
+            "同じ番号の方が複数います。枝番も入力してください。",
+            "Several patients have this number. Please enter the branch number.",
+        ),
+        (
+            "branch_number を加えて一人に定まるようにしてください。登録していません。",
+            "Add branch_number so that one person is meant. Nothing was registered.",
+        ),
+    ),
+    "reference_number_taken": _row(
+        409,
+        "The reference number is another patient's",
+        (
+            "この照会番号は別の患者さんに使われています。番号を確かめてください。",
+            "This reference number belongs to another patient. Please check it.",
+        ),
+        (
+            "照会番号は一つの医療機関の中で一人だけを指します。上書きはしていません。",
+            "A reference number means one person within an institution. Nothing was overwritten.",
+        ),
+    ),
     "rate_limited": _row(
         429,
         "Too many look-ups by number",

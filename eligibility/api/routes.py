@@ -2,15 +2,21 @@
 
 import os
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
+from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
+from eligibility.api.once import answer_once, idempotency_key
 from eligibility.api.terminals import terminal
 from eligibility.domain.codes import Outcome
+from eligibility.reference_numbers import PatientNotChecked, register_reference_number
 from eligibility.registration import register
 from eligibility.serving.callers import Terminal, anyone
+from eligibility.storage.kept_answers import AnswerKey
 from eligibility.verification import verify_card, verify_number
+from eligibility.wire.bulk import ReferenceNumberRegistered, ReferenceNumberRegistration
 from eligibility.wire.encoding import Wire
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
 from eligibility.wire.verifications import (
@@ -40,6 +46,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 router = APIRouter(responses=_PROBLEMS)
 CallingTerminal = Annotated[Terminal, Depends(terminal)]
+IdempotencyKey = Annotated[UUID | None, Depends(idempotency_key)]
 
 
 @router.post("/v1/challenges", response_model=Challenges)
@@ -59,15 +66,21 @@ async def verify_by_card(request: Request, asked: VerificationRequest, caller: C
     return _answer(await verify_card(state.centre, caller, asked, state.now()))
 
 
-@router.post("/v1/number-verifications", response_model=Verification)
-async def verify_by_number(request: Request, asked: NumberVerificationRequest, caller: CallingTerminal) -> Response:
+@router.post("/v1/number-verifications", response_model=Verification, openapi_extra=KEY_DESCRIPTION)
+async def verify_by_number(
+    request: Request, asked: NumberVerificationRequest, caller: CallingTerminal, key: IdempotencyKey
+) -> Response:
     """Answer the same question by insured number and birth date, without a card."""
     state = request.app.state
     await state.budget.spend_check(caller)
-    verification = await verify_number(state.centre, caller, asked, state.now())
-    if verification.outcome in (Outcome.NONE, Outcome.SEVERAL):
-        await state.budget.spend_miss(caller)
-    return _answer(verification)
+
+    async def work(keep: AnswerKey | None) -> Verification:
+        verification = await verify_number(state.centre, caller, asked, state.now(), keep)
+        if verification.outcome in (Outcome.NONE, Outcome.SEVERAL):
+            await state.budget.spend_miss(caller)
+        return verification
+
+    return _json(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
 
 
 @router.post("/v1/card-registrations", response_model=CardRegistration, status_code=201)
@@ -75,6 +88,20 @@ async def register_a_card(request: Request, asked: CardRegistrationRequest, call
     """Register a card at its first use to the one insured person it names."""
     state = request.app.state
     return _answer(await register(state.centre, caller, asked, state.now()), status=201)
+
+
+@router.post("/v1/reference-numbers", response_model=ReferenceNumberRegistered)
+async def register_a_reference_number(
+    request: Request, asked: ReferenceNumberRegistration, caller: CallingTerminal
+) -> Response:
+    """Register the institution's own number of a patient it has checked; later answers about them carry it."""
+    state = request.app.state
+    await state.budget.spend_check(caller)
+    try:
+        return _answer(await register_reference_number(state.centre, caller, asked, state.now()))
+    except PatientNotChecked:
+        await state.budget.spend_miss(caller)
+        raise
 
 
 @router.get("/.well-known/jwks.json", dependencies=[Depends(anyone)], responses={})
@@ -100,4 +127,8 @@ _PRIVATE = {"Cache-Control": "no-store"}
 
 
 def _answer(message: Wire, status: int = 200) -> Response:
-    return Response(message.model_dump_json(), status, _PRIVATE, "application/json")
+    return _json(message.model_dump_json(), status)
+
+
+def _json(text: str, status: int = 200) -> Response:
+    return Response(text, status, _PRIVATE, "application/json")

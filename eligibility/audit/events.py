@@ -13,6 +13,7 @@ class EventKind(StrEnum):
     VERIFICATION = "verification"
     NUMBER_VERIFICATION = "number_verification"
     REGISTRATION = "registration"
+    REFERENCE_NUMBER = "reference_number"
     REQUEST_REFUSED = "request_refused"
     SUBMISSION_MERGED = "submission_merged"
     SUBMISSION_REFUSED = "submission_refused"

@@ -1,6 +1,6 @@
 """Finds what is known about a card's holder or an insured number, in one round trip each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,6 +20,7 @@ class Holder:
 
     person_id: PersonId
     coverages: tuple[Coverage, ...]
+    reference_number: str | None  # the asking institution's own number of the person
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class NumberMatches:
     asked: tuple[Coverage, ...]
     others: tuple[Coverage, ...]
     data_as_of: datetime | None  # of the insurer asked about, whether or not anybody was found
+    reference_numbers: Mapping[PersonId, str]  # the asking institution's own numbers of these persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +42,37 @@ class TerminalStanding:
     closed_on: date | None
 
 
-async def holder_by_card(connection: Any, card_key: bytes, known_at: datetime) -> Holder | None:
+async def holder_by_card(
+    connection: Any, card_key: bytes, known_at: datetime, institution: InstitutionCode
+) -> Holder | None:
     """Return the card's holder with their coverages as known at the time, or None for a card not registered."""
-    rows = await connection.fetch(_SQL["coverages_of_card"], card_key, known_at)
+    rows = await connection.fetch(_SQL["coverages_of_card"], card_key, known_at, institution.code)
     if not rows:
         return None
-    return Holder(PersonId(rows[0]["person_id"]), _coverages(r for r in rows if r["coverage_id"] is not None))
+    return Holder(
+        PersonId(rows[0]["person_id"]),
+        _coverages(r for r in rows if r["coverage_id"] is not None),
+        rows[0]["reference_number"],
+    )
 
 
 async def coverages_by_number(
-    connection: Any, insured: InsuredNumber, birth_date: date, known_at: datetime
+    connection: Any, insured: InsuredNumber, birth_date: date, known_at: datetime, institution: InstitutionCode
 ) -> NumberMatches:
     """Return what an insured number and a birth date name; an empty symbol or branch number matches any."""
     rows = await connection.fetch(
         _SQL["coverages_of_number"],
         insured.insurer.digits, insured.number_key, insured.symbol_key, insured.branch_number, birth_date, known_at,
+        institution.code,
     )  # fmt: skip
     found = [row for row in rows if row["coverage_id"] is not None]
     return NumberMatches(
         asked=_coverages(row for row in found if row["asked"]),
         others=_coverages(row for row in found if not row["asked"]),
         data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
+        reference_numbers={
+            PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
+        },
     )
 
 

@@ -18,6 +18,7 @@ import asyncpg
 from eligibility.audit.events import AuditEvent
 from eligibility.domain.codes import ConsentClass, Method, Outcome
 from eligibility.domain.identifiers import PersonId
+from eligibility.storage.kept_answers import AnswerKey
 from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
@@ -54,13 +55,14 @@ class VerificationRecord:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one request leaves: its event, and the challenge, verification and consents it may bring."""
+    """What one request leaves: its event, and the challenge, verification, consents and kept answer it may bring."""
 
     event: AuditEvent
     nonce: bytes | None = None
     nonce_expires_at: datetime | None = None
     verification: VerificationRecord | None = None
     consents: tuple[ConsentRecord, ...] = ()
+    kept: tuple[AnswerKey, str] | None = None  # the answer, kept under the key; beside a verification only
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Recorder:
         self._arrived = asyncio.Event()
 
     async def record(self, entry: Entry) -> bool:
-        """Wait until the entry is durable; return False if its challenge had been used before.
+        """Wait until the entry is durable; return False if its challenge or its key had been used before.
 
         Raises:
             RecorderAway: the database did not confirm it.
@@ -132,6 +134,7 @@ class Recorder:
 
     async def _execute(self, entries: Sequence[Entry]) -> set[int]:
         consents = [(number, c) for number, e in enumerate(entries, start=1) for c in e.consents]
+        kept = [(number, e.kept) for number, e in enumerate(entries, start=1) if e.kept is not None]
         rows = await self._pool.fetch(
             _SQL["record_entries"],
             *zip(*(_columns(e) for e in entries), strict=True),
@@ -139,6 +142,11 @@ class Recorder:
             [c.consent_id for _, c in consents],
             [c.consent_class.value for _, c in consents],
             [c.expires_at for _, c in consents],
+            [number for number, _ in kept],
+            [key.route for _, (key, _) in kept],
+            [key.idempotency_key for _, (key, _) in kept],
+            [key.request_digest for _, (key, _) in kept],
+            [answer for _, (_, answer) in kept],
         )
         return {row["entry_number"] for row in rows}
 

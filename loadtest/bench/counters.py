@@ -24,7 +24,7 @@ from typing import IO, Any, Final, cast
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.codes import Method, Outcome
 from eligibility.domain.dates import day_in_japan
-from eligibility.domain.identifiers import InsuredNumber, InsurerNumber
+from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import open_pool
 from eligibility.storage.lookups import coverages_by_number
@@ -112,7 +112,9 @@ async def _question(pool: Any, recorder: Recorder, number: Number, due: float, t
     insurer, symbol, own, branch, born = number
     now = datetime.now(UTC)
     insured = InsuredNumber(InsurerNumber(insurer), symbol, own, branch)
-    found = (await coverages_by_number(pool, insured, date.fromisoformat(born), now)).asked
+    found = (
+        await coverages_by_number(pool, insured, date.fromisoformat(born), now, InstitutionCode(_INSTITUTION))
+    ).asked
     if not found:
         raise AssertionError("a number of the register was not found")
     event = AuditEvent(

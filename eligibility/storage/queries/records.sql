@@ -1,10 +1,12 @@
 -- name: record_entries
 -- Makes the records and audit events of many requests durable together: burns their challenges, keeps the
--- verifications and consents of those whose challenge was unused, and tells which were used before.
+-- verifications and consents of those whose challenge was unused, keeps the answers of those that carry a key unless
+-- one is kept under it already, and tells which came second. A repeat of a key leaves no event.
 -- $1 nonces (or null), $2 nonces' expiry, $3 verification ids (or null: nothing but an event), $4 times,
 -- $5 institutions, $6 terminals, $7 methods, $8 days asked for, $9 known at, $10 outcomes, $11 persons, $12 coverages,
 -- $13 card keys, $14 event ids, $15 event kinds, $16 event codes, $17 actor kinds, $18 actors, $19 details,
--- $20 consents: numbers of their entries, $21 ids, $22 classes, $23 expiry
+-- $20 consents: numbers of their entries, $21 ids, $22 classes, $23 expiry,
+-- $24 kept answers: numbers of their entries, $25 routes, $26 keys, $27 digests of the requests, $28 answers
 with entry as (
     select *
     from unnest($1::bytea[], $2::timestamptz[], $3::uuid[], $4::timestamptz[], $5::text[], $6::uuid[], $7::text[],
@@ -19,10 +21,23 @@ with entry as (
     select nonce, expires_at from entry where nonce is not null
     on conflict do nothing
     returning nonce
+), kept as (
+    -- In the order of their keys: two groups that meet each other's keys wait, and never for each other.
+    insert into kept_answer (terminal_id, route, idempotency_key, made_id, request_digest, answer, answered_at)
+    select entry.terminal_id, k.route, k.idempotency_key, entry.verification_id, k.request_digest, k.answer,
+           entry.occurred_at
+    from unnest($24::bigint[], $25::text[], $26::uuid[], $27::bytea[], $28::text[])
+         as k (entry_number, route, idempotency_key, request_digest, answer)
+    join entry using (entry_number)
+    order by entry.terminal_id, k.route, k.idempotency_key
+    on conflict do nothing
+    returning made_id
 ), judged as (
-    select entry.*, entry.nonce is null or burnt.nonce is not null as accepted
+    select entry.*, (entry.nonce is null or burnt.nonce is not null)
+                    and (entry.entry_number <> all ($24::bigint[]) or kept.made_id is not null) as accepted
     from entry
     left join burnt using (nonce)
+    left join kept on kept.made_id = entry.verification_id
 ), verified as (
     insert into verification (verification_id, occurred_at, institution_code, terminal_id, method, asked_for, known_at,
                               outcome, person_id, coverage_id, card_key)
@@ -45,6 +60,7 @@ with entry as (
            case when accepted then code else 'challenge_replayed' end, actor_kind, actor, institution_code, person_id,
            case when accepted then verification_id end, detail
     from judged
+    where accepted or nonce is not null
 )
 select entry_number from judged where not accepted;
 
