@@ -24,6 +24,7 @@ from terminal_agent.card.virtual_files import card_in_folder
 from terminal_agent.check import CheckRequest, Registering, check_card
 from terminal_agent.client import Centre, CentreError, CredentialsUnreadable, Refused
 from terminal_agent.console import Console
+from terminal_agent.face import command as face_command
 from terminal_agent.kiosk.serving import run_screens
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
@@ -71,6 +72,8 @@ class _UsageError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; no trouble ends in a traceback."""
     chosen = _parser().parse_args(arguments)
+    if chosen.command == "face":
+        return face_command.run(chosen)
     # What is said beside the answer goes to standard error, so that --json leaves nothing else on standard output.
     console = Console(Language(chosen.language), RichConsole(stderr=True), sys.stdin)
     try:
@@ -136,11 +139,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="print the answer, or the trouble, as one JSON object")
     check.add_argument("--language", choices=[language.value for language in Language], default=Language.BOTH.value)
-    check.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
-    run = commands.add_parser("run", help="Serve the counter's screens on this machine until stopped.")
-    run.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
-    run.add_argument("--virtual", type=Path, metavar="FOLDER", help="a folder in place of a reader: its card is in it")
-    run.set_defaults(json=False, language=Language.BOTH.value)
+from terminal_agent.console import Console
+from terminal_agent.kiosk.serving import run_screens
+from terminal_agent.language import Language
+    face_command.add_arguments(commands)
     return parser
 
 

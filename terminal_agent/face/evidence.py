@@ -19,10 +19,15 @@ class FaceEvidence:
 
     @classmethod
     def of(cls, score: float, threshold: float, model_sha256: str, calibrated: bool) -> Self:
-        """Round a score down to a twentieth, so that it never looks better than it was."""
-        steps = int(max(score, 0.0) / SCORE_STEP + 1e-6)
-        return cls(round(steps * SCORE_STEP, 2), threshold, model_sha256, calibrated)
+        """Round the score; the rest is as it is."""
+        return cls(rounded(score), threshold, model_sha256, calibrated)
 
     def confirmed(self) -> Self:
         """Return the same with staff's confirmation."""
         return replace(self, confirmed_by_staff=True)
+
+
+def rounded(score: float) -> float:
+    """Round a score down to a twentieth, so that it never looks better than it was; 0 for what is none."""
+    steps = int(score / SCORE_STEP + 1e-6) if score > 0 else 0
+    return round(steps * SCORE_STEP, 2)

@@ -97,14 +97,14 @@ _STAFF_SHOULD_LOOK: Final = frozenset({Reason.CLEARLY_DIFFERENT, Reason.SAME_PIC
 
 def _fault(attempt: Attempt, rules: MatchRules) -> Reason | None:
     """Return why an attempt does not count as the person; None when it does. NaN compares false and so never does."""
+    if not attempt.head_turned:
+        return Reason.HEAD_NOT_TURNED
     if len(attempt.scores) < FRAMES:
         return Reason.NO_GOOD_PICTURES
     if not attempt.least_difference > MIN_DIFFERENCE:
         return Reason.SAME_PICTURE
     if not attempt.least_alike_frames >= _threshold(rules):
         return Reason.PERSON_SWAPPED
-    if not attempt.head_turned:
-        return Reason.HEAD_NOT_TURNED
     if attempt.mean >= _threshold(rules):
         return None
     return Reason.CLEARLY_DIFFERENT if attempt.mean < rules.clearly_different else Reason.NOT_ALIKE

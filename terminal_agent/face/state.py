@@ -19,6 +19,7 @@ class OffReason(StrEnum):
     MODEL_UNUSABLE = "model_unusable"
     SELF_TEST_FAILED = "self_test_failed"
     CALIBRATION_UNUSABLE = "calibration_unusable"
+    AUTHORITIES_UNUSABLE = "authorities_unusable"
 
 
 def _say(ja: str, en: str) -> Sentence:
@@ -83,6 +84,16 @@ _OFF: Final[dict[OffReason, tuple[Sentence, Sentence]]] = {
         _say(
             "このモデルで校正をやり直すか、校正ファイルの設定を外してください(受付の確認が必要になります)。",
             "Calibrate this model again, or unset the calibration file (staff then confirm each match).",
+        ),
+    ),
+    OffReason.AUTHORITIES_UNUSABLE: (
+        _say(
+            "顔照合: 停止 — カードの写真の署名を確かめる公開鍵を読めません。",
+            "Face match: off — the public keys that vouch for cards' photos cannot be read.",
+        ),
+        _say(
+            "TERMINAL_FACE_CARD_AUTHORITIES のフォルダを確かめるか、設定を外してください(受付の確認が必要になります)。",
+            "Check the folder TERMINAL_FACE_CARD_AUTHORITIES, or unset it (staff then confirm each match).",
         ),
     ),
 }

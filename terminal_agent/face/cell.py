@@ -1,0 +1,34 @@
+"""The child process that decodes a photo nobody vouches for: little memory, little time, nothing but its pipes.
+
+Reads the encoded picture from standard input; writes rows and columns (two bytes each) and the pixels.
+"""
+
+import resource
+import sys
+from typing import Final
+
+_MEMORY_BYTES: Final = 768 * 1024 * 1024  # OpenCV's libraries alone map some 500
+_CPU_S: Final = 3
+
+
+def main() -> int:
+    """Decode one picture; return 1 where it is none."""
+    from terminal_agent.face.card_photo import MAX_BYTES, MAX_SIDE
+    from terminal_agent.face.opencv import decode
+
+    # After the libraries are loaded, so that the limits meet the picture and not them.
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    picture = decode(sys.stdin.buffer.read(MAX_BYTES + 1))
+    if picture is None or max(picture.shape[:2]) > MAX_SIDE:
+        return 1
+    rows, columns = picture.shape[:2]
+    sys.stdout.buffer.write(rows.to_bytes(2, "big") + columns.to_bytes(2, "big") + picture.tobytes())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
