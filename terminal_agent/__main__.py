@@ -139,9 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="print the answer, or the trouble, as one JSON object")
     check.add_argument("--language", choices=[language.value for language in Language], default=Language.BOTH.value)
-from terminal_agent.console import Console
-from terminal_agent.kiosk.serving import run_screens
-from terminal_agent.language import Language
+    check.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    run = commands.add_parser("run", help="Serve the counter's screens on this machine until stopped.")
+    run.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    run.add_argument("--virtual", type=Path, metavar="FOLDER", help="a folder in place of a reader: its card is in it")
+    run.set_defaults(json=False, language=Language.BOTH.value)
     face_command.add_arguments(commands)
     return parser
 

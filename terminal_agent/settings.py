@@ -59,6 +59,7 @@ class TerminalSettings(BaseSettings):
             return cls(_env_file=file)
         try:
             stated = tomllib.loads(file.read_text(encoding="utf-8"))
+            stated.pop("face", None)  # a table of its own, for face.settings
         except (OSError, ValueError) as error:  # a TOMLDecodeError is a ValueError
             raise SettingsFileMalformed(file.name) from error
         if unknown := sorted(stated.keys() - cls.model_fields.keys()):

@@ -14,6 +14,7 @@ from terminal_agent.face.mode import face_mode, model_specs
 from terminal_agent.face.models import KNOWN_MODELS, ModelTrouble, install, read_model
 from terminal_agent.face.settings import FaceSettings
 from terminal_agent.face.state import FaceState
+from terminal_agent.settings import SettingsFileMalformed
 
 _EVERY: Final = 5  # thresholds, one line
 DONE, OFF, USAGE = 0, 1, 64
@@ -47,6 +48,8 @@ def run(chosen: argparse.Namespace) -> int:
     except ValidationError as error:
         names = ", ".join("_".join(str(part) for part in fault["loc"]) for fault in error.errors())
         notes.print(f"TERMINAL_FACE_…: {names}", markup=False)
+    except SettingsFileMalformed as error:
+        notes.print(f"{chosen.settings}: {error}", markup=False)
     except ModelTrouble as trouble:
         _tell_state(FaceState(trouble.reason, trouble.detail), notes)
     except OSError as error:

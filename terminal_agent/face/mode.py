@@ -19,6 +19,7 @@ from terminal_agent.face.models import ModelSpec, ModelTrouble, read_model
 from terminal_agent.face.policy import ABSOLUTE_FLOOR, MatchRules, Situation
 from terminal_agent.face.settings import FaceSettings
 from terminal_agent.face.state import FaceState, OffReason
+from terminal_agent.settings import SettingsFileMalformed
 
 _SAME: Final = 0.9999
 _log = structlog.get_logger(__name__)
@@ -51,6 +52,8 @@ def face_mode(file: Path | None) -> FaceMode:
     except ValidationError as error:
         names = ", ".join("_".join(str(part) for part in fault["loc"]) for fault in error.errors())
         return FaceMode(FaceState(OffReason.SETTINGS_INCOMPLETE, names))
+    except SettingsFileMalformed as error:
+        return FaceMode(FaceState(OffReason.SETTINGS_INCOMPLETE, str(error)))
     return open_face(settings)
 
 

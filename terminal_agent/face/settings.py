@@ -1,17 +1,23 @@
 """What a terminal is told about face matching: which model files, which threshold, which calibration, which camera."""
 
+import tomllib
 from pathlib import Path
 from typing import Final, Self
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from terminal_agent.settings import SettingsFileMalformed
 
 ENV_PREFIX: Final = "TERMINAL_FACE_"
 _SHA256: Final = r"^[0-9a-f]{64}$"
 
 
 class FaceSettings(BaseSettings):
-    """Every field is a variable TERMINAL_FACE_…, of the environment or of the terminal's settings file."""
+    """Every field is a variable TERMINAL_FACE_… of the environment, or stands in the terminal's settings file.
+
+    In a TOML file they are a table of their own, [face].
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, frozen=True, hide_input_in_errors=True, extra="ignore", env_ignore_empty=True
@@ -39,5 +45,16 @@ class FaceSettings(BaseSettings):
 
         Raises:
             pydantic.ValidationError: something is malformed.
+            SettingsFileMalformed: the file is no TOML, or its table [face] none or with names nobody asks for.
         """
-        return cls(_env_file=file)
+        if file is None or file.suffix != ".toml":
+            return cls(_env_file=file)
+        try:
+            stated = tomllib.loads(file.read_text(encoding="utf-8")).get("face", {})
+        except (OSError, ValueError) as error:  # a TOMLDecodeError is a ValueError
+            raise SettingsFileMalformed(file.name) from error
+        if not isinstance(stated, dict):
+            raise SettingsFileMalformed("face")
+        if unknown := sorted(stated.keys() - cls.model_fields.keys()):
+            raise SettingsFileMalformed(", ".join(f"face.{name}" for name in unknown))
+        return cls(**(stated | EnvSettingsSource(cls)()))

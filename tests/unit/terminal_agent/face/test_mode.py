@@ -202,3 +202,20 @@ def test_settings_come_from_the_terminals_own_file(tmp_path: Path) -> None:
     assert face_mode(file).state.detail.startswith("detector_path, detector_sha256")
     file.write_text("TERMINAL_FACE_ENABLED=true\nTERMINAL_FACE_THRESHOLD=high\n")
     assert face_mode(file).state == FaceState(OffReason.SETTINGS_INCOMPLETE, "threshold")
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("[face]\nenabled = true\nthreshold = 'high'\n", "threshold"),
+        ("[face]\nenabled = true\nthresh = 0.5\n", "face.thresh"),
+        ("face = 1\n", "face"),
+        ("[face\n", "terminal.toml"),
+    ],
+)
+def test_a_toml_file_has_a_table_of_its_own_for_faces(tmp_path: Path, text: str, detail: str) -> None:
+    file = tmp_path / "terminal.toml"
+    file.write_text("screens_port = 8480\n[face]\nenabled = true\nthreshold = 0.5\n")
+    assert FaceSettings.load(file).threshold == 0.5
+    file.write_text(text)
+    assert face_mode(file).state == FaceState(OffReason.SETTINGS_INCOMPLETE, detail)
