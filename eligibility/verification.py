@@ -21,8 +21,9 @@ from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
 from eligibility.serving.callers import Terminal
+from eligibility.storage.gathering import Gatherer
 from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey
-from eligibility.storage.lookups import coverages_by_number, holder_by_card
+from eligibility.storage.lookups import CardAsked, Holder, NumberAsked, NumberMatches
 from eligibility.storage.recorder import ConsentRecord, Entry, Recorder, VerificationRecord
 from eligibility.wire.verifications import (
     CardProof,
@@ -66,6 +67,8 @@ class Centre:
     """What a verification works with; every part is passed in, none is global."""
 
     pool: Any
+    cards: Gatherer[CardAsked, Holder | None]
+    numbers: Gatherer[NumberAsked, NumberMatches]
     recorder: Recorder
     trust: TrustStore
     revocation: RevocationDirectory
@@ -96,7 +99,7 @@ async def verify_card(centre: Centre, terminal: Terminal, request: VerificationR
     card = await prove_card(centre, terminal, request.proof, now)
 
     # (8) card → person
-    holder = await holder_by_card(centre.pool, card.card_key, known_at, terminal.institution)
+    holder = await centre.cards.find(CardAsked(card.card_key, known_at, terminal.institution))
     if holder is None:
         await record_refusal(centre, terminal, CardNotRegistered.code, card, now)
         raise _audited(CardNotRegistered())
@@ -140,7 +143,7 @@ async def verify_number(
     """
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
-    matches = await coverages_by_number(centre.pool, insured, request.birth_date, known_at, terminal.institution)
+    matches = await centre.numbers.find(NumberAsked(insured, request.birth_date, known_at, terminal.institution))
     standing = standing_of_number(matches.asked, matches.others, asked_for)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
         standing = replace(standing, data_as_of=matches.data_as_of)

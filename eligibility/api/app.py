@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from fastapi import FastAPI, Request
@@ -26,6 +27,8 @@ from eligibility.serving.logs import RequestLog
 from eligibility.serving.problems import Refusal, install_problem_handlers
 from eligibility.settings import ApiSettings
 from eligibility.storage.database import open_pool
+from eligibility.storage.gathering import Gatherer
+from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards
 from eligibility.storage.recorder import Entry, Recorder
 from eligibility.verification import Centre
 
@@ -58,12 +61,16 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await open_pool(settings.database_url.get_secret_value(), role=COUNTER_ROLE, size=settings.pool_size)
         recorder = Recorder(pool)
+        cards = Gatherer(partial(holders_by_cards, pool))
+        numbers = Gatherer(partial(coverages_by_numbers, pool))
         revocation.refresh(now())
         app.state.now = now
         app.state.budget = budget
         app.state.directory = TerminalDirectory(pool, settings.terminal_fresh_s)
         app.state.centre = Centre(
             pool=pool,
+            cards=cards,
+            numbers=numbers,
             recorder=recorder,
             trust=trust,
             revocation=revocation,
@@ -73,6 +80,8 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         )
         tasks = [
             asyncio.create_task(recorder.run()),
+            asyncio.create_task(cards.run()),
+            asyncio.create_task(numbers.run()),
             asyncio.create_task(_keep_revocation_fresh(revocation, settings.revocation_refresh_s, now)),
         ]
         try:

@@ -23,6 +23,11 @@ class _Express:
     message_name: str
     callers: tuple[tuple[str, Callable[[Request], Any]], ...]
     request_name: str
+    optional_headers: frozenset[bytes]
+
+    def detains(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Tell whether a header is there that the route reads, and that most callers leave out."""
+        return bool(self.optional_headers) and any(name in self.optional_headers for name, _ in headers)
 
 
 class ExpressLane:
@@ -38,8 +43,8 @@ class ExpressLane:
         """Take the routes from the router.
 
         Raises:
-            ValueError: a path is no route, or takes more than the request, one message and dependencies on the
-                request.
+            ValueError: a path is no route, or takes more than the request, one message, headers that may be left
+                out, and dependencies on the request.
         """
         self._app, self._handlers = app, handlers
         routes = {route.path: route for route in router.routes if isinstance(route, APIRoute) and route.path in paths}
@@ -52,7 +57,7 @@ class ExpressLane:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer the request, or pass it on."""
         express = self._express.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if express is None or (b"content-type", _JSON) not in scope["headers"]:
+        if express is None or (b"content-type", _JSON) not in scope["headers"] or express.detains(scope["headers"]):
             await self._app(scope, receive, send)
             return
         scope["route"] = express.route
@@ -81,17 +86,19 @@ def _express(route: APIRoute) -> _Express:
     needs = route.dependant
     if (
         len(needs.body_params) != 1
-        or needs.query_params or needs.path_params or needs.header_params or needs.cookie_params
+        or needs.query_params or needs.path_params or needs.cookie_params
+        or any(header.field_info.is_required() for header in needs.header_params)
         or needs.request_param_name is None
         or any(d.name is None or not _only_request(d) for d in needs.dependencies)
     ):  # fmt: skip
-        raise ValueError(f"{route.path} takes more than the request, one message and dependencies on the request")
+        raise ValueError(f"{route.path} takes more than an express route can")
     message = needs.body_params[0]
     callers = tuple((str(d.name), _find(d)) for d in needs.dependencies)
     kind = message.field_info.annotation
     if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
         raise ValueError(f"{route.path} takes no message of its own kind")
-    return _Express(route, kind, message.name, callers, needs.request_param_name)
+    headers = frozenset(header.alias.lower().encode("ascii") for header in needs.header_params)
+    return _Express(route, kind, message.name, callers, needs.request_param_name, headers)
 
 
 def _only_request(dependency: Any) -> bool:

@@ -1,11 +1,13 @@
 """Logs as JSON lines, one for each request, with fields and no identifiers of persons."""
 
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 _log = structlog.get_logger("request")
 Scope = MutableMapping[str, Any]
@@ -18,12 +20,17 @@ def configure_logs(level: int = logging.INFO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
+        logger_factory=lambda *_: structlog.BytesLogger(sys.stdout.buffer),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+
+
+def _json(line: Any, default: Callable[[Any], Any]) -> bytes:
+    return to_json(line, fallback=default)
 
 
 class RequestLog:

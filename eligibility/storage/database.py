@@ -50,7 +50,9 @@ async def open_pool(url: str, *, role: str, size: int) -> Any:
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
-        server_settings=_SESSION,
+        # Every statement of a server process finds few rows by their keys: a plan made once fits, and planning anew
+        # for each set of arguments would cost more than the query.
+        server_settings=_SESSION | {"plan_cache_mode": "force_generic_plan"},
         init=prepare_connection,
         reset=_keep_as_it_is,
     )

@@ -1,4 +1,4 @@
-"""Finds what is known about a card's holder or an insured number, in one round trip each."""
+"""Finds what is known about cards' holders and insured numbers, many in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,25 @@ from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, Insur
 from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
+
+
+@dataclass(frozen=True, slots=True)
+class CardAsked:
+    """A card that is asked about, as known at a time."""
+
+    card_key: bytes
+    known_at: datetime
+    institution: InstitutionCode  # the one that asks: its own number of the person comes back with the answer
+
+
+@dataclass(frozen=True, slots=True)
+class NumberAsked:
+    """An insured number and a birth date that are asked about, as known at a time."""
+
+    insured: InsuredNumber
+    birth_date: date
+    known_at: datetime
+    institution: InstitutionCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +61,30 @@ class TerminalStanding:
     closed_on: date | None
 
 
-async def holder_by_card(
-    connection: Any, card_key: bytes, known_at: datetime, institution: InstitutionCode
-) -> Holder | None:
-    """Return the card's holder with their coverages as known at the time, or None for a card not registered."""
-    rows = await connection.fetch(_SQL["coverages_of_card"], card_key, known_at, institution.code)
-    if not rows:
-        return None
-    return Holder(
-        PersonId(rows[0]["person_id"]),
-        _coverages(r for r in rows if r["coverage_id"] is not None),
-        rows[0]["reference_number"],
-    )
-
-
-async def coverages_by_number(
-    connection: Any, insured: InsuredNumber, birth_date: date, known_at: datetime, institution: InstitutionCode
-) -> NumberMatches:
-    """Return what an insured number and a birth date name; an empty symbol or branch number matches any."""
+async def holders_by_cards(connection: Any, cards: Sequence[CardAsked]) -> list[Holder | None]:
+    """Return each card's holder with their coverages as known at its time, or None for a card not registered."""
     rows = await connection.fetch(
-        _SQL["coverages_of_number"],
-        insured.insurer.digits, insured.number_key, insured.symbol_key, insured.branch_number, birth_date, known_at,
-        institution.code,
-    )  # fmt: skip
-    found = [row for row in rows if row["coverage_id"] is not None]
-    return NumberMatches(
-        asked=_coverages(row for row in found if row["asked"]),
-        others=_coverages(row for row in found if not row["asked"]),
-        data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
-        reference_numbers={
-            PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
-        },
+        _SQL["coverages_of_cards"],
+        [card.card_key for card in cards],
+        [card.known_at for card in cards],
+        [card.institution.code for card in cards],
     )
+    return [_holder(found) for found in _by_position(rows, len(cards))]
+
+
+async def coverages_by_numbers(connection: Any, numbers: Sequence[NumberAsked]) -> list[NumberMatches]:
+    """Return what each insured number and birth date names; an empty symbol or branch number matches any."""
+    rows = await connection.fetch(
+        _SQL["coverages_of_numbers"],
+        [n.insured.insurer.digits for n in numbers],
+        [n.insured.number_key for n in numbers],
+        [n.insured.symbol_key for n in numbers],
+        [n.insured.branch_number for n in numbers],
+        [n.birth_date for n in numbers],
+        [n.known_at for n in numbers],
+        [n.institution.code for n in numbers],
+    )
+    return [_matches(found) for found in _by_position(rows, len(numbers))]
 
 
 async def holders_by_attributes(
@@ -96,6 +107,35 @@ async def terminal_standing(connection: Any, terminal_id: UUID) -> TerminalStand
     if row is None:
         return None
     return TerminalStanding(InstitutionCode(row["institution_code"]), row["revoked_at"], row["closed_on"])
+
+
+def _by_position(rows: Iterable[Any], count: int) -> list[list[Any]]:
+    found: list[list[Any]] = [[] for _ in range(count)]
+    for row in rows:
+        found[row["position"] - 1].append(row)
+    return found
+
+
+def _holder(rows: Sequence[Any]) -> Holder | None:
+    if not rows:
+        return None
+    return Holder(
+        PersonId(rows[0]["person_id"]),
+        _coverages(r for r in rows if r["coverage_id"] is not None),
+        rows[0]["reference_number"],
+    )
+
+
+def _matches(rows: Sequence[Any]) -> NumberMatches:
+    found = [row for row in rows if row["coverage_id"] is not None]
+    return NumberMatches(
+        asked=_coverages(row for row in found if row["asked"]),
+        others=_coverages(row for row in found if not row["asked"]),
+        data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
+        reference_numbers={
+            PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
+        },
+    )
 
 
 def _coverages(rows: Iterable[Any]) -> tuple[Coverage, ...]:

@@ -1,42 +1,69 @@
--- name: coverages_of_card
--- Finds a card's holder and all their coverages as known at a time; no row means the card is not registered.
--- $1 card key, $2 known at, $3 the asking institution
-select card.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
-       data_as_of(c.insurer_number, $2) as data_as_of, c.symbol, c.number,
-       c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
-       c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
-       c.preschool, c.viewing_suspended, c.known_from, true as asked, r.reference_number,
-       certificates.limits, certificates.diseases, certificates.elderly
-from card
-left join reference_number r on r.person_id = card.person_id and r.institution_code = $3
-left join coverage c on c.person_id = card.person_id and c.known_from <= $2 and $2 < c.known_to
-left join insurer i using (insurer_number)
-left join lateral certificates_of(c.person_id, c.coverage_id, $2) certificates on true
-where card.card_key = $1;
-
--- name: coverages_of_number
--- Finds the persons who carry an insured number and a birth date, and all their coverages, as known at a time.
--- One row without a coverage stands for an insurer that names nobody so.
--- $1 insurer number, $2 number key, $3 symbol key or '', $4 branch number or '', $5 birth date, $6 known at,
--- $7 the asking institution
-with asked as (
-    select person_id, coverage_id
-    from coverage
-    where insurer_number = $1 and number_key = $2 and ($3 = '' or symbol_key = $3)
-      and ($4 = '' or branch_number = $4) and birth_date = $5 and known_from <= $6 and $6 < known_to
-)
-select c.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
-       data_as_of(coalesce(c.insurer_number, $1), $6) as data_as_of, c.symbol, c.number,
+-- name: coverages_of_cards
+-- Finds cards' holders and all their coverages as known at a time; no row means a card is not registered.
+-- $1 card keys, $2 known at, $3 the asking institutions; each row tells which of them it answers, from 1
+select asked.position, card.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
+       dated.data_as_of, c.symbol, c.number,
        c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
        c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
        c.preschool, c.viewing_suspended, c.known_from,
-       exists (select from asked a where a.person_id = c.person_id and a.coverage_id = c.coverage_id) as asked,
        r.reference_number, certificates.limits, certificates.diseases, certificates.elderly
-from (select) as one
-left join coverage c on c.person_id in (select person_id from asked) and c.known_from <= $6 and $6 < c.known_to
-left join reference_number r on r.person_id = c.person_id and r.institution_code = $7
+from unnest($1::bytea[], $2::timestamptz[], $3::text[]) with ordinality
+     as asked (card_key, known_at, institution_code, position)
+join card using (card_key)
+left join reference_number r on r.person_id = card.person_id and r.institution_code = asked.institution_code
+left join coverage c
+    on c.person_id = card.person_id and c.known_from <= asked.known_at and asked.known_at < c.known_to
 left join insurer i using (insurer_number)
-left join lateral certificates_of(c.person_id, c.coverage_id, $6) certificates on true;
+left join lateral (
+    -- As the function data_as_of says, which is not called: a call for each row costs as much as the row itself.
+    select case
+        when i.data_as_of <= asked.known_at then i.data_as_of
+        else (select max(s.finished_at) from submission s
+              where s.insurer_number = i.insurer_number and s.state = 'merged' and s.finished_at <= asked.known_at)
+    end as data_as_of
+) dated on true
+left join lateral certificates_of(c.person_id, c.coverage_id, asked.known_at) certificates on true;
+
+-- name: coverages_of_numbers
+-- Finds the persons who carry insured numbers and birth dates, and all their coverages, as known at a time.
+-- One row without a coverage stands for an insurer that names nobody so.
+-- $1 insurer numbers, $2 number keys, $3 symbol keys or '', $4 branch numbers or '', $5 birth dates, $6 known at,
+-- $7 the asking institutions; each row tells which of them it answers, from 1
+with question as (
+    select *
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::timestamptz[], $7::text[])
+         with ordinality
+         as q (insurer_number, number_key, symbol_key, branch_number, birth_date, known_at, institution_code, position)
+), asked as (
+    select q.position, c.person_id, c.coverage_id
+    from question q
+    join coverage c on c.insurer_number = q.insurer_number and c.number_key = q.number_key
+        and (q.symbol_key = '' or c.symbol_key = q.symbol_key)
+        and (q.branch_number = '' or c.branch_number = q.branch_number)
+        and c.birth_date = q.birth_date and c.known_from <= q.known_at and q.known_at < c.known_to
+)
+select q.position, c.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
+       dated.data_as_of, c.symbol, c.number,
+       c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
+       c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
+       c.preschool, c.viewing_suspended, c.known_from,
+       exists (select from asked a
+               where a.position = q.position and a.person_id = c.person_id and a.coverage_id = c.coverage_id) as asked,
+       r.reference_number, certificates.limits, certificates.diseases, certificates.elderly
+from question q
+left join (select distinct position, person_id from asked) found on found.position = q.position
+left join coverage c
+    on c.person_id = found.person_id and c.known_from <= q.known_at and q.known_at < c.known_to
+left join reference_number r on r.person_id = c.person_id and r.institution_code = q.institution_code
+left join insurer i on i.insurer_number = coalesce(c.insurer_number, q.insurer_number)
+left join lateral (
+    select case
+        when i.data_as_of <= q.known_at then i.data_as_of
+        else (select max(s.finished_at) from submission s
+              where s.insurer_number = i.insurer_number and s.state = 'merged' and s.finished_at <= q.known_at)
+    end as data_as_of
+) dated on true
+left join lateral certificates_of(c.person_id, c.coverage_id, q.known_at) certificates on true;
 
 -- name: holders_by_attributes
 -- Finds the persons whose insurers now state this birth date, sex and name, with their addresses.
