@@ -92,7 +92,7 @@ def read_surface(session: VisualSession, number: NumberB, authorities: Authoriti
     """Unlock the record and check it, before anybody decodes its photo.
 
     1. Present the number B.
-    2. Read the issuer's certificate and the record.
+    2. Read the record and the issuer's certificate.
     3. Check the certificate against the pinned authorities, and the record against the certificate.
     4. Have the card sign `challenge`, which nobody could know before, with the key the record names: a copy of the
        files on another card cannot.
@@ -104,7 +104,7 @@ def read_surface(session: VisualSession, number: NumberB, authorities: Authoriti
         CardCopied: step 4.
     """
     session.verify_number_b(number)
-    certificate, record = session.certificate(), session.record()
+    record, certificate = session.record(), session.certificate()
     trust = record.verify(certificate, authorities)
     try:
         verify_signature(record.key, digest_info(sha256(challenge).digest()), session.sign(challenge))

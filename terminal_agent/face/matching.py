@@ -71,16 +71,16 @@ class FaceMatcher:
     ) -> None:
         self.rules = rules
         self._head_turn = head_turn
-        self._detector = detector
-        self._embedder = embedder
+        self.detector = detector
+        self.embedder = embedder
         self._clock = clock
         self._lifetime_s = lifetime_s
 
     def session(self, card_photo: Picture | None, situation: Situation) -> "MatchSession":
         """Begin a visit with the card's decoded photo; `result` says at once when the camera is of no use for it."""
         return MatchSession(
-            self._detector,
-            self._embedder,
+            self.detector,
+            self.embedder,
             self.rules,
             situation,
             card_photo,

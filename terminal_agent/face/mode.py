@@ -1,6 +1,8 @@
 """Face mode as a whole: opened from the settings at the start, ready or off for a reason; nothing in between."""
 
+import secrets
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -8,8 +10,10 @@ import numpy as np
 import structlog
 from pydantic import ValidationError
 
+from terminal_agent.card.connection import Connection
 from terminal_agent.card.cv_certificate import Authorities, load_authorities
-from terminal_agent.card.visual import CheckedSurface
+from terminal_agent.card.pins import NumberB
+from terminal_agent.card.visual import CHALLENGE_BYTES, CheckedSurface, VisualSession, read_surface
 from terminal_agent.face.calibration import Calibration, CalibrationUnusable
 from terminal_agent.face.card_photo import decode_photo
 from terminal_agent.face.faces import FaceEmbedder, Picture
@@ -21,6 +25,7 @@ from terminal_agent.face.settings import FaceSettings
 from terminal_agent.face.state import FaceState, OffReason
 from terminal_agent.settings import SettingsFileMalformed
 
+YOUNGEST: Final = 6  # years; of younger faces nobody has measured anything
 _SAME: Final = 0.9999
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +38,20 @@ class FaceMode:
     matcher: FaceMatcher | None = None
     authorities: Authorities = field(default_factory=dict)  # pinned; what `card.visual.read_surface` asks for
     camera: str = "0"  # what `looking.look` opens
+
+    def visit(self, connection: Connection, number: NumberB, *, pin_possible: bool, today: date) -> MatchSession:
+        """Open a card's photo with the number printed on it, check both, and begin the visit.
+
+        This selects the visual application, so a PIN presented before is forgotten; the challenge is drawn here.
+
+        Raises:
+            CardError: as `card.visual.read_surface`; after `CardDataForged` and `CardCopied` staff should look.
+            ValueError: face mode is off.
+        """
+        session = VisualSession.open(connection)
+        card = read_surface(session, number, self.authorities, secrets.token_bytes(CHALLENGE_BYTES))
+        child = _age(card.surface.birth_date, today) < YOUNGEST
+        return self.begin(card, Situation(pin_possible, card.verified, child))
 
     def begin(self, card: CheckedSurface, situation: Situation) -> MatchSession:
         """Begin a visit with the photo of a card whose signatures were checked.
@@ -119,6 +138,10 @@ def _open(settings: FaceSettings) -> FaceMode:
     authorities = _authorities(settings.card_authorities)
     matcher = FaceMatcher(detector, embedder, rules, head_turn=HeadTurn if settings.head_turn else None)
     return FaceMode(FaceState(calibrated=calibrated), matcher, authorities, settings.camera)
+
+
+def _age(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 def _authorities(folder: Path | None) -> Authorities:
