@@ -21,7 +21,7 @@ from eligibility.wire.verifications import (
 from terminal_agent.language import Language, in_language
 
 _GOOD, _BAD = "bold green", "bold red"
-_WHY_NOT = {
+WHY_NOT = {
     "no_consent": Sentence(ja="同意なし", en="no consent"),
     "needs_card": Sentence(ja="カードでの本人確認が必要", en="needs the card"),
     "certificate_expired": Sentence(ja="電子証明書の期限切れ", en="certificate expired"),
@@ -135,7 +135,7 @@ def _and(words: Sentence, more: str) -> Sentence:
 
 def _because(words: Sentence, reason: str) -> Sentence:
     # A reason newer than this terminal is shown as it came.
-    why = _WHY_NOT.get(reason, Sentence(ja=reason, en=reason))
+    why = WHY_NOT.get(reason, Sentence(ja=reason, en=reason))
     return Sentence(ja=f"{words.ja}({why.ja})", en=f"{words.en} ({why.en})")
 
 

@@ -21,6 +21,7 @@ from eligibility.wire.bulk import (
 )
 from eligibility.wire.encoding import Wire
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
+from eligibility.wire.staff import StaffSession
 from eligibility.wire.verifications import (
     CardRegistration,
     CardRegistrationRequest,
@@ -163,14 +164,14 @@ class Centre:
         self.fetch_challenges()
         return self._pool.pop()
 
-    def verify(self, request: VerificationRequest) -> Verification:
-        """Ask whether a card's holder is insured.
+    def verify(self, request: VerificationRequest, staff: StaffSession | None = None) -> Verification:
+        """Ask whether a card's holder is insured; the method `visual` needs the session of who confirmed.
 
         Raises:
             Refused: with the centre's problem.
             CentreError: it could not be reached or understood; whether the request took effect is not known.
         """
-        return self._post("/v1/verifications", request, Verification)
+        return self._post("/v1/verifications", request, Verification, staff)
 
     def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
         """Ask the same by insured number; sent again with the same key, the request has one effect and one answer.

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from cryptography import x509
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -25,20 +27,24 @@ from eligibility.storage.enrolment import enrol_terminal
 from loadtest.cards import issue_card
 from loadtest.embedded import Stores, database_url
 from loadtest.pki import KeyPair
-from terminal_agent.card.errors import CardRemoved
+from terminal_agent.card.connection import Connection
+from terminal_agent.card.errors import CardMissing, CardRemoved
 from terminal_agent.card.pcscd import OwnPcscd
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
 from terminal_agent.card.vpcd import CardInVpcd
 from terminal_agent.client import Centre
+from terminal_agent.kiosk.runner import View
 from terminal_agent.kiosk.serving import Screens
 from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
-from terminal_agent.kiosk.visit import CardPut, CardTaken, ReaderFound, ReaderLost
+from terminal_agent.kiosk.visit import CardPut, CardTaken, ReaderFound, ReaderLost, Stage
+from terminal_agent.language import Language
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.line import Line
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World, make_authorities, running_world
 
 PIN, TEXT_PIN = "2741", "5906"
+VIEWPORT: Any = {"width": 1280, "height": 800}
 _CHROMIUM = ("chromium", "chromium-browser")
 _OPTIONS = (
     "--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run",
@@ -254,19 +260,26 @@ def settings(town: Town, line: Line, tmp_path: Path) -> TerminalSettings:
 
 @contextmanager
 def running_counter(settings: TerminalSettings, slot: Slot, card: VirtualCard, line: Line) -> Iterator[Counter]:
-    """Serve the screens from a thread for the block."""
-    started = threading.Event()
+    """Serve one counter's screens for the block."""
     with Centre.open(settings) as centre:
         screens = Screens(settings, centre, slot)
-        thread = threading.Thread(target=lambda: asyncio.run(screens.serve(started.set)), name="screens")
-        thread.start()
-        try:
-            assert started.wait(20)
+        with serving(screens):
             yield Counter(screens, card, slot, line)
-        finally:
-            screens.stop()
-            thread.join(20)
-        assert not thread.is_alive()
+
+
+@contextmanager
+def serving(screens: Screens) -> Iterator[None]:
+    """Serve screens from a thread for the block."""
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(screens.serve(started.set)), name="screens")
+    thread.start()
+    try:
+        assert started.wait(20)
+        yield
+    finally:
+        screens.stop()
+        thread.join(20)
+    assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -305,7 +318,7 @@ def browser(town: Town) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh browser window; what goes wrong in its scripts or against its policy fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="ja-JP", reduced_motion="reduce")
+    context = browser.new_context(viewport=VIEWPORT, locale="ja-JP", reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(10_000)
     complaints: list[str] = []
@@ -314,3 +327,63 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
+
+
+class Gallery:
+    """The patient's screen without a visit behind it: shows whichever stage a test asks for."""
+
+    def __init__(self, screens: Screens) -> None:
+        self._screens = screens
+
+    def arrive(self, page: Page) -> None:
+        """Wait until the page, told by its event stream, shows the stage."""
+        page.wait_for_selector(f'#screen[data-changes="{self._screens.runner.view.changes}"]')
+
+    def show(self, stage: Stage, language: Language) -> None:
+        runner = self._screens.runner
+        view = runner.view
+        runner._set_view(View(stage, language, view.turn + 1, view.changes + 1))
+
+
+class _Nothing:
+    """No card comes and none goes."""
+
+    def watch(self, stopping: threading.Event) -> Iterator[SlotEvent]:
+        yield from ()
+
+    def hold(self) -> AbstractContextManager[Connection]:
+        raise CardMissing
+
+
+@pytest.fixture(scope="module")
+def gallery() -> Iterator[Gallery]:
+    settings = TerminalSettings(
+        centre_url="https://127.0.0.1:9", centre_authority=Path(), certificate=Path(), key=Path(), screens_port=0
+    )
+    screens = Screens(settings, Centre(httpx.Client()), _Nothing())
+    with serving(screens):
+        yield Gallery(screens)
+
+
+@pytest.fixture(scope="module")
+def gallery_page(browser: Browser, gallery: Gallery) -> Iterator[Page]:
+    context = browser.new_context(viewport=VIEWPORT, locale="ja-JP", reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(gallery._screens.patient_url)
+    yield page
+    context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds wrong with the page as it is."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("() => axe.run({resultTypes: ['violations']})")
+    return [f"{fault['id']}: {node['html']}" for fault in found["violations"] for node in fault["nodes"]]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the screen where `make screens` asks for it."""
+    if folder := os.environ.get("ELIGIBILITY_SCREENS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png")

@@ -1,0 +1,90 @@
+"""The passcode with which staff confirm a face by eye: kept as a hash in a file, tried a few times only."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+MIN_LENGTH: Final = 6
+TRIES: Final = 5
+PAUSE: Final = timedelta(minutes=5)
+_N, _R, _P = 2**15, 8, 1  # scrypt: 32 MiB and about a tenth of a second
+_SALT_BYTES: Final = 16
+_MAX_MEMORY: Final = 64 * 1024 * 1024
+
+
+class PasscodeTooShort(Exception):
+    """A passcode has at least six characters."""
+
+    code = "passcode_too_short"
+
+
+class PasscodeUnreadable(Exception):
+    """The passcode's file is missing or malformed."""
+
+    code = "passcode_unreadable"
+
+
+def write_passcode(file: Path, passcode: str) -> None:
+    """Keep a new passcode's hash in a file that only its owner reads.
+
+    Raises:
+        PasscodeTooShort: it has fewer than six characters.
+    """
+    if len(passcode) < MIN_LENGTH:
+        raise PasscodeTooShort
+    salt = secrets.token_bytes(_SALT_BYTES)
+    fresh = file.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(f"scrypt {salt.hex()} {_hash(passcode, salt).hex()}\n")
+    fresh.rename(file)
+
+
+@dataclass(slots=True)
+class Passcode:
+    """The passcode of this terminal, and how often it was wrong lately."""
+
+    salt: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
+    now: Callable[[], datetime]
+    _wrong: list[datetime] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, file: Path, now: Callable[[], datetime]) -> "Passcode":
+        """Read the file.
+
+        Raises:
+            PasscodeUnreadable: it is missing or malformed.
+        """
+        try:
+            kind, salt, digest = file.read_text(encoding="ascii").split()
+            if kind != "scrypt":
+                raise PasscodeUnreadable
+            return cls(bytes.fromhex(salt), bytes.fromhex(digest), now)
+        except (OSError, ValueError) as error:
+            raise PasscodeUnreadable from error
+
+    def may_be_tried(self) -> bool:
+        """Return whether it was not too often wrong in the last minutes."""
+        since = self.now() - PAUSE
+        self._wrong = [moment for moment in self._wrong if moment > since]
+        return len(self._wrong) < TRIES
+
+    def is_right(self, entered: str) -> bool:
+        """Compare what was entered; a wrong one counts."""
+        if not self.may_be_tried():
+            return False
+        right = hmac.compare_digest(_hash(entered, self.salt), self.digest)
+        if not right:
+            self._wrong.append(self.now())
+        return right
+
+
+def _hash(passcode: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(passcode.encode(), salt=salt, n=_N, r=_R, p=_P, maxmem=_MAX_MEMORY)
