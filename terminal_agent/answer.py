@@ -87,7 +87,7 @@ def _coverage_rows(coverage: CoverageAnswer) -> Iterator[Row]:
     if coverage.valid_from is not None or coverage.valid_through is not None:
         yield _label("有効期間", "valid"), _period(coverage.valid_from, coverage.valid_through)
     if coverage.copayment_percent is not None:
-        yield _label("負担割合", "copayment"), _tenths(coverage.copayment_percent)
+        yield _label("負担割合", "copayment"), share(coverage.copayment_percent)
     if coverage.preschool:
         yield _label("未就学", "preschool child"), Sentence(ja="該当", en="yes")
     if coverage.elderly_certificate is not None:
@@ -104,7 +104,7 @@ def _insured_number(coverage: CoverageAnswer) -> str:
 
 
 def _elderly(certificate: ElderlyCertificateAnswer) -> Sentence:
-    return _and(_tenths(certificate.copayment_percent), _period(certificate.valid_from, certificate.valid_through))
+    return _and(share(certificate.copayment_percent), _period(certificate.valid_from, certificate.valid_through))
 
 
 def _limit(certificate: LimitCertificateAnswer) -> Sentence:
@@ -121,7 +121,8 @@ def _disease(certificate: SpecificDiseaseCertificateAnswer) -> Sentence:
     )
 
 
-def _tenths(percent: int) -> Sentence:
+def share(percent: int) -> Sentence:
+    """Say what part of the cost the patient pays."""
     return Sentence(ja=f"{percent // 10}割" if percent % 10 == 0 else f"{percent}%", en=f"{percent}%")
 
 

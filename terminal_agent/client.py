@@ -19,9 +19,11 @@ from eligibility.wire.bulk import (
     ReferenceNumberRegistered,
     ReferenceNumberRegistration,
 )
+from eligibility.wire.checkups import CheckupHistory
 from eligibility.wire.encoding import Wire
+from eligibility.wire.medications import MedicationHistory
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
-from eligibility.wire.staff import StaffSession
+from eligibility.wire.staff import StaffSession, StaffSessionRequest
 from eligibility.wire.verifications import (
     CardRegistration,
     CardRegistrationRequest,
@@ -171,7 +173,7 @@ class Centre:
             Refused: with the centre's problem.
             CentreError: it could not be reached or understood; whether the request took effect is not known.
         """
-        return self._post("/v1/verifications", request, Verification, staff)
+        return self._post("/v1/verifications", request, Verification, staff=staff)
 
     def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
         """Ask the same by insured number; sent again with the same key, the request has one effect and one answer.
@@ -227,16 +229,47 @@ class Centre:
         """
         return self._post("/v1/card-registrations", request, CardRegistration)
 
-    def _post(self, path: str, message: Wire, answer: type[Answer], idempotency_key: UUID | None = None) -> Answer:
-        headers = {"Content-Type": "application/json"}
+    def sign_in(self, request: StaffSessionRequest) -> StaffSession:
+        """Sign a member of staff in.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/staff-sessions", request, StaffSession)
+
+    def medications(self, verification_id: UUID, staff: StaffSession) -> MedicationHistory:
+        """Ask for the medicines of a verified person, as somebody who may see them.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._get(f"/v1/verifications/{verification_id}/medications", MedicationHistory, staff)
+
+    def checkups(self, verification_id: UUID, staff: StaffSession) -> CheckupHistory:
+        """Ask for the check-ups of a verified person, as somebody who may see them.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._get(f"/v1/verifications/{verification_id}/checkups", CheckupHistory, staff)
+
+    def _post(
+        self,
+        path: str,
+        message: Wire,
+        answer: type[Answer],
+        idempotency_key: UUID | None = None,
+        staff: StaffSession | None = None,
+    ) -> Answer:
+        headers = {"Content-Type": "application/json"} | _bearer(staff)
         if idempotency_key is not None:
             headers["Idempotency-Key"] = str(idempotency_key)
         return self._ask(
             self._http.build_request("POST", path, content=message.model_dump_json(), headers=headers), answer
         )
 
-    def _get(self, path: str, answer: type[Answer]) -> Answer:
-        return self._ask(self._http.build_request("GET", path), answer)
+    def _get(self, path: str, answer: type[Answer], staff: StaffSession | None = None) -> Answer:
+        return self._ask(self._http.build_request("GET", path, headers=_bearer(staff)), answer)
 
     def _ask(self, request: httpx.Request, answer: type[Answer]) -> Answer:
         try:
@@ -251,6 +284,10 @@ class Centre:
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
         raise CentreAway if response.is_server_error else CentreAnswerUnreadable
+
+
+def _bearer(staff: StaffSession | None) -> dict[str, str]:
+    return {} if staff is None else {"Authorization": f"Bearer {staff.token}"}
 
 
 def _connection_error(error: BaseException) -> CentreError:

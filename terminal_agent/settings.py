@@ -36,6 +36,9 @@ class TerminalSettings(BaseSettings):
     run_folder: Path | None = Field(
         default=None, description="Where the screens' addresses of this start are written, for the browsers to open."
     )
+    visual_passcode: Path | None = Field(
+        default=None, description="What `passcode` wrote; without it staff cannot confirm a face by eye."
+    )
     consents_asked: tuple[ConsentClass, ...] = Field(
         default=(
             ConsentClass.LIMIT_CERTIFICATE,

@@ -7,11 +7,17 @@ from typing import Any, Final
 from babel.dates import format_date, format_time
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from eligibility.domain.checkup_items import Flag
 from eligibility.domain.codes import FieldCode
 from eligibility.domain.dates import JAPAN
+from eligibility.wire.medications import Medicine
 from eligibility.wire.problems import Sentence
+from terminal_agent.answer import WHY_NOT, share
 from terminal_agent.kiosk.catalogues import LANGUAGES, load_catalogue
+from terminal_agent.kiosk.trouble import trouble
 from terminal_agent.language import Language
+from terminal_agent.messages import ADVICE
+from terminal_agent.records.medication import amount_given, drug_name
 
 PAGES: Final = Path(__file__).parent / "pages"
 
@@ -53,5 +59,37 @@ def _environment(language: Language) -> Environment:
         local = value.astimezone(JAPAN)
         return f"{format_date(local, 'M月d日' if language is Language.JA else 'd MMM', locale)} {clock(value)}"
 
-    environment.filters |= {"words": words, "day": day, "clock": clock, "moment": moment}
+    def translated(text: str) -> str:
+        """Translate a text that was marked where it stands."""
+        return str(environment.globals["gettext"](text))  # type: ignore[operator]
+
+    def why_not(reason: str) -> str:
+        # A reason newer than this terminal is shown as it came.
+        return words(WHY_NOT[reason]) if reason in WHY_NOT else reason
+
+    environment.filters |= {"words": words, "day": day, "clock": clock, "moment": moment, "translated": translated}
+    environment.globals |= {
+        "why_not": why_not,
+        "share": lambda percent: "—" if percent is None else words(share(percent)),
+        "yen": lambda amount: f"{amount:,} 円" if language is Language.JA else f"{amount:,} yen",
+        "period": lambda first, last: f"{day(first) if first else ''} – {day(last) if last else ''}",
+        "trouble_words": trouble,
+        "advice_words": lambda code: ADVICE[code].filled(_NO_FACTS) if code in ADVICE else None,
+        "drug_name": drug_name,
+        "amount": _amount,
+        "LOW": Flag.LOW.value,
+    }
     return environment
+
+
+def _amount(medicine: Medicine, unit: str) -> str:
+    given = amount_given(medicine)
+    return "" if given is None else f"{given.normalize():f} {unit}"
+
+
+class _Blanks(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "—"
+
+
+_NO_FACTS: Final = _Blanks()

@@ -14,6 +14,7 @@ import structlog
 
 from eligibility.domain.codes import ConsentClass, Method
 from eligibility.wire.problems import Sentence
+from eligibility.wire.staff import StaffSession
 from eligibility.wire.verifications import CardRegistrationRequest, Verification, VerificationRequest
 from terminal_agent.card.connection import Connection
 from terminal_agent.card.errors import CardError, PinBlocked, PinWrong, TextPinBlocked
@@ -43,6 +44,7 @@ from terminal_agent.kiosk.visit import (
     RegisterCard,
     Registered,
     SecretRefused,
+    StaffCalled,
     Stage,
     StopLooking,
     Stopped,
@@ -50,6 +52,7 @@ from terminal_agent.kiosk.visit import (
     TimedOut,
     Told,
     Unverified,
+    VisuallyConfirmed,
     patience_s,
     step,
 )
@@ -87,6 +90,14 @@ class _Held:
     session: JpkiSession
     certificate: bytes
     pin: Pin | None = None
+    confirmed_by: StaffSession | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _ConfirmedBy:
+    """Who confirmed a person by eye; no part of the machine, since only the centre is told."""
+
+    staff: StaffSession
 
 
 class Runner:
@@ -109,8 +120,9 @@ class Runner:
         self._outbox = outbox
         self._own_language = language
         self._view = View(Ready(), language, 0, 0)
-        self._events: queue.Queue[tuple[int | None, Event | None]] = queue.Queue()
+        self._events: queue.Queue[tuple[int | None, Event | _ConfirmedBy | None]] = queue.Queue()
         self._listeners: list[Callable[[], None]] = []
+        self._answer_listeners: list[Callable[[Verification], None]] = []
         self._stopping = threading.Event()
         self._awake = threading.Event()
         self._stack = ExitStack()
@@ -121,6 +133,11 @@ class Runner:
         ]
 
     @property
+    def own_language(self) -> Language:
+        """The language in which every visit begins."""
+        return self._own_language
+
+    @property
     def view(self) -> View:
         """What is shown now."""
         return self._view
@@ -128,6 +145,10 @@ class Runner:
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call this, from the runner's thread, after each change of the view."""
         self._listeners.append(listener)
+
+    def on_answer(self, listener: Callable[[Verification], None]) -> None:
+        """Call this, from the runner's thread, with each answer of the centre."""
+        self._answer_listeners.append(listener)
 
     def start(self) -> None:
         """Begin to watch the reader."""
@@ -144,6 +165,10 @@ class Runner:
     def post(self, event: Event, turn: int | None = None) -> None:
         """Hand in an event; one that was meant for an earlier turn is dropped."""
         self._events.put((turn, event))
+
+    def confirm_visually(self, staff: StaffSession, turn: int) -> None:
+        """Hand in that a member of staff confirmed the person; the centre hears who it was."""
+        self._events.put((turn, _ConfirmedBy(staff)))
 
     def stay_awake(self) -> None:
         """Somebody touches the screen: begin the stage's patience anew."""
@@ -167,7 +192,11 @@ class Runner:
             while not self._stopping.is_set():
                 turn = self._view.turn
                 for_turn, event = self._next(deadline)
-                if event is not None and for_turn in (None, turn):
+                if isinstance(event, _ConfirmedBy):
+                    if for_turn == turn and self._held is not None and isinstance(self._view.stage, StaffCalled):
+                        self._held.confirmed_by = event.staff
+                        self._take(VisuallyConfirmed())
+                elif event is not None and for_turn in (None, turn):
                     self._take(event)
                 if self._view.turn != turn or self._awake.is_set():
                     self._awake.clear()
@@ -179,7 +208,7 @@ class Runner:
         patience = patience_s(self._view.stage)
         return None if patience is None else time.monotonic() + patience
 
-    def _next(self, deadline: float | None) -> tuple[int | None, Event | None]:
+    def _next(self, deadline: float | None) -> "tuple[int | None, Event | _ConfirmedBy | None]":
         try:
             return self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
         except queue.Empty:
@@ -270,11 +299,14 @@ class Runner:
         held = self._card()
         proof = prove(held.session, held.certificate, self._centre)
         asked = VerificationRequest(proof=proof, method=method, consents=consents, asked_for=None, known_at=None)
-        verification = self._centre.verify(asked)
+        staff = held.confirmed_by if method is Method.VISUAL else None
+        verification = self._centre.verify(asked, staff)
         before = self._memory.recall(held.certificate)
         self._daybook.add_answer(verification, differences(before, verification))
         if verification.coverage is not None:
             self._memory.remember(held.certificate, LastVisit.of(verification.coverage, consents))
+        for listener in self._answer_listeners:
+            listener(verification)
         return Answered(_told(verification))
 
     def _register(self, secret: Pin | NumberB | None) -> Event:

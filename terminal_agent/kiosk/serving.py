@@ -15,11 +15,14 @@ import uvicorn
 from terminal_agent.client import Centre
 from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
 from terminal_agent.kiosk.daybook import Daybook
+from terminal_agent.kiosk.desks import Desks
 from terminal_agent.kiosk.guard import Keys
 from terminal_agent.kiosk.memory import KEY_BYTES, Memory
+from terminal_agent.kiosk.passcode import Passcode
 from terminal_agent.kiosk.rendering import Renderer
 from terminal_agent.kiosk.runner import Runner
 from terminal_agent.kiosk.slot import FolderSlot, ReaderSlot, Slot
+from terminal_agent.kiosk.staff import StaffScreen
 from terminal_agent.language import Language
 from terminal_agent.settings import TerminalSettings
 
@@ -36,6 +39,7 @@ class Screens:
         self._slot = slot
         self._centre = centre
         self._keys = Keys()
+        self._passcode = Passcode.read(settings.visual_passcode, _now) if settings.visual_passcode else None
         self._socket = _bound(settings.screens_port)
         self._server: _Server | None = None
         self.daybook = Daybook(_now)
@@ -64,13 +68,20 @@ class Screens:
         loop = asyncio.get_running_loop()
         patient_changes = Changes(loop)
         self.runner.on_change(patient_changes.tell)
-        patient = PatientScreen(self.runner, Renderer(), self._settings.consents_asked, patient_changes)
+        renderer = Renderer()
+        patient = PatientScreen(self.runner, renderer, self._settings.consents_asked, patient_changes)
+        staff_changes = Changes(loop)
+        self.runner.on_change(staff_changes.tell)
+        self.daybook.on_change(staff_changes.tell)
+        staff = StaffScreen(
+            self.runner, self.daybook, self._centre, Desks(_now), self._passcode, renderer, staff_changes, _now
+        )
         hosts = frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"})
-        app = make_app(patient, self._keys, hosts, [])
+        app = make_app(patient, self._keys, hosts, staff.routes())
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2
         )
-        self._server = _Server(config, on_started, [patient_changes])
+        self._server = _Server(config, on_started, [patient_changes, staff_changes])
         self._write_addresses()
         self.runner.start()
         try:
