@@ -24,6 +24,10 @@ demo: setup ## Show the main job end to end and stay up; ONCE=1 ends after showi
 test: setup ## Run every test (needs nothing prepared)
 	@$(PYTHON_IN) -m pytest
 
+.PHONY: bench-counter
+bench-counter: setup ## Measure what a patient waits for at the counter, against its targets
+	@$(PYTHON_IN) -m loadtest.bench.counter
+
 .PHONY: bench-sync
 bench-sync: setup ## Measure the insurers' push against its targets (SIZE=small, or persons; without: 5,000,000)
 	@$(PYTHON_IN) -m loadtest.bench.sync $(if $(SIZE),--size $(SIZE))

@@ -1,5 +1,6 @@
 """Virtual My Number cards whose certificates the test PKI has issued."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -7,6 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from loadtest.pki import Authority, Jpki, KeyPair
 from terminal_agent.card.virtual_content import CardContent, CardCredentials, CardHolder, CardPins
+from terminal_agent.card.virtual_photo import Box, blank_images, card_photo
+from terminal_agent.card.virtual_surface import VisualIssuer
 
 
 def issue_card(jpki: Jpki, serial: str, holder: CardHolder, pins: CardPins, now: datetime) -> CardContent:
@@ -23,3 +26,8 @@ def _credentials(issued: KeyPair, authority: Authority) -> CardCredentials:
     if not isinstance(issued.key, rsa.RSAPrivateKey):
         raise TypeError("a card's key is RSA")
     return CardCredentials(issued.der, issued.key, authority.certificate.public_bytes(Encoding.DER))
+
+
+def with_photo(content: CardContent, issuer: VisualIssuer, picture: bytes, head: Box | None = None) -> CardContent:
+    """Add a visual application whose photo is made from a picture, cut around the head where that is known."""
+    return replace(content, visual=issuer.issue(content.holder, card_photo(picture, head), blank_images()))

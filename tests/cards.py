@@ -1,6 +1,5 @@
 """The card of the tests: fixtures for the folders whose tests hold one."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import cv2
@@ -8,12 +7,11 @@ import numpy as np
 import pytest
 
 from eligibility.domain.codes import Sex
-from loadtest.cards import issue_card
+from loadtest.cards import issue_card, with_photo
 from loadtest.pki import Jpki
 from terminal_agent.card import surface, tlv
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins, with_offsets
-from terminal_agent.card.virtual_photo import blank_images, card_photo
 from terminal_agent.card.virtual_surface import VisualIssuer
 
 NOW = datetime.now(UTC)
@@ -56,8 +54,7 @@ def visual_content(content: CardContent, issuer: VisualIssuer) -> CardContent:
     """The card of the tests with a visual application; its photo is a pattern, nobody's face."""
     rows, columns = np.mgrid[0:400, 0:300]
     encoded = cv2.imencode(".png", ((rows * 3 + columns * 2) % 256).astype(np.uint8))[1]
-    visual = issuer.issue(HOLDER, card_photo(bytes(encoded)), blank_images())
-    return replace(content, visual=visual)
+    return with_photo(content, issuer, bytes(encoded))
 
 
 def fields_of(record: bytes) -> dict[int, bytes]:

@@ -211,7 +211,7 @@ class MatchSession:
             attempt=self._attempt,
             model=self._rules.model_sha256[:8],
             score=rounded(attempt.mean) if attempt.scores else None,
-            gates=dict(self._gates),
+            gates={str(hint): count for hint, count in self._gates.items()},
         )
         if self._decision.staff_should_look and self._taken:
             self._live = self._taken[-1].picture.copy()

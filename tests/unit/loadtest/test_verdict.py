@@ -77,7 +77,7 @@ def test_nothing_promised_and_nothing_measured_is_no_pass() -> None:
     assert not judge([], []).passed
 
 
-@pytest.mark.parametrize("size", ["full", "small"])
+@pytest.mark.parametrize("size", ["full", "small", "counter"])
 def test_the_limits_of_the_house_can_be_read(size: str) -> None:
     limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), size)
     assert len({(x.scenario, x.operation, x.figure) for x in limits}) == len(limits)

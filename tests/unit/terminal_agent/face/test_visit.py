@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
+from loadtest.cards import with_photo
 from terminal_agent.card.errors import CardCopied, CardDataForged, CardPhotoMissing, NumberBWrong
 from terminal_agent.card.pins import NumberB
 from terminal_agent.card.virtual import VirtualCard
@@ -43,8 +44,7 @@ def png(picture: Picture) -> bytes:
 def card_of(
     content: CardContent, issuer: VisualIssuer, picture: bytes, head: Box | None = None, holder: CardHolder = HOLDER
 ) -> VirtualCard:
-    visual = issuer.issue(holder, card_photo(picture, head), blank_images())
-    return VirtualCard(replace(content, holder=holder, visual=visual))
+    return VirtualCard(with_photo(replace(content, holder=holder), issuer, picture, head))
 
 
 def pinned(settings: FaceSettings, issuer: VisualIssuer, folder: Path) -> FaceSettings:

@@ -1,0 +1,67 @@
+"""Measures what a patient waits for at the counter, each part beside its target: `python -m loadtest.bench.counter`.
+
+A part is a function that returns what it measured, or why it could not be measured here; `PARTS` names them all. Its
+limits stand in limits.toml under [counter.SCENARIO.OPERATION]. What is not measured is said and judged by nobody.
+"""
+
+import logging
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from loadtest.bench.counter_face import measure_decision
+from loadtest.bench.counter_part import NotMeasured
+from loadtest.verdict import Measured, judge, read_limits
+
+SIZE: Final = "counter"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing a patient waits for."""
+
+    scenario: str
+    measure: Callable[[Path], Measured | NotMeasured]
+
+
+PARTS: Final = (Part("face", measure_decision),)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every part; return 1 when a target is missed."""
+    parser = ArgumentParser(prog="python -m loadtest.bench.counter", description=__doc__)
+    # Beside the project, as for the tests.
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[3] / "shared" / "data", metavar="DIR")
+    parser.add_argument("--part", action="append", choices=[part.scenario for part in PARTS], help="only these")
+    chosen = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # a line per visit is noise
+    out = sys.stdout.write
+    measured: list[Measured] = []
+    for part in PARTS:
+        if chosen.part is None or part.scenario in chosen.part:
+            result = part.measure(chosen.data)
+            if isinstance(result, NotMeasured):
+                out(f"{part.scenario}: not measured: {result.reason}\n")
+            else:
+                measured.append(result)
+    scenarios = {one.scenario for one in measured}
+    limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), SIZE)
+    verdict = judge([limit for limit in limits if limit.scenario in scenarios], measured)
+    for one in measured:
+        figures = ", ".join(f"{name} {value:.1f}" for name, value in one.figures.items())
+        out(f"{one.scenario} {one.operation}: {figures} ({one.requests} times)\n")
+    for judged in verdict.judged:
+        found = "missing" if judged.measured is None else f"{judged.measured:.1f}"
+        word = "kept" if judged.passed else f"MISSED {judged.reason}".rstrip()
+        out(f"  {judged.scenario} {judged.operation} {judged.figure} {judged.limit}: {found} — {word}\n")
+    return 0 if all(judged.passed for judged in verdict.judged) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
