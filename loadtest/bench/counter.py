@@ -40,7 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[3] / "shared" / "data", metavar="DIR")
     parser.add_argument("--part", action="append", choices=[part.scenario for part in PARTS], help="only these")
     chosen = parser.parse_args(arguments)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # a line per visit is noise
     out = sys.stdout.write
     measured: list[Measured] = []
     for part in PARTS:
@@ -64,4 +63,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # a line per visit is noise
     sys.exit(main())

@@ -93,13 +93,28 @@ def test_time_that_runs_out_leaves_another_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "rounded"), [(0.423, 0.4), (0.449999, 0.4), (0.45, 0.45), (0.9999, 0.95), (1.0, 1.0), (-0.3, 0.0)]
+    ("score", "rounded"),
+    [
+        (0.423, 0.4),
+        (0.449999, 0.4),
+        (0.45, 0.45),
+        (0.9999, 0.95),
+        (1.0, 1.0),
+        (1.0000001, 1.0),
+        (-0.3, 0.0),
+        (nan, 0.0),
+    ],
 )
 def test_a_score_is_told_in_twentieths_and_never_better_than_it_was(score: float, rounded: float) -> None:
     evidence = FaceEvidence.of(score, 0.42, SHA256, calibrated=True)
     assert evidence.score == rounded
-    assert not evidence.confirmed_by_staff
-    assert evidence.confirmed().confirmed_by_staff
+    sent = evidence.wire()
+    assert (float(sent.score), float(sent.threshold), sent.model_sha256, sent.calibrated) == (
+        rounded,
+        0.42,
+        SHA256,
+        True,
+    )
 
 
 def test_the_patient_is_told_the_same_whatever_the_reason_was() -> None:
