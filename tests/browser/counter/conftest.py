@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,12 +131,17 @@ class HandSlot:
 
     def __init__(self, card: VirtualCard) -> None:
         self._card = card
-        self._there = False
+        self._there = self._other = False
         self._changed = threading.Condition()
         self._told: list[SlotEvent] = [ReaderFound()]
 
     def insert(self) -> None:
         self._tell(CardPut(), there=True)
+
+    def insert_another(self) -> None:
+        """Put a driver's licence on the reader: it knows none of the applications."""
+        self._other = True
+        self.insert()
 
     def remove(self) -> None:
         self._tell(CardTaken(), there=False)
@@ -163,7 +168,7 @@ class HandSlot:
     def transmit(self, apdu: bytes) -> bytes:
         if not self._there:
             raise CardRemoved
-        return self._card.transmit(apdu)
+        return bytes.fromhex("6A82") if self._other else self._card.transmit(apdu)
 
     def _tell(self, event: SlotEvent, *, there: bool) -> None:
         with self._changed:
@@ -204,14 +209,21 @@ class Patient:
 
 
 @pytest.fixture
-def patient(authorities: Authorities) -> Patient:
-    """A patient of 85, give or take: each test's has a birth date of her own, by which she is told from the others."""
+def patient(request: pytest.FixtureRequest, authorities: Authorities) -> Patient:
+    """A patient of 85, give or take: each test's has a birth date of her own, by which she is told from the others.
+
+    An indirect parameter is in how many days her certificate expires.
+    """
     birth_date = date(1940, 1, 1) + timedelta(days=next(_numbers))
-    holder = CardHolder(
-        "髙橋 花子", "東京都千代田区霞が関１丁目２番２号", birth_date, Sex.FEMALE, date(2034, 4, 12), "8123"
-    )
-    pins = CardPins(auth=PIN, sign="KARUTA77", text=TEXT_PIN)
-    content = issue_card(authorities.jpki, f"B{birth_date:%y%m%d}", holder, pins, datetime.now(UTC))
+    address = "東京都千代田区霞が関１丁目２番２号"
+    holder = CardHolder("髙橋 花子", address, birth_date, Sex.FEMALE, date(2034, 4, 12), "8123")
+    pins, now = CardPins(auth=PIN, sign="KARUTA77", text=TEXT_PIN), datetime.now(UTC)
+    content = issue_card(authorities.jpki, f"B{birth_date:%y%m%d}", holder, pins, now)
+    if (days := getattr(request, "param", None)) is not None:
+        begun, ends = now - timedelta(days=300), now + timedelta(days=days)
+        serial = f"E{birth_date:%y%m%d}"
+        issued = authorities.jpki.issue_auth(serial, now, not_before=begun, not_after=ends, key=content.auth.key)
+        content = replace(content, auth=replace(content.auth, certificate=issued.der))
     return Patient(content, VirtualCard(content))
 
 
