@@ -12,12 +12,14 @@ from eligibility.wire.submissions import Severity
 from payer_sync.faults import SHAPE_LENGTH, FaultCode
 from payer_sync.layouts.columns import Column, Required, Text
 from payer_sync.layouts.layout import Layout
-from payer_sync.normal_forms import hold_my_number, may_hold_my_number, shapes
+from payer_sync.normal_forms import hold_my_number, may_hold_my_number, number_keys, shapes
 from payer_sync.reading import Batch
 from payer_sync.rules import TODAY, RecordKind
 
-# Controls of every kind, line separators, and the marks that turn the direction of what is read.
-_CONTROL: Final = r"[\p{Cc}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
+# Controls of every kind, line separators, what has no width, and the marks that turn the direction of what is read.
+_CONTROL: Final = (
+    r"[\p{Cc}\x{61c}\x{200b}\x{200e}\x{200f}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2060}\x{2066}-\x{2069}\x{feff}]"
+)
 # Private use (what cp932's gaiji become) and the mark that an earlier conversion leaves for what it lost.
 _GAIJI: Final = r"[\x{e000}-\x{f8ff}\x{fffd}\x{f0000}-\x{10fffd}]"
 _SPACES: Final = " \u3000"  # around a value they mean nothing; other white space is a fault and stays visible
@@ -81,7 +83,9 @@ def _field_findings(batch: Batch, layout: Layout, insurer: InsurerNumber) -> Ite
         text, value = pl.col(column.name), pl.col(column.field)
         if column.required is not Required.NEVER:
             needed = loses if column.required is Required.ON_LOSS else pl.lit(True)
-            yield _Finding(column, FaultCode.REQUIRED, (text == "") & needed)
+            key = column.name_key or column.number_key
+            nothing = (text == "") if key is None else (pl.col(key) == "")  # white space of any other kind is nothing
+            yield _Finding(column, FaultCode.REQUIRED, nothing & needed)
         empty = value.is_null() if column.blank is None else value == column.blank
         yield _Finding(column, column.kind.malformed, (text != "") & empty)
         if isinstance(column.kind, Text):
@@ -114,6 +118,8 @@ def _my_number_faults(batch: Batch, layout: Layout) -> Iterator[pl.DataFrame]:
     records, fields = batch.records.filter(suspects), batch.fields.filter(suspects)
     for column in layout.columns:
         held = hold_my_number(fields[column.name])
+        if column.number_key:  # what is looked up has no spaces
+            held = held | hold_my_number(fields.select(number_keys(pl.col(column.name))).to_series())
         if held.any():
             finding = _Finding(column, FaultCode.MY_NUMBER, pl.lit(True))
             yield _rows(records.filter(held), fields[column.name].filter(held), finding)

@@ -11,12 +11,19 @@ from typing import Final
 
 import polars as pl
 
-from eligibility.domain.identifiers import MY_NUMBER_WEIGHTS
-from eligibility.domain.names import KANA_SPELLINGS, kana_sounds, name_key, number_key
+from eligibility.domain.identifiers import MY_NUMBER_WEIGHTS, contains_my_number
+from eligibility.domain.names import HYPHENS, KANA_SPELLINGS, kana_sounds, name_key, number_key
 
 # Assigned characters end here but for the selectors of variant glyphs, which have a block of their own.
 _CHARACTERS: Final = (range(0xD800), range(0xE000, 0x33480), range(0xE0000, 0xE0200))
-_TWELVE_DIGITS: Final = r"(?:^|[^0-9０-９])[0-9０-９]{12}(?:$|[^0-9０-９])"
+_DIGIT: Final = "[0-9０-９]"
+_HYPHEN: Final = rf"[{''.join(HYPHENS)}⁻₋︱︲﹘﹣－\-]"  # those and what NFKC turns into one of them
+# Twelve digits, with spaces or not; or in groups of four with hyphens.
+_TWELVE_DIGITS: Final = (
+    rf"(?:^|[^0-9０-９]){_DIGIT}(?:\s*{_DIGIT}){{11}}(?:$|[^0-9０-９])"
+    rf"|{_DIGIT}{{4}}{_HYPHEN}{_DIGIT}{{4}}{_HYPHEN}{_DIGIT}{{4}}"
+)
+_IN_FOURS: Final = rf"[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}"  # folded already
 
 
 def name_keys(names: pl.Expr) -> pl.Expr:
@@ -55,14 +62,20 @@ def may_hold_my_number(lines: pl.Series) -> pl.Series:
 
 def hold_my_number(texts: pl.Series) -> pl.Series:
     """Tell which texts hold one, as `eligibility.domain.identifiers.contains_my_number` does."""
-    runs = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "run": texts.str.normalize("NFKC")})
+    folded = texts.str.normalize("NFKC")
+    runs = pl.DataFrame({"row": pl.int_range(len(texts), eager=True), "run": folded})
     runs = runs.with_columns(pl.col("run").str.extract_all(r"[0-9]+")).explode("run")
     runs = runs.filter(pl.col("run").str.len_bytes() == 12)
     digits = [pl.col("run").str.slice(place, 1).cast(pl.Int32) for place in range(12)]
     remainder = pl.sum_horizontal(d * w for d, w in zip(digits, MY_NUMBER_WEIGHTS, strict=False)) % 11
     check = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
     hits = runs.filter(check == digits[11])["row"].unique()
-    return pl.int_range(len(texts), eager=True).is_in(hits.implode())
+    found = pl.int_range(len(texts), eager=True).is_in(hits.implode())
+    in_fours = folded.str.contains(_IN_FOURS)
+    if in_fours.any():  # seldom enough to look at one by one
+        one_by_one = [four and contains_my_number(text) for four, text in zip(in_fours, texts, strict=True)]
+        found = found | pl.Series(one_by_one, dtype=pl.Boolean)
+    return found
 
 
 @cache

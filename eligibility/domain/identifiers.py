@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NewType, Self
 
 from eligibility.domain.errors import MalformedValue
-from eligibility.domain.names import number_key
+from eligibility.domain.names import HYPHENS, number_key
 
 PersonId = NewType("PersonId", int)
 
@@ -18,7 +18,12 @@ _DIGITS_8 = re.compile(r"[0-9]{8}")
 _DIGITS_6 = re.compile(r"[0-9]{6}")
 _INSTITUTION = re.compile(r"[0-9]{2}[0-9B][0-9]{7}")
 _BRANCH = re.compile(r"[0-9]{2}")
-_MY_NUMBER = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+# Twelve digits, or the three groups of four that the card shows; groups within a longer code (a UUID) are none.
+_MY_NUMBER = re.compile(
+    r"(?<![0-9])[0-9]{12}(?![0-9])"
+    r"|(?<![0-9A-Za-z-])[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}(?![0-9A-Za-z-])"
+)
+_ONE_HYPHEN = str.maketrans(dict.fromkeys(HYPHENS, "-"))
 MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 SYMBOL_LENGTH = 20  # characters of 記号 and of 番号, as the external interface allows
 LINKAGE_CODE_LENGTH = 64
@@ -55,11 +60,10 @@ def has_valid_check_digit(number: str) -> bool:
 
 
 def contains_my_number(text: str) -> bool:
-    """Tell whether a run of exactly 12 digits in the text carries a My Number's check digit (full width included)."""
-    return any(
-        int(found[11]) == _my_number_check_digit(found)
-        for found in _MY_NUMBER.findall(unicodedata.normalize("NFKC", text))
-    )
+    """Tell whether 12 digits in the text, in one run or in fours, carry a My Number's check digit (full width too)."""
+    folded = unicodedata.normalize("NFKC", text).translate(_ONE_HYPHEN)
+    runs = (found[0].replace(" ", "").replace("-", "") for found in _MY_NUMBER.finditer(folded))
+    return any(int(digits[11]) == _my_number_check_digit(digits) for digits in runs)
 
 
 def refuse_my_number(text: str, field: str = "") -> str:
@@ -172,8 +176,10 @@ class InsuredNumber:
             raise MalformedInsuredNumber(field="symbol")
         if branch and not _BRANCH.fullmatch(branch):
             raise MalformedInsuredNumber(field="branch_number")
-        refuse_my_number(symbol, "symbol")
-        return cls(InsurerNumber.parse(insurer), symbol, refuse_my_number(number, "number"), branch)
+        for field, text in (("symbol", symbol), ("number", number)):
+            refuse_my_number(text, field)
+            refuse_my_number(number_key(text), field)  # by which it would be looked up, without any spaces
+        return cls(InsurerNumber.parse(insurer), symbol, number, branch)
 
     @property
     def symbol_key(self) -> str:

@@ -10,14 +10,15 @@ from typing import Final
 
 from eligibility.domain.dates import ERAS, parse_date
 from eligibility.domain.identifiers import InsurerNumber, contains_my_number
+from eligibility.domain.names import number_key
 from payer_sync.faults import FaultCode, both
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,5})?")
 _WHOLE: Final = re.compile(r"[0-9]{1,9}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _GAIJI: Final = re.compile("[\ue000-\uf8ff\ufffd]")  # private use: what cp932's own gaiji become
-# A quick look before the thorough one: twelve digits of either width, or signs that become digits.
-_DIGITS: Final = re.compile(r"[0-9０-９]{12}|[①-⑳]")
+# A quick look before the thorough one: twelve digits of either width, close together, or signs that become digits.
+_DIGITS: Final = re.compile(r"(?:[0-9０-９][^0-9０-９]?){11}[0-9０-９]|[①-⑳]")
 
 
 class Malformed(Exception):
@@ -74,6 +75,18 @@ def text_of(length: int) -> Kind:
         return text
 
     return Kind(read, both(f"{length}文字以内の文字列", f"a text of at most {length} characters"))
+
+
+def number_of(length: int) -> Kind:
+    """Return the kind of a symbol or number, which is looked up without its spaces."""
+    kind = text_of(length)
+
+    def read(text: str) -> object:
+        if contains_my_number(number_key(text)):
+            raise Malformed(FaultCode.MY_NUMBER)
+        return kind.read(text)
+
+    return Kind(read, kind.expected)
 
 
 def has_gaiji(text: str) -> bool:

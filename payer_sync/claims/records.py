@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from eligibility.domain.identifiers import SYMBOL_LENGTH
-from payer_sync.claims.kinds import AMOUNT, DAY, INSURER, MONTH, WHOLE, Kind, code_of, digits, text_of
+from payer_sync.claims.kinds import AMOUNT, DAY, INSURER, MONTH, WHOLE, Kind, code_of, digits, number_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Uke:
 
 
 _POINT_TABLES: Final = ("1", "3", "4", "5", "6", "B")
-_SYMBOL: Final = text_of(SYMBOL_LENGTH)
+_SYMBOL: Final = number_of(SYMBOL_LENGTH)
 _TEXT: Final = text_of(400)
 _NAME: Final = text_of(100)
 _CODE: Final = digits(9)

@@ -258,13 +258,35 @@ async def test_bad_records_are_left_out_and_the_good_ones_merged(
 async def test_a_my_number_is_refused_and_kept_nowhere(take_in: Any, write: Any, record: Any, owner: Any) -> None:
     my_number = "123456789018"
     loaded = await take_in(
-        write(record(1, 紐付番号=my_number), record(2, 住所="番号１２３４５６７８９０１８です"), record(3))
-    )
+        write(
+            record(1, 紐付番号=my_number), record(2, 住所="番号１２３４５６７８９０１８です"), record(3),
+            record(4, 番号="1234 5678 9018"),
+            record(5, 記号="１２３４５６７８　９０１８"), record(6, 住所="1234-5678-9018"),
+        )
+    )  # fmt: skip
 
-    assert loaded.codes == [(1, "my_number"), (2, "my_number")]
+    assert loaded.codes == [(number, "my_number") for number in (1, 2, 4, 5, 6)]
     for table in ("feedback", "audit_event", "person", "coverage"):
         found = f"select exists (select from {table} t where t::text like $1)"  # noqa: S608
         assert not await owner.fetchval(found, f"%{my_number}%")
+
+
+@pytest.mark.parametrize(
+    ("different", "code"),
+    [
+        ({"番号": "\u00a0"}, "required"),
+        ({"氏名": "\u2003\u00a0"}, "required"),
+        ({"番号": "00\u200b01"}, "control_character"),
+        ({"氏名": "髙橋\ufeff花子"}, "control_character"),
+        ({"住所": "東京都\u200f"}, "control_character"),
+    ],
+)
+async def test_a_value_that_only_looks_filled_or_is_not_what_it_looks_like_is_refused(
+    take_in: Any, write: Any, record: Any, different: dict[str, str], code: str
+) -> None:
+    loaded = await take_in(write(record(1, **different), record(2), encoding="utf-8"))
+
+    assert (loaded.counts, loaded.codes) == ((2, 1, 1, 0), [(1, code)])
 
 
 async def test_a_full_file_with_refused_records_says_that_nobody_was_retired(

@@ -56,7 +56,7 @@ def test_kana_of_any_spelling_have_the_same_key(texts: list[str]) -> None:
     assert _all(kana_keys, texts) == [kana_key(text) for text in texts]
 
 
-@given(st.lists(st.text(alphabet="0123456789０１９①㉑⒈. -年", max_size=30) | st.text(max_size=20), max_size=30))
+@given(st.lists(st.text(alphabet="0123456789０１９①㉑⒈. -−a年", max_size=30) | st.text(max_size=20), max_size=30))
 def test_a_my_number_is_found_where_the_domain_finds_it(texts: list[str]) -> None:
     column = pl.Series(texts, dtype=pl.String)
 
@@ -69,6 +69,8 @@ def test_a_my_number_is_found_where_the_domain_finds_it(texts: list[str]) -> Non
         MY_NUMBER, f"x{MY_NUMBER}", f"番号{MY_NUMBER}です", "１２３４５６７８９０１８", "123456７８９０18",
         f"1,{MY_NUMBER}",
         "①23456789018", "㉑" * 6, "𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗𝟎𝟏𝟖", f"-{MY_NUMBER}-{MY_NUMBER}", f"{MY_NUMBER} 1234567890123",
+        "1234 5678 9018", "１２３４　５６７８　９０１８", "1234‐5678‐9018", "１２３４－５６７８－９０１８",
+        "x,1234-5678-9018", "①23 4567 8901 8", "1234 5678 9018 1234", "1234\u00a05678\u00a09018",
     ],
 )  # fmt: skip
 def test_the_quick_look_misses_no_my_number(text: str) -> None:
@@ -79,10 +81,28 @@ def test_the_quick_look_misses_no_my_number(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["123456789019", f"0{MY_NUMBER}", f"{MY_NUMBER}1", "1234-5678-9018", "", "LK-000000000001"]
+    "text",
+    [
+        "123456789019",
+        f"0{MY_NUMBER}",
+        f"{MY_NUMBER}1",
+        "1234-5678 9018",
+        "",
+        "LK-000000000001",
+        "f47ac10b-1234-5678-9018-0e02b2c3d479",
+    ],
 )
 def test_other_digits_are_no_my_number(text: str) -> None:
     assert hold_my_number(pl.Series([text])).to_list() == [False]
+
+
+@given(st.lists(st.from_regex(r"[a-]?[0-9]{4}[ -－　][0-9]{4}[ -－　][0-9]{4}[a-]?", fullmatch=True), max_size=9))
+def test_a_my_number_in_fours_is_found_where_the_domain_finds_it(texts: list[str]) -> None:
+    column = pl.Series(texts, dtype=pl.String)
+    found = [contains_my_number(text) for text in texts]
+
+    assert hold_my_number(column).to_list() == found
+    assert all(quick or not held for quick, held in zip(may_hold_my_number(column), found, strict=True))
 
 
 @given(TEXTS)

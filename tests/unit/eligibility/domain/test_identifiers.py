@@ -115,7 +115,9 @@ def test_malformed_insured_numbers_are_refused(symbol: str, number: str, branch:
         InsuredNumber.parse("06130512", symbol, number, branch)
 
 
-@pytest.mark.parametrize(("symbol", "number"), [("", MY_NUMBER), (MY_NUMBER, "1"), ("", "１２３４５６７８９０１８")])
+@pytest.mark.parametrize(
+    ("symbol", "number"), [("", MY_NUMBER), (MY_NUMBER, "1"), ("", "１２３４５６７８９０１８"), ("", "12345678 9018")]
+)
 def test_a_my_number_is_refused_as_symbol_or_number(symbol: str, number: str) -> None:
     with pytest.raises(MyNumberRefused):
         InsuredNumber.parse("06130512", symbol, number, "")
@@ -127,6 +129,14 @@ def test_a_my_number_is_refused_as_symbol_or_number(symbol: str, number: str) ->
         (MY_NUMBER, True),
         (f"住所 {MY_NUMBER} 番", True),
         ("１２３４５６７８９０１８", True),
+        ("1234 5678 9018", True),
+        ("番号は1234-5678-9018。", True),
+        ("１２３４　５６７８　９０１８", True),
+        ("1234−5678−9018", True),
+        ("1234 5678-9018", False),
+        ("1234-5678-9012", False),
+        ("550e8400-1234-5678-9018-446655440000", False),
+        ("20260401 0900", False),
         ("123456789012", False),
         (MY_NUMBER + "1", False),
         ("", False),

@@ -5,7 +5,19 @@ from decimal import Decimal
 
 import pytest
 
-from payer_sync.claims.kinds import AMOUNT, DAY, INSURER, MONTH, WHOLE, Kind, Malformed, code_of, digits, text_of
+from payer_sync.claims.kinds import (
+    AMOUNT,
+    DAY,
+    INSURER,
+    MONTH,
+    WHOLE,
+    Kind,
+    Malformed,
+    code_of,
+    digits,
+    number_of,
+    text_of,
+)
 from payer_sync.faults import FaultCode
 
 
@@ -59,6 +71,8 @@ def test_what_can_be_read() -> None:
         (text_of(3), "あいうえ", FaultCode.TOO_LONG),
         (text_of(30), "a\tb", FaultCode.CONTROL_CHARACTER),
         (text_of(30), "番号 123456789018", FaultCode.MY_NUMBER),
+        (text_of(30), "番号 １２３４－５６７８－９０１８", FaultCode.MY_NUMBER),
+        (number_of(20), "12345678 9018", FaultCode.MY_NUMBER),
         (text_of(30), "１２３４５６７８９０１８", FaultCode.MY_NUMBER),
     ],
 )
