@@ -35,6 +35,10 @@ class FaultCode(StrEnum):
     COLUMN_MISPLACED = "column_misplaced", _FILE, "様式どおりの項目の順", "the columns in the layout's order"
     DIGEST_WRONG = "digest_wrong", _FILE, "目録と同じ SHA-256", "the SHA-256 the manifest states"
     COUNT_WRONG = "count_wrong", _FILE, "目録と同じ件数", "as many records as the manifest states"
+    OVERTAKEN = (
+        "overtaken", _FILE, "後のファイルより先の承認(承認の間に後のファイルが取り込まれた。以前に戻さない)",
+        "an approval before a later file is merged; one was merged meanwhile, and old data never go over newer ones",
+    )  # fmt: skip
     CENTRE_FAILED = (
         "centre_failed", _FILE, "センター側の処理の成功(センターの不具合です。調べたうえで連絡します)",
         "that the centre can work on it; the fault is the centre's, which will look into it",

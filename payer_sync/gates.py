@@ -104,6 +104,11 @@ async def decision_of(connection: Any, submission_id: UUID) -> Decision | None:
     return None if decision is None else Decision(decision)
 
 
+async def overtaken(connection: Any, submission_id: UUID) -> bool:
+    """Tell whether a later file of the same insurer and layout was merged, so that this one would put old data back."""
+    return bool(await connection.fetchval(_SQL["overtaken"], submission_id))
+
+
 async def decide(connection: Any, submission_id: UUID, decision: Decision, by: str, reason: str, now: datetime) -> None:
     """Approve or reject a held file; the intake carries it out.
 
@@ -114,7 +119,7 @@ async def decide(connection: Any, submission_id: UUID, decision: Decision, by: s
         row = await connection.fetchrow(_SQL["held_submission"], submission_id)
         if row is None or SubmissionState(row["state"]) is not SubmissionState.HELD:
             raise DecisionRefused("この提出は承認待ちではありません。", "This submission is not held.")
-        if decision is Decision.APPROVED and row["overtaken"]:
+        if decision is Decision.APPROVED and await overtaken(connection, submission_id):
             raise DecisionRefused(
                 "この保険者の後のファイルが取込済みのため承認できません。却下してください。",
                 "A later file of this insurer was merged, so that this one cannot be approved any more. Reject it.",

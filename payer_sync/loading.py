@@ -18,7 +18,7 @@ from eligibility.wire.submissions import SubmissionState
 from payer_sync.contents import Content, open_content
 from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FeedbackWriter
-from payer_sync.gates import Decision, Held, decision_of
+from payer_sync.gates import Decision, Held, decision_of, overtaken
 from payer_sync.manifest import measure
 from payer_sync.submission import Counts, Filed, finish, set_state, state_of
 from payer_sync.table_content import LOAD_TIMEOUT_S
@@ -79,6 +79,8 @@ class _Load:
             return SubmissionState.REFUSED
         await set_state(self._watch, submission_id, SubmissionState.CHECKING)
         await self._connection.execute(_SQL["forget_feedback"], submission_id)
+        if decision is Decision.APPROVED and await overtaken(self._connection, submission_id):
+            return await self._refuse((Fault(FaultCode.OVERTAKEN),))  # by a file that was on its way at the approval
         refusals = await self._stage()
         await self._feedback.send_spooled()
         if refusals:

@@ -82,6 +82,7 @@ async def announce(
         row = await connection.fetchrow(
             _SQL["find_repeat"],
             insurer.digits, manifest.layout, manifest.edition, manifest.kind.value, manifest.content_digest,
+            manifest.content_length, manifest.records,
         )  # fmt: skip
         if row is not None:
             return _submission(row), False

@@ -70,11 +70,13 @@ async def take_chunk(
 ) -> Response:
     """Take the chunk that begins at the offset, which must be what was received so far; it is durable when answered."""
     state = request.app.state
-    submission = await _own(request, submission_id, caller)
+    await _own(request, submission_id, caller)
     try:
         chunk = await request.body()  # no more than the middleware's limit
     except ClientDisconnect as error:
         raise Refusal("upload_cut") from error
+    # Looked at only now: while a slow line sent this chunk, another one may have brought the whole file.
+    submission = await _own(request, submission_id, caller)
     if submission.state is not SubmissionState.RECEIVING or offset != submission.received_bytes:
         raise _wrong_offset(submission)
     end = offset + len(chunk)

@@ -14,15 +14,19 @@ insert into submission_decision (submission_id, decision, decided_by, reason, de
 update submission set state = 'received', finished_at = null where submission_id = $1 and state = 'held';
 
 -- name: held_submission
--- A submission for an operator: its state, and whether a later file of its insurer was merged.
+-- A submission for an operator, whose decision another operator's waits for.
 -- $1 submission
-select s.state, s.insurer_number,
-    exists (
-        select from submission later
-        where later.insurer_number = s.insurer_number and later.layout = s.layout and later.state = 'merged'
-            and later.created_at > s.created_at
-    ) as overtaken
-from submission s where s.submission_id = $1;
+select state, insurer_number from submission where submission_id = $1 for update;
+
+-- name: overtaken
+-- Whether a later file of the same insurer and layout was merged.
+-- $1 submission
+select exists (
+    select from submission s
+    join submission later on later.insurer_number = s.insurer_number and later.layout = s.layout
+        and later.state = 'merged' and (later.created_at, later.submission_id) > (s.created_at, s.submission_id)
+    where s.submission_id = $1
+) as overtaken;
 
 -- name: list_submissions
 -- The latest submissions, those of one state if it is given.

@@ -10,13 +10,15 @@ select exists (select from insurer where insurer_number = $1) as known;
 
 -- name: find_repeat
 -- The submission of this very file that was merged or is still on its way, if any; not if another file of the layout
--- came after it, for then this one would change things back.
--- $1 insurer number, $2 layout, $3 edition, $4 kind, $5 digest
+-- came after it, for then this one would change things back. One announced with another length or count is another: it
+-- could never be completed.
+-- $1 insurer number, $2 layout, $3 edition, $4 kind, $5 digest, $6 length, $7 records
 select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
     state, received_bytes, created_at, finished_at, records, refused, merged, unchanged,
     (select count(*) from feedback f where f.submission_id = s.submission_id) as faults
 from submission s
-where insurer_number = $1 and layout = $2 and edition = $3 and kind = $4 and content_digest = $5 and state <> 'refused'
+where insurer_number = $1 and layout = $2 and edition = $3 and kind = $4 and content_digest = $5
+    and content_length = $6 and stated_records = $7 and state <> 'refused'
     and not exists (
         select from submission later
         where later.insurer_number = $1 and later.layout = $2 and later.state <> 'refused'

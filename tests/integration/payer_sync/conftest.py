@@ -101,12 +101,15 @@ def take_in(database: str, owner: Any, insurers: tuple[str, ...]) -> Callable[..
         insurer: str = INSURERS[0],
         stated: Mapping[str, object] | None = None,
         spool: Path | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> Loaded:
         manifest = build_manifest(path, SubmissionKind(kind), "eligibility", 1)
         if stated:
             manifest = Manifest.model_validate(manifest.model_dump() | dict(stated))
         now = datetime.now(UTC)
         submission, _ = await announce(owner, uuid7(now), InsurerNumber(insurer), manifest, now)
+        if before:  # what happens while the file is on its way
+            await before()
         await load(database, Filed(InsurerNumber(insurer), submission), spool or path)
         found = await find_submission(owner, submission.submission_id, InsurerNumber(insurer))
         assert found

@@ -1,5 +1,6 @@
 """Files that are held for approval, and what an operator's decision lets happen."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from rich.console import Console
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsurerNumber
+from eligibility.storage.database import connect
+from eligibility.wire.submissions import SubmissionState
 from payer_sync.gates import Decision, DecisionRefused, decide
 from payer_sync.loading import load
 from payer_sync.push import ExitCode, exit_code
@@ -39,6 +42,10 @@ def decided(database: str, owner: Any) -> Decide:
         return await find_submission(owner, submission_id, INSURER)
 
     return run
+
+
+async def _approved(owner: Any, held: Any) -> None:
+    await decide(owner, held.submission.submission_id, Decision.APPROVED, "operator", "telephoned", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -244,6 +251,38 @@ async def test_a_held_file_that_a_later_one_has_overtaken_can_only_be_rejected(
         await decided(held, path)
 
     assert (await decided(held, path, Decision.REJECTED)).state == "refused"
+
+
+async def test_an_approved_file_that_is_overtaken_before_its_turn_is_refused(
+    take_in: Any, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    await take_in(write(record(1), record(2)), kind="full")
+    path = write(record(1))
+    held = await take_in(path, kind="full")
+    # The later file was on its way when the operator looked, and had the insurer's turn first.
+    await take_in(write(record(1), record(2, 住所="東京都")), kind="full", before=lambda: _approved(owner, held))
+
+    assert await load(database, Filed(INSURER, held.submission), path) is SubmissionState.REFUSED
+    told = await owner.fetch("select code from feedback where submission_id = $1", held.submission.submission_id)
+    assert [row["code"] for row in told] == ["overtaken"]
+    assert await owner.fetchval(IN_FORCE) == 2
+
+
+async def test_two_operators_decide_once(take_in: Any, write: Any, record: Any, owner: Any, database: str) -> None:
+    await take_in(write(record(1), record(2)), kind="full")
+    held = await take_in(write(record(1)), kind="full")
+    other = await connect(database)
+    try:
+        decisions = (
+            decide(connection, held.submission.submission_id, decision, "operator", "x", datetime.now(UTC))
+            for connection, decision in ((owner, Decision.APPROVED), (other, Decision.REJECTED))
+        )
+        ends = await asyncio.gather(*decisions, return_exceptions=True)
+    finally:
+        await other.close()
+
+    assert sorted(type(end).__name__ for end in ends) == ["DecisionRefused", "NoneType"]
+    assert await owner.fetchval("select count(*) from audit_event where kind = 'submission_decided'") == 1
 
 
 async def test_the_office_is_told_that_its_file_is_held_and_asks_again_after_the_approval(

@@ -7,7 +7,8 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -114,6 +115,48 @@ async def test_a_load_that_is_killed_is_done_once_by_the_next_process(
     assert await owner.fetchval("select count(*) from coverage") == 100
     assert await owner.fetchval("select count(*) from feedback") == 100
     assert await owner.fetchval("select count(*) from audit_event where kind = 'submission_merged'") == 1
+
+
+async def test_a_chunk_that_a_slow_line_brings_after_the_file_was_merged_is_kept_nowhere(
+    intake: Any, send: Any, upload: Any, write: Any, record: Any, credentials: Any, tmp_path: Path
+) -> None:
+    path = write(record(1), record(2))
+    begun, rest = threading.Event(), threading.Event()
+    submission = await upload(path, only=0)
+
+    def slowly() -> Iterator[bytes]:
+        yield path.read_bytes()[:100]
+        begun.set()
+        assert rest.wait(60)
+        yield path.read_bytes()[100:]
+
+    def late() -> httpx.Response:
+        with httpx.Client(base_url=intake.url, verify=credentials(FIRST).context(), trust_env=False) as client:
+            return client.put(
+                f"/v1/submissions/{submission.submission_id}/content", params={"offset": 0}, content=slowly()
+            )
+
+    waiting = asyncio.create_task(asyncio.to_thread(late))
+    try:
+        assert await asyncio.to_thread(begun.wait, 60)
+        assert (await send(path)).submission.state is SubmissionState.MERGED
+    finally:
+        rest.set()
+
+    assert ((await waiting).status_code, (await waiting).json()["code"]) == (409, "wrong_offset")
+    assert list((tmp_path / "intake" / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [{"content_length": 10_000}, {"content_length": 3}, {"records": 9}])
+async def test_a_manifest_that_was_wrong_does_not_stand_in_the_way_of_the_right_one(
+    send: Any, write: Any, record: Any, intake: Any, credentials: Any, wrong: dict[str, int]
+) -> None:
+    path = write(record(1))
+    with Intake(intake.url, credentials(FIRST).context()) as connection:
+        manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1).model_copy(update=wrong)
+        await asyncio.to_thread(connection.announce, manifest)
+
+    assert (await send(path)).submission.state is SubmissionState.MERGED
 
 
 async def test_two_insurers_do_not_wait_for_each_other(
@@ -226,7 +269,8 @@ class TestCommandLine:
         lines = (path.parent / (path.name + ".feedback.jsonl")).read_text("utf-8").splitlines()
         assert done.returncode == 1
         assert "unknown_code" in done.stdout
-        assert "20 / 30" in done.stdout
+        assert "faults: 30" in done.stdout
+        assert "more: 27" in done.stdout  # alike ones are shown as one, with the first three records
         assert [json.loads(line)["record"] for line in lines] == list(range(1, 31))
 
     async def test_a_refused_file_ends_with_2(self, run: Any, tmp_path: Path) -> None:
