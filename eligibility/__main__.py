@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("api", _api, "Answer terminals over mutual TLS (settings: ELIGIBILITY_… variables).")
+    command("worker", _worker, "Do bulk checks, and clear what has had its time (settings: ELIGIBILITY_… variables).")
     command("migrate", _migrate, "Bring the database to the newest schema, as its owner.")
     keys = command("make-keys", _make_keys, "Make a challenge key and a receipt key in a folder.")
     keys.add_argument("folder", type=Path)
@@ -99,6 +100,16 @@ def _api(_: argparse.Namespace) -> int:
     return serve_with_workers(
         app, workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started
     )
+
+
+def _worker(_: argparse.Namespace) -> None:
+    from eligibility.serving.logs import configure_logs
+    from eligibility.settings import WorkerSettings
+    from eligibility.worker import run_until_told
+
+    settings = WorkerSettings()
+    configure_logs()
+    asyncio.run(run_until_told(settings))
 
 
 def _migrate(_: argparse.Namespace) -> None:

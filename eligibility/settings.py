@@ -14,7 +14,25 @@ class StoreSettings(BaseSettings):
     database_url: SecretStr
 
 
-class ApiSettings(StoreSettings):
+class LaneSettings(StoreSettings):
+    """What the API promises of bulk checks, and the worker keeps."""
+
+    bulk_results_hours: float = Field(default=24, gt=0, le=24 * 31, description="How long results are kept.")
+
+
+class WorkerSettings(LaneSettings):
+    """`python -m eligibility worker`; every field is an environment variable ELIGIBILITY_…."""
+
+    worker_pool_size: int = Field(default=2, ge=2, le=20)
+    worker_look_s: float = Field(default=0.5, gt=0, description="How often work is looked for while there is none.")
+    bulk_misses_a_day: int = Field(
+        default=1000, ge=1, description="Numbers of bulk checks that named nobody, for one institution in 24 hours."
+    )
+    kept_answer_days: float = Field(default=7, ge=1, description="How long an idempotency key is honoured.")
+    clear_every_s: float = Field(default=600, gt=0)
+
+
+class ApiSettings(LaneSettings):
     """`python -m eligibility api`; every field is an environment variable ELIGIBILITY_….
 
     Redis holds only rate budgets here; without it everything still answers.
@@ -34,6 +52,7 @@ class ApiSettings(StoreSettings):
     receipt_key_file: Path = Field(description="PEM: the EC P-256 key that signs receipts.")
     receipt_issuer: str = "urn:eligibility:centre"
     number_checks_a_minute: int = Field(default=600, ge=1, description="By insured number, for one terminal.")
+    open_bulks: int = Field(default=4, ge=1, description="Bulk checks of one institution that may be open at once.")
     misses_a_minute: int = Field(default=30, ge=1, description="Insured numbers that named nobody, for one terminal.")
     terminal_fresh_s: float = Field(default=5.0, ge=0, description="How long a terminal's standing may be remembered.")
     revocation_refresh_s: float = Field(default=60.0, gt=0)

@@ -1,5 +1,6 @@
 """The main job: one verification at one counter, from a card's proof or an insured number to a durable answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.consent.grants import Grants, decide_grants
 from eligibility.disclosure import show_coverage
 from eligibility.domain.codes import Method, Outcome
-from eligibility.domain.coverage import Standing, standing_of_number, standing_of_person
+from eligibility.domain.coverage import Coverage, Standing, standing_of_number, standing_of_person
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import Refused
 from eligibility.domain.identifiers import InsuredNumber, PersonId
@@ -150,7 +151,7 @@ async def verify_number(
     grants = decide_grants(
         (), outcome=standing.outcome, by_card=False, covered_now=False, certificate_in_grace=False, now=now
     )
-    person = _only_person(standing, matches.asked)
+    person = only_person(standing, matches.asked)
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, Method.NUMBER, asked_for, known_at, standing.outcome,
         person, _coverage_id(standing), None,
@@ -209,7 +210,8 @@ def _coverage_id(standing: Standing) -> int | None:
     return standing.coverage.coverage_id if standing.coverage else None
 
 
-def _only_person(standing: Standing, asked: tuple[Any, ...]) -> PersonId | None:
+def only_person(standing: Standing, asked: Sequence[Coverage]) -> PersonId | None:
+    """Return whom an answer by number is about, unless it is nobody or several."""
     if standing.coverage:
         return standing.coverage.person_id
     persons = {c.person_id for c in asked}

@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 
 from eligibility.api.budgets import NumberBudget
+from eligibility.api.bulk_routes import BULK_PATH
 from eligibility.api.problems import PROBLEMS
 from eligibility.api.routes import router
 from eligibility.api.terminals import TerminalDirectory
@@ -31,6 +32,7 @@ from eligibility.storage.gathering import Gatherer
 from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards
 from eligibility.storage.recorder import Entry, Recorder
 from eligibility.verification import Centre
+from eligibility.wire.bulk import MAX_BULK_BYTES
 
 COUNTER_ROLE = "eligibility_counter"
 MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
@@ -65,6 +67,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         numbers = Gatherer(partial(coverages_by_numbers, pool))
         revocation.refresh(now())
         app.state.now = now
+        app.state.settings = settings
         app.state.budget = budget
         app.state.directory = TerminalDirectory(pool, settings.terminal_fresh_s)
         app.state.centre = Centre(
@@ -97,7 +100,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
     app = FastAPI(title="Eligibility verification", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(router)
     app.add_middleware(ExpressLane, router=router, paths=EXPRESS, handlers=app.exception_handlers)
-    app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, own_limits={BULK_PATH: MAX_BULK_BYTES})
     app.add_middleware(RequestLog)
     install_problem_handlers(app, PROBLEMS, _leave_event)
     return app

@@ -237,6 +237,36 @@ PROBLEMS: Mapping[str, ProblemText] = {
             "A reference number means one person within an institution. Nothing was overwritten.",
         ),
     ),
+    "bulk_not_done": _row(
+        409,
+        "The bulk check is not done yet",
+        ("一括照会を処理しています。少し待ってください。", "The bulk check is being done. Please wait a little."),
+        (
+            "state が done になるまで GET /v1/bulk-verifications/{bulk_id} で待ってください。",
+            "Wait until GET /v1/bulk-verifications/{bulk_id} says done.",
+        ),
+    ),
+    "bulk_results_cleared": _row(
+        410,
+        "The results of the bulk check were cleared",
+        (
+            "一括照会の結果の保存期間が過ぎました。もう一度照会してください。",
+            "The results were kept for their time and are gone. Please run the bulk check again.",
+        ),
+        (
+            "結果は results_until までに取得してください。",
+            "Fetch results before results_until.",
+        ),
+    ),
+    "too_many_bulks": _row(
+        429,
+        "The institution has too many open bulk checks",
+        ("前の一括照会が終わるのを待ってください。", "Please wait for the earlier bulk checks to end."),
+        (
+            "未完了の一括照会が上限に達しています。Retry-After の秒数を待ってください。",
+            "As many bulk checks as may be are open; wait for Retry-After.",
+        ),
+    ),
     "rate_limited": _row(
         429,
         "Too many look-ups by number",

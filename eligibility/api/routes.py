@@ -1,24 +1,21 @@
 """The routes: what comes in, who may send it, and which part of the story answers."""
 
 import os
-from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
+from eligibility.api import bulk_routes
+from eligibility.api.answers import PRIVATE, PROBLEM_RESPONSES, CallingTerminal, IdempotencyKey, answer, json_answer
 from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
-from eligibility.api.once import answer_once, idempotency_key
-from eligibility.api.terminals import terminal
+from eligibility.api.once import answer_once
 from eligibility.domain.codes import Outcome
 from eligibility.reference_numbers import PatientNotChecked, register_reference_number
 from eligibility.registration import register
-from eligibility.serving.callers import Terminal, anyone
+from eligibility.serving.callers import anyone
 from eligibility.storage.kept_answers import AnswerKey
 from eligibility.verification import verify_card, verify_number
 from eligibility.wire.bulk import ReferenceNumberRegistered, ReferenceNumberRegistration
-from eligibility.wire.encoding import Wire
-from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
 from eligibility.wire.verifications import (
     CardRegistration,
     CardRegistrationRequest,
@@ -29,24 +26,7 @@ from eligibility.wire.verifications import (
     VerificationRequest,
 )
 
-_PROBLEM: dict[str, Any] = {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: _PROBLEM | {"description": said}
-    for status, said in {
-        401: "The caller's certificate, or the card's proof, is refused.",
-        403: "What is asked for is not given.",
-        404: "The card names nobody yet.",
-        409: "The card belongs to someone else.",
-        413: "The body is too large.",
-        422: "The message is malformed.",
-        429: "Too many look-ups.",
-        503: "The centre is busy, or cannot judge the card now.",
-    }.items()
-}
-
-router = APIRouter(responses=_PROBLEMS)
-CallingTerminal = Annotated[Terminal, Depends(terminal)]
-IdempotencyKey = Annotated[UUID | None, Depends(idempotency_key)]
+router = APIRouter(responses=PROBLEM_RESPONSES)
 
 
 @router.post("/v1/challenges", response_model=Challenges)
@@ -56,14 +36,14 @@ async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: 
     now = state.now()
     keys = state.centre.challenges
     issued = [keys.issue(caller.terminal_id, now, os.urandom) for _ in range(wanted.count)]
-    return _answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
+    return answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
 
 
 @router.post("/v1/verifications", response_model=Verification)
 async def verify_by_card(request: Request, asked: VerificationRequest, caller: CallingTerminal) -> Response:
     """Answer whether the holder of a card is insured on a day, by whom, and what they pay."""
     state = request.app.state
-    return _answer(await verify_card(state.centre, caller, asked, state.now()))
+    return answer(await verify_card(state.centre, caller, asked, state.now()))
 
 
 @router.post("/v1/number-verifications", response_model=Verification, openapi_extra=KEY_DESCRIPTION)
@@ -80,14 +60,14 @@ async def verify_by_number(
             await state.budget.spend_miss(caller)
         return verification
 
-    return _json(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
+    return json_answer(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
 
 
 @router.post("/v1/card-registrations", response_model=CardRegistration, status_code=201)
 async def register_a_card(request: Request, asked: CardRegistrationRequest, caller: CallingTerminal) -> Response:
     """Register a card at its first use to the one insured person it names."""
     state = request.app.state
-    return _answer(await register(state.centre, caller, asked, state.now()), status=201)
+    return answer(await register(state.centre, caller, asked, state.now()), status=201)
 
 
 @router.post("/v1/reference-numbers", response_model=ReferenceNumberRegistered)
@@ -98,7 +78,7 @@ async def register_a_reference_number(
     state = request.app.state
     await state.budget.spend_check(caller)
     try:
-        return _answer(await register_reference_number(state.centre, caller, asked, state.now()))
+        return answer(await register_reference_number(state.centre, caller, asked, state.now()))
     except PatientNotChecked:
         await state.budget.spend_miss(caller)
         raise
@@ -120,15 +100,7 @@ async def health(request: Request) -> JSONResponse:
     state = request.app.state
     await state.centre.pool.fetchval("select 1")
     stale = state.centre.revocation.stale_issuers(state.now())
-    return JSONResponse({"database": "ok", "revocation": "stale" if stale else "ok"}, headers=_PRIVATE)
+    return JSONResponse({"database": "ok", "revocation": "stale" if stale else "ok"}, headers=PRIVATE)
 
 
-_PRIVATE = {"Cache-Control": "no-store"}
-
-
-def _answer(message: Wire, status: int = 200) -> Response:
-    return _json(message.model_dump_json(), status)
-
-
-def _json(text: str, status: int = 200) -> Response:
-    return Response(text, status, _PRIVATE, "application/json")
+router.include_router(bulk_routes.router)

@@ -14,6 +14,8 @@ class EventKind(StrEnum):
     NUMBER_VERIFICATION = "number_verification"
     REGISTRATION = "registration"
     REFERENCE_NUMBER = "reference_number"
+    BULK = "bulk"
+    CLEARED = "cleared"
     REQUEST_REFUSED = "request_refused"
     SUBMISSION_MERGED = "submission_merged"
     SUBMISSION_REFUSED = "submission_refused"

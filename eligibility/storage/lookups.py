@@ -121,7 +121,7 @@ def _holder(rows: Sequence[Any]) -> Holder | None:
         return None
     return Holder(
         PersonId(rows[0]["person_id"]),
-        _coverages(r for r in rows if r["coverage_id"] is not None),
+        coverages_of(r for r in rows if r["coverage_id"] is not None),
         rows[0]["reference_number"],
     )
 
@@ -129,8 +129,8 @@ def _holder(rows: Sequence[Any]) -> Holder | None:
 def _matches(rows: Sequence[Any]) -> NumberMatches:
     found = [row for row in rows if row["coverage_id"] is not None]
     return NumberMatches(
-        asked=_coverages(row for row in found if row["asked"]),
-        others=_coverages(row for row in found if not row["asked"]),
+        asked=coverages_of(row for row in found if row["asked"]),
+        others=coverages_of(row for row in found if not row["asked"]),
         data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
         reference_numbers={
             PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
@@ -138,7 +138,8 @@ def _matches(rows: Sequence[Any]) -> NumberMatches:
     )
 
 
-def _coverages(rows: Iterable[Any]) -> tuple[Coverage, ...]:
+def coverages_of(rows: Iterable[Any]) -> tuple[Coverage, ...]:
+    """Return the coverages that rows of a look-up state."""
     return tuple(_coverage(row) for row in rows)
 
 

@@ -36,6 +36,12 @@ async def _use_every_endpoint(world: World, counter: Counter) -> list[httpx.Resp
     answers.append(await counter.verify(card, consents=[NAME]))
     answers.append(await counter.http.get(f"/v1/{NUMBER}"))
     answers.append(await counter.http.post("/v1/number-verifications", content=f'{{"number": "{NUMBER}"'.encode()))
+    item = {"insurer_number": "06130512", "branch_number": "01"} | asked
+    items = [item | {"item_id": "1"}, item | {"item_id": "2", "number": NUMBER * 4}]
+    answers.append(await counter.http.post("/v1/bulk-verifications", json={"items": items}))
+    answers.append(await counter.http.post("/v1/bulk-verifications", json={"items": [item | {"item_id": NAME * 30}]}))
+    number = {"insurer_number": "06130512", "symbol": SYMBOL, "number": NUMBER}
+    answers.append(await counter.http.post("/v1/reference-numbers", json=number | {"reference_number": NAME}))
     return answers
 
 

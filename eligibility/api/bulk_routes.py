@@ -1,0 +1,70 @@
+"""The routes of bulk checks: taken in here, done by the worker, fetched here."""
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from eligibility.api.answers import CallingTerminal, IdempotencyKey, answer, json_answer
+from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
+from eligibility.api.once import answer_once
+from eligibility.bulk_checks import accept_bulk, bulk_status, page_of_results, read_questions
+from eligibility.storage.bulk_checks import Question
+from eligibility.storage.kept_answers import AnswerKey
+from eligibility.wire.bulk import MAX_BULK_ITEMS, BulkReceipt, BulkRequest, BulkResults, BulkStatus
+
+BULK_PATH: Final = "/v1/bulk-verifications"
+router = APIRouter()
+
+
+def _description() -> dict[str, Any]:
+    # The body is read by hand, off the event loop, so its description is given by hand, too.
+    schema = BulkRequest.model_json_schema()
+    schema["properties"]["items"]["items"] = schema.pop("$defs")["BulkItem"]
+    return KEY_DESCRIPTION | {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.post(BULK_PATH, response_model=BulkReceipt, status_code=202, openapi_extra=_description())
+async def start_bulk(request: Request, caller: CallingTerminal, key: IdempotencyKey) -> Response:
+    """Take in many insured numbers; malformed items are told beside the results, each by its own problem."""
+    state = request.app.state
+    # Thousands of items take longer to parse than a counter should wait.
+    asked, questions = await asyncio.to_thread(_read, await request.body())
+
+    async def work(keep: AnswerKey | None) -> BulkReceipt:
+        return await accept_bulk(
+            state.centre.pool, caller, asked.asked_for, questions, state.settings.open_bulks, state.now(), keep
+        )
+
+    return json_answer(await answer_once(state.centre.pool, caller, "bulk-verifications", key, asked, work), 202)
+
+
+@router.get(BULK_PATH + "/{bulk_id}", response_model=BulkStatus)
+async def look_at_bulk(request: Request, bulk_id: UUID, caller: CallingTerminal) -> Response:
+    """Say how far a bulk check of the calling institution is."""
+    state = request.app.state
+    kept_for = timedelta(hours=state.settings.bulk_results_hours)
+    return answer(await bulk_status(state.centre.pool, caller, bulk_id, kept_for))
+
+
+@router.get(BULK_PATH + "/{bulk_id}/results", response_model=BulkResults)
+async def fetch_results(
+    request: Request, bulk_id: UUID, caller: CallingTerminal, after: Annotated[int, Query(ge=0, le=MAX_BULK_ITEMS)] = 0
+) -> Response:
+    """Give out the results of a bulk check that is done, changed ones first, a page at a time."""
+    state = request.app.state
+    return json_answer(await page_of_results(state.centre.pool, caller, bulk_id, after, state.now()))
+
+
+def _read(body: bytes) -> tuple[BulkRequest, list[Question]]:
+    try:
+        asked = BulkRequest.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+    return asked, read_questions(asked.items)
