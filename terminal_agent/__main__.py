@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(Language(chosen.language), RichConsole(stderr=True), sys.stdin)
     try:
         if chosen.command == "run":
-            run_screens(_settings(chosen.settings), chosen.virtual)
+            run_screens(_settings(chosen.settings), chosen.settings, chosen.virtual)
             return ExitCode.VALID
         verification = _check(chosen, console)
     except Refused as refused:

@@ -8,22 +8,44 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
 
 from eligibility.domain.codes import ConsentClass, Method
+from eligibility.domain.dates import day_in_japan
 from eligibility.wire.problems import Sentence
 from eligibility.wire.staff import StaffSession
-from eligibility.wire.verifications import CardRegistrationRequest, Verification, VerificationRequest
+from eligibility.wire.verifications import (
+    SIGNATURE_CONTEXT,
+    CardProof,
+    CardRegistrationRequest,
+    Verification,
+    VerificationRequest,
+)
 from terminal_agent.card.connection import Connection
-from terminal_agent.card.errors import CardError, PinBlocked, PinWrong, TextPinBlocked
+from terminal_agent.card.errors import (
+    CardCopied,
+    CardDataForged,
+    CardDataMalformed,
+    CardError,
+    CardPhotoMissing,
+    NumberBBlocked,
+    NumberBWrong,
+    PinBlocked,
+    PinWrong,
+    TextPinBlocked,
+)
+from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.card.pins import NumberB, Pin
 from terminal_agent.card.sessions import HolderAttributes, JpkiSession, TextSession
 from terminal_agent.check import ALL_TRIES, prove
 from terminal_agent.client import Centre, CentreError, Refused
+from terminal_agent.face.mode import FaceMode
 from terminal_agent.kiosk.daybook import Daybook
 from terminal_agent.kiosk.differences import LastVisit, differences
+from terminal_agent.kiosk.gaze import Gaze
 from terminal_agent.kiosk.memory import Memory
 from terminal_agent.kiosk.slot import Slot
 from terminal_agent.kiosk.visit import (
@@ -33,6 +55,7 @@ from terminal_agent.kiosk.visit import (
     CheckPin,
     Effect,
     Event,
+    FaceNotConfirmed,
     Failed,
     Journal,
     LetGo,
@@ -91,6 +114,7 @@ class _Held:
     certificate: bytes
     pin: Pin | None = None
     confirmed_by: StaffSession | None = None
+    gaze: Gaze | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +136,16 @@ class Runner:
         memory: Memory,
         language: Language = Language.JA,
         outbox: Outbox | None = None,
+        face: FaceMode | None = None,
+        pinless: PinlessSigner | None = None,
     ) -> None:
         self._slot = slot
         self._centre = centre
         self._daybook = daybook
         self._memory = memory
         self._outbox = outbox
+        self._face = face
+        self._pinless = pinless
         self._own_language = language
         self._view = View(Ready(), language, 0, 0)
         self._events: queue.Queue[tuple[int | None, Event | _ConfirmedBy | None]] = queue.Queue()
@@ -141,6 +169,11 @@ class Runner:
     def view(self) -> View:
         """What is shown now."""
         return self._view
+
+    def gaze(self) -> Gaze | None:
+        """What staff may see of a face that waits for them; None where there is nothing to see."""
+        held = self._held
+        return held.gaze if held is not None and isinstance(self._view.stage, StaffCalled) else None
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call this, from the runner's thread, after each change of the view."""
@@ -263,6 +296,8 @@ class Runner:
                 return self._read_card()
             case CheckPin(pin):
                 held = self._card()
+                # Opening the photo selected another application.
+                held.session = JpkiSession.open(held.connection)
                 held.session.verify_pin(pin)
                 held.pin = pin
                 return PinAccepted()
@@ -275,8 +310,11 @@ class Runner:
                     self._outbox.journal(code)
             case LetGo():
                 self._let_go()
-            case LookAtFace() | StopLooking():
-                return None
+            case LookAtFace(number):
+                return self._look(number)
+            case StopLooking():
+                if self._held is not None and self._held.gaze is not None:
+                    self._held.gaze.stop()
         return None
 
     def _card(self) -> _Held:
@@ -293,12 +331,44 @@ class Runner:
         # Before anybody enters a PIN, so that a line that is down is known at once.
         self._centre.fetch_challenges()
         last = self._memory.recall(self._held.certificate)
-        return CardRead(Person(tries_left, agreed_before=last.agreed if last else None))
+        return CardRead(
+            Person(
+                tries_left,
+                may_use_face=self._face is not None and self._face.state.ready,
+                may_sign_without_pin=self._pinless is not None,
+                agreed_before=last.agreed if last else None,
+            )
+        )
+
+    def _look(self, number: NumberB | None) -> Event | None:
+        """Begin to look at the face; what comes of it is posted, for this turn alone."""
+        held, face, turn = self._card(), self._face, self._view.turn
+        if face is None:
+            return FaceNotConfirmed(may_try_again=False)
+        try:
+            if number is not None:
+                pin_possible = JpkiSession.open(held.connection).tries_left() > 0
+                session = face.visit(held.connection, number, pin_possible=pin_possible, today=day_in_japan(_now()))
+                held.gaze = Gaze(session, face.camera, lambda event: self.post(event, turn))
+            elif held.gaze is not None:
+                held.gaze.again(lambda event: self.post(event, turn))
+        except NumberBWrong:
+            raise
+        except (NumberBBlocked, CardPhotoMissing, CardDataForged, CardCopied, CardDataMalformed) as error:
+            # Whatever is wrong with the photo, the PIN and staff are still there.
+            _log.warning("photo_unusable", code=error.code)
+            return FaceNotConfirmed(may_try_again=False)
+        if held.gaze is None:
+            return FaceNotConfirmed(may_try_again=False)
+        held.gaze.start()
+        return None
 
     def _ask(self, consents: tuple[ConsentClass, ...], method: Method) -> Event:
         held = self._card()
-        proof = prove(held.session, held.certificate, self._centre)
-        asked = VerificationRequest(proof=proof, method=method, consents=consents, asked_for=None, known_at=None)
+        evidence = held.gaze.evidence if held.gaze is not None and method is Method.FACE else None
+        asked = VerificationRequest(
+            proof=self._proof(held), method=method, face=evidence, consents=consents, asked_for=None, known_at=None
+        )
         staff = held.confirmed_by if method is Method.VISUAL else None
         verification = self._centre.verify(asked, staff)
         before = self._memory.recall(held.certificate)
@@ -308,6 +378,13 @@ class Runner:
         for listener in self._answer_listeners:
             listener(verification)
         return Answered(_told(verification))
+
+    def _proof(self, held: _Held) -> CardProof:
+        if held.pin is not None or self._pinless is None:
+            return prove(held.session, held.certificate, self._centre)
+        challenge = self._centre.take_challenge()
+        signature = self._pinless.sign(held.connection, SIGNATURE_CONTEXT + challenge)
+        return CardProof(challenge=challenge, certificate=held.certificate, signature=signature)
 
     def _register(self, secret: Pin | NumberB | None) -> Event:
         held = self._card()
@@ -327,8 +404,8 @@ class Runner:
             held.session.verify_pin(held.pin)
         self._centre.register_card(
             CardRegistrationRequest(
-                proof=prove(held.session, held.certificate, self._centre),
-                method=Method.PIN,
+                proof=self._proof(held),
+                method=Method.PIN if held.pin is not None else Method.FACE,
                 name=holder.name,
                 address=holder.address,
                 birth_date=holder.birth_date,
@@ -338,6 +415,8 @@ class Runner:
         return Registered()
 
     def _let_go(self) -> None:
+        if self._held is not None and self._held.gaze is not None:
+            self._held.gaze.close()
         self._held = None
         with contextlib.suppress(CardError):
             self._stack.close()
@@ -360,6 +439,10 @@ def _holder(
     else:
         session.verify_pin(secret)
     return session.attributes()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _told(verification: Verification) -> Told:

@@ -12,7 +12,9 @@ from typing import Final
 import structlog
 import uvicorn
 
+from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.client import Centre
+from terminal_agent.face.mode import FaceMode, face_mode
 from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
 from terminal_agent.kiosk.daybook import Daybook
 from terminal_agent.kiosk.desks import Desks
@@ -34,7 +36,15 @@ _PATIENT_FILE, _STAFF_FILE = "patient-url", "staff-url"
 class Screens:
     """The screens of one counter."""
 
-    def __init__(self, settings: TerminalSettings, centre: Centre, slot: Slot) -> None:
+    def __init__(
+        self,
+        settings: TerminalSettings,
+        centre: Centre,
+        slot: Slot,
+        *,
+        face: FaceMode | None = None,
+        pinless: PinlessSigner | None = None,
+    ) -> None:
         self._settings = settings
         self._slot = slot
         self._centre = centre
@@ -45,7 +55,13 @@ class Screens:
         self.daybook = Daybook(_now)
         self.memory = Memory(None, secrets.token_bytes(KEY_BYTES), _now)
         self.runner = Runner(
-            slot, centre, daybook=self.daybook, memory=self.memory, language=Language(settings.screens_language)
+            slot,
+            centre,
+            daybook=self.daybook,
+            memory=self.memory,
+            language=Language(settings.screens_language),
+            face=face,
+            pinless=pinless,
         )
 
     @property
@@ -133,8 +149,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run_screens(settings: TerminalSettings, virtual: Path | None) -> None:
-    """Serve the screens of this terminal until a signal ends it.
+def run_screens(settings: TerminalSettings, file: Path | None, virtual: Path | None) -> None:
+    """Serve the screens of this terminal until a signal ends it; `file` is where face mode finds its own settings.
 
     Raises:
         CredentialsUnreadable: a certificate or key file is missing or malformed.
@@ -142,7 +158,7 @@ def run_screens(settings: TerminalSettings, virtual: Path | None) -> None:
     """
     slot = ReaderSlot(settings.reader) if virtual is None else FolderSlot(virtual)
     with Centre.open(settings) as centre:
-        screens = Screens(settings, centre, slot)
+        screens = Screens(settings, centre, slot, face=face_mode(file))
 
         def started() -> None:
             # The addresses hold this start's keys: they go to who started it, or to the run folder, never to the log.

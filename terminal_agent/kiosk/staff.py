@@ -19,6 +19,7 @@ from eligibility.wire.problems import Sentence
 from eligibility.wire.staff import StaffSession, StaffSessionRequest
 from eligibility.wire.verifications import NumberVerificationRequest
 from terminal_agent.client import Centre, CentreError, Refused
+from terminal_agent.face.showing import as_jpeg
 from terminal_agent.kiosk.app import Changes, event_stream
 from terminal_agent.kiosk.catalogues import LANGUAGES
 from terminal_agent.kiosk.daybook import Daybook, Visit
@@ -64,6 +65,7 @@ class StaffScreen:
             Route("/staff/visits/{verification:uuid}/checkups.pdf", self._signed_in(StaffScreen.checkups)),
             Route("/staff/number", self._signed_in(StaffScreen.number), methods=["GET", "POST"]),
             Route("/staff/confirm", self._signed_in(StaffScreen.confirm), methods=["POST"]),
+            Route("/staff/pictures/{which}.jpg", self._signed_in(StaffScreen.picture)),
             Route("/staff/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/staff/sign-out", self.sign_out, methods=["POST"]),
             Route("/staff/language", self.speak, methods=["POST"]),
@@ -138,6 +140,15 @@ class StaffScreen:
         return self._page(
             request, "staff_visits.html", session, visits=visits, chosen=None, problem=problem, status=403
         )
+
+    async def picture(self, request: Request, session: StaffSession) -> Response:
+        """Show the card's photo, or the last frame of the camera, while somebody waits for staff; never kept."""
+        gaze = self.runner.gaze()
+        both = None if gaze is None else gaze.pictures
+        if both is None:
+            return Response(status_code=404)
+        chosen = both.card if request.path_params["which"] == "card" else both.live
+        return Response(await asyncio.to_thread(as_jpeg, chosen), media_type="image/jpeg")
 
     async def number(self, request: Request, session: StaffSession) -> Response:
         """Ask by insured number, for whoever has no card that can be used."""
@@ -225,7 +236,7 @@ class StaffScreen:
     def _page(
         self, request: Request, template: str, session: StaffSession | None, *, status: int = 200, **facts: Any
     ) -> HTMLResponse:
-        view = self.runner.view
+        view, gaze = self.runner.view, self.runner.gaze()
         page = self.renderer.page(
             template,
             self._language(request),
@@ -234,6 +245,8 @@ class StaffScreen:
             view=view,
             kind=type(view.stage).__name__,
             may_confirm=self.passcode is not None and isinstance(view.stage, StaffCalled),
+            why_look=gaze and gaze.said_to_staff,
+            with_pictures=gaze is not None and gaze.pictures is not None,
             path=request.url.path if request.method == "GET" else "/staff",
             **facts,
         )

@@ -15,6 +15,7 @@ from uuid import UUID
 from eligibility.domain.codes import ConsentClass, Method, Outcome
 from eligibility.wire.problems import Sentence
 from terminal_agent.card.pins import NumberB, Pin
+from terminal_agent.face.words import Hint
 
 CARD_NOT_REGISTERED: Final = "card_not_registered"
 CARD_REMOVED: Final = "card_removed"
@@ -100,7 +101,7 @@ class Looking:
     """The camera is on; the hint says what would help."""
 
     person: Person
-    hint: str = "look_here"
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,6 @@ class FaceUnsure:
 
     person: Person
     may_try_again: bool
-    reason: str = "unsure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +322,7 @@ class NumberBEntered:
 class FaceHint:
     """What would make the next frame better."""
 
-    hint: str
+    hint: Hint | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +335,11 @@ class FaceNotConfirmed:
     """They could not be shown to match."""
 
     may_try_again: bool
-    reason: str = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLeftToStaff:
+    """They may match, or there is no other way: staff look at both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +423,7 @@ Event = (
     | FaceHint
     | FaceConfirmed
     | FaceNotConfirmed
+    | FaceLeftToStaff
     | VisuallyConfirmed
     | ConsentsGiven
     | Answered
@@ -503,7 +508,9 @@ def patience_s(stage: Stage) -> float | None:
             return _LONG_S
         case OfferingRegistration() | EnteringTextSecret() | Unverified():
             return _LONG_S
-        case Looking() | StillThere() | Told():
+        case Looking():
+            return _LONG_S  # its attempts end by themselves, earlier
+        case StillThere() | Told():
             return _SHORT_S
         case Stopped(card_in=card_in):
             return _LONG_S if card_in else 10.0
@@ -588,7 +595,7 @@ def _timed_out(stage: Stage) -> Step:
         ):
             return StillThere(stage), ()
         case Looking(person):
-            return FaceUnsure(person, may_try_again=True, reason="timed_out"), (StopLooking(),)
+            return FaceUnsure(person, may_try_again=True), (StopLooking(),)
         case Unverified(code):
             return TakingCard(), (Journal(code), LetGo())
         case StillThere() | Told():
@@ -672,8 +679,10 @@ def _proving(
             return replace(stage, hint=hint), ()
         case Looking(), FaceConfirmed():
             return _recognised(replace(person, method=Method.FACE))
-        case Looking(), FaceNotConfirmed(again, reason):
-            return FaceUnsure(person, again, reason), ()
+        case Looking(), FaceNotConfirmed(again):
+            return FaceUnsure(person, again), ()
+        case Looking(), FaceLeftToStaff():
+            return StaffCalled(person), ()
         case StaffCalled(), VisuallyConfirmed():
             return _recognised(replace(person, method=Method.VISUAL))
         case _:

@@ -30,10 +30,12 @@ from loadtest.pki import KeyPair
 from terminal_agent.card.connection import Connection
 from terminal_agent.card.errors import CardMissing, CardRemoved
 from terminal_agent.card.pcscd import OwnPcscd
+from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
 from terminal_agent.card.vpcd import CardInVpcd
 from terminal_agent.client import Centre
+from terminal_agent.face.mode import FaceMode
 from terminal_agent.kiosk.runner import View
 from terminal_agent.kiosk.serving import Screens
 from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
@@ -271,10 +273,18 @@ def settings(town: Town, line: Line, tmp_path: Path) -> TerminalSettings:
 
 
 @contextmanager
-def running_counter(settings: TerminalSettings, slot: Slot, card: VirtualCard, line: Line) -> Iterator[Counter]:
+def running_counter(
+    settings: TerminalSettings,
+    slot: Slot,
+    card: VirtualCard,
+    line: Line,
+    *,
+    face: FaceMode | None = None,
+    pinless: PinlessSigner | None = None,
+) -> Iterator[Counter]:
     """Serve one counter's screens for the block."""
     with Centre.open(settings) as centre:
-        screens = Screens(settings, centre, slot)
+        screens = Screens(settings, centre, slot, face=face, pinless=pinless)
         with serving(screens):
             yield Counter(screens, card, slot, line)
 

@@ -219,7 +219,7 @@ def test_the_number_on_the_card_registers_it_where_the_second_pin_is_blocked(
     shows(page, FIRST)
     page.get_by_role("button", name="登録する").click()
     shows(page, "登録のための、カードの番号")
-    page.keyboard.type(number_b(patient))
+    page.keyboard.type(patient.content.holder.number_b)
     shows(page, CONFIRMED)
 
 
@@ -320,9 +320,3 @@ def test_without_scripts_every_step_is_a_form(counter: Counter, plain_page: Page
     shows(page, CONSENT)
     page.get_by_role("button", name="すべて はい").click()
     shows(page, CONFIRMED)
-
-
-def number_b(patient: Patient) -> str:
-    """The number on the card's face: birth date in era years, year of expiry, security code."""
-    holder = patient.content.holder
-    return f"{holder.birth_date.year - 1925:02}{holder.birth_date:%m%d}{holder.expires_on:%Y}{holder.security_code}"

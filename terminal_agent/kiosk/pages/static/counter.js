@@ -76,11 +76,12 @@ async function take(answer) {
   // Nothing newer: leave what is being typed alone. What the form has set going is told by the stream.
   if (Number(fresh.dataset.changes) <= Number(shown.dataset.changes)) return;
   const focused = document.activeElement && document.activeElement.id;
+  const turned = fresh.dataset.turn !== shown.dataset.turn || fresh.querySelector("[autofocus]") !== null;
   document.title = page.title;
   document.documentElement.lang = page.documentElement.lang;
   document.body.className = page.body.className;
   shown.replaceWith(fresh);
-  prepare(fresh, !staff, focused);
+  prepare(fresh, turned && !staff, focused);
 }
 
 function prepare(root, moveFocus, focused) {
@@ -96,6 +97,8 @@ function prepare(root, moveFocus, focused) {
   } else if (focused) {
     document.getElementById(focused)?.focus({ preventScroll: true });
   }
+  const hint = root.querySelector("#hint");
+  if (hint && !moveFocus) said.textContent = hint.textContent.trim();
 }
 
 function press(form, key) {

@@ -9,6 +9,7 @@ import pytest
 
 from eligibility.domain.codes import ConsentClass, Method, Outcome
 from terminal_agent.card.pins import NumberB, Pin
+from terminal_agent.face.words import Hint
 from terminal_agent.kiosk import visit
 from terminal_agent.kiosk.visit import (
     Answered,
@@ -34,6 +35,7 @@ from terminal_agent.kiosk.visit import (
     FaceChosen,
     FaceConfirmed,
     FaceHint,
+    FaceLeftToStaff,
     FaceNotConfirmed,
     FaceUnsure,
     Failed,
@@ -132,9 +134,10 @@ EVENTS: dict[str, Event] = {
     "refused_last": SecretRefused(0),
     "accepted": PinAccepted(),
     "number_entered": NumberBEntered(NUMBER),
-    "hint": FaceHint("come_closer"),
+    "hint": FaceHint(Hint.COME_CLOSER),
     "face_yes": FaceConfirmed(),
     "face_no": FaceNotConfirmed(may_try_again=False),
+    "face_staff": FaceLeftToStaff(),
     "visual": VisuallyConfirmed(),
     "consents": ConsentsGiven(SOME),
     "answered": Answered(TOLD),
@@ -184,14 +187,15 @@ TABLE: dict[str, dict[str, tuple[Stage, tuple[Effect, ...]]]] = {
         "staff_wanted": (StaffCalled(PERSON), ()),
     },
     "looking": {
-        "hint": (Looking(PERSON, "come_closer"), ()),
+        "hint": (Looking(PERSON, Hint.COME_CLOSER), ()),
         "face_yes": (EnteringPin(replace(PERSON, method=Method.FACE)), ()),
         "face_no": (FaceUnsure(PERSON, may_try_again=False), ()),
+        "face_staff": (StaffCalled(PERSON), ()),
         "refused": (EnteringNumberB(PERSON, EntryNotice.WRONG, 1), ()),
         "refused_last": (EnteringNumberB(PERSON, EntryNotice.WRONG, 0), ()),
         "pin_chosen": (EnteringPin(PERSON), (StopLooking(),)),
         "staff_wanted": (StaffCalled(PERSON), (StopLooking(),)),
-        "timed_out": (FaceUnsure(PERSON, may_try_again=True, reason="timed_out"), (StopLooking(),)),
+        "timed_out": (FaceUnsure(PERSON, may_try_again=True), (StopLooking(),)),
     },
     "unsure": {
         "face_chosen": (Looking(PERSON), (LookAtFace(None),)),
