@@ -102,7 +102,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
     app.add_middleware(ExpressLane, router=router, paths=EXPRESS, handlers=app.exception_handlers)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, own_limits={BULK_PATH: MAX_BULK_BYTES})
     app.add_middleware(RequestLog)
-    install_problem_handlers(app, PROBLEMS, _leave_event)
+    install_problem_handlers(app, PROBLEMS, _leave_event, settings.most_at_once)
     return app
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from eligibility.domain.errors import MalformedValue, Refused
 from eligibility.domain.identifiers import MyNumberRefused
+from eligibility.serving.admission import Admission
 from eligibility.storage.recorder import RecorderAway
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Fault, Problem, Sentence
 
@@ -130,6 +131,18 @@ COMMON_PROBLEMS: Mapping[str, ProblemText] = {
             en="Retry after the seconds in Retry-After. Whether the request took effect is not known.",
         ),
     ),
+    "overloaded": ProblemText(
+        503,
+        "Too many requests at once",
+        Sentence(
+            ja="混み合っています。少し待って、もう一度お試しください。",
+            en="The centre is very busy. Please wait a moment and try again.",
+        ),
+        Sentence(
+            ja="処理していません。Retry-After の秒数を待って、同じ内容をそのまま再送できます。",
+            en="Nothing was done. After the seconds in Retry-After the same request may be sent again as it is.",
+        ),
+    ),
     "internal": ProblemText(
         500,
         "An error of ours",
@@ -142,8 +155,13 @@ COMMON_PROBLEMS: Mapping[str, ProblemText] = {
 }
 
 
-def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_refused: OnRefused) -> None:
-    """Answer every error of the app as a problem of the table; `on_refused` leaves the audit event of each refusal."""
+def install_problem_handlers(
+    app: FastAPI, table: Mapping[str, ProblemText], on_refused: OnRefused, most_at_once: int | None = None
+) -> None:
+    """Answer every error of the app as a problem of the table; `on_refused` leaves the audit event of each refusal.
+
+    With `most_at_once`, requests beyond so many are turned away before anything is done for them.
+    """
 
     def answer(code: str, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> Response:
         text = table[code]
@@ -202,6 +220,8 @@ def install_problem_handlers(app: FastAPI, table: Mapping[str, ProblemText], on_
     for kind in TROUBLE:
         app.add_exception_handler(kind, trouble)
     app.add_middleware(_UnexpectedErrors, answer=answer("internal"))
+    if most_at_once is not None:
+        app.add_middleware(Admission, most_at_once=most_at_once, answer=lambda wait_s: answer("overloaded", (), wait_s))
 
 
 class _UnexpectedErrors:

@@ -1,0 +1,45 @@
+"""Lets a bounded number of requests in at once, and turns the rest away while that is still cheap.
+
+A process that takes more than it can answer answers nobody in time: what waits here is bounded, so is its waiting, and
+who is turned away knows at once that nothing has happened and when to come again.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import structlog
+from starlette.responses import Response
+
+_log = structlog.get_logger(__name__)
+_COUNTED: Final = "/v1/"  # health and published keys are answered whatever waits
+_SPREAD_S: Final = 3  # those turned away together do not come back together
+_TOLD_EVERY: Final = 1_000
+
+
+class Admission:
+    """ASGI middleware: `answer` makes the refusal for a number of seconds to wait."""
+
+    def __init__(
+        self, app: Callable[..., Awaitable[None]], most_at_once: int, answer: Callable[[int], Response]
+    ) -> None:
+        self._app, self._most = app, most_at_once
+        self._answers = [answer(seconds) for seconds in range(1, _SPREAD_S + 1)]
+        self._inside = 0
+        self._turned_away = 0
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Pass the request on, or turn it away."""
+        if scope["type"] != "http" or not scope["path"].startswith(_COUNTED):
+            await self._app(scope, receive, send)
+            return
+        if self._inside >= self._most:
+            if self._turned_away % _TOLD_EVERY == 0:
+                _log.warning("overloaded", inside=self._inside, turned_away=self._turned_away + 1)
+            self._turned_away += 1
+            await self._answers[self._turned_away % _SPREAD_S](scope, receive, send)
+            return
+        self._inside += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._inside -= 1
