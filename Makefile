@@ -44,6 +44,10 @@ format: setup ## Rewrite the code the way `check` wants it
 	@$(PYTHON_IN) -m ruff check --fix .
 	@$(PYTHON_IN) -m ruff format .
 
+.PHONY: loadtest
+loadtest: setup ## Measure a nation's morning on this machine and judge it; SIZE=small: only that all of it works
+	@$(PYTHON_IN) -m loadtest run --size $(or $(SIZE),full)
+
 .PHONY: openapi
 openapi: setup ## Write docs/openapi/ again from the apps
 	@$(PYTHON_IN) -m loadtest openapi

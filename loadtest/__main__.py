@@ -6,7 +6,7 @@ import sys
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    from loadtest import population, seed
+    from loadtest import population, run, seed
 
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -16,20 +16,24 @@ def main(arguments: list[str] | None = None) -> int:
     population.add_arguments(people)
     filling = commands.add_parser("seed", help="Fill a centre that stays on disk with a nation, by COPY.")
     seed.add_arguments(filling)
+    morning = commands.add_parser("run", help="Measure a nation's morning on this machine, judge and report it.")
+    run.add_arguments(morning)
     commands.add_parser("openapi", help="Write docs/openapi/ from the apps.")
     chosen = parser.parse_args(arguments)
     if chosen.command == "population":
         return population.run(chosen)
     if chosen.command == "seed":
         return seed.run(chosen)
+    if chosen.command == "run":
+        return run.run(chosen)
     if chosen.command == "openapi":
         from loadtest.openapi import write
 
         write()
         return 0
-    from loadtest.demo import run
+    from loadtest.demo import run as show
 
-    return run(once=chosen.once)
+    return show(once=chosen.once)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def drive(plans: Sequence[Plan], around: Any = None) -> list[list[Sent]]:
     Raises:
         DriverFailed: one of them could not prepare or send.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # what a driver imports is imported once, not for every window
     pipes, processes = [], []
     for plan in plans:
         here, there = context.Pipe()
@@ -108,13 +109,13 @@ class _Driver:
         prepared = await self._prepare(running)
         self._pipe.send(("ready", None))
         start = await asyncio.to_thread(self._pipe.recv)
-        end = start + self._plan.seconds
-        sending = [
-            self._send_at(start, end, queue, one)
-            if one.stream.rate is not None
-            else self._send_on_answer(start, end, queue, one)
-            for queue, one in zip(prepared, running, strict=True)
-        ]
+        window_end = start + self._plan.seconds
+        sending = []
+        for queue, one in zip(prepared, running, strict=True):
+            begin = start + one.stream.begin_s
+            end = window_end if one.stream.seconds is None else begin + one.stream.seconds
+            send = self._send_on_answer if one.stream.rate is None else self._send_at
+            sending.append(send(begin, end, queue, one))
         await asyncio.gather(*sending)
         drained = time.monotonic() + self._plan.drain_s
         while any(one.open for one in running) and time.monotonic() < drained:  # noqa: ASYNC110 (a clock decides)
@@ -214,7 +215,7 @@ class _Driver:
         while time.monotonic() < end and queue:  # noqa: ASYNC110 (a clock decides)
             await asyncio.sleep(0.01)
         running.refill = None
-        running.ended = min(time.monotonic(), end)
+        running.short = not queue and time.monotonic() < end - _TICK_S
 
     def _refill(self, queue: deque[tuple[int, Request]], running: "_Running", end: float) -> None:
         if queue and (now := time.monotonic()) < end:
@@ -239,7 +240,6 @@ class _Running:
         self.stream = stream
         self.open = 0
         self.short = False
-        self.ended: float | None = None
         self.refill: Any = None
         self._due: list[float] = []
         self._latency: list[float] = []

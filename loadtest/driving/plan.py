@@ -27,6 +27,8 @@ class Stream:
     path: str
     rate: float | None
     at_most: int
+    begin_s: float = 0.0  # from the start of the window
+    seconds: float | None = None  # to the end of the window
 
 
 @dataclass(frozen=True, slots=True)

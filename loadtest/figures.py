@@ -1,0 +1,118 @@
+"""Turns what was sent into figures: rates, percentiles of latency, and how they went over the seconds."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.driving.plan import ANSWERED, ERROR, SHED, Sent
+
+Floats = NDArray[np.float64]
+_NO_NUMBERS = (float("nan"),) * 3
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """One second of a window, by when requests were due."""
+
+    at_s: int
+    answered: int
+    shed: int
+    errors: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One operation of one scenario, all its processes and blocks together."""
+
+    operation: str
+    seconds: float
+    requests: int
+    answered: int
+    shed: int
+    errors: int
+    endings: Mapping[str, int]
+    latency_ms: Floats  # of what was answered
+    series: tuple[Second, ...]
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return self.answered / self.seconds if self.seconds else float("nan")
+
+    @property
+    def error_ratio(self) -> float:
+        """The share of requests that got neither an answer nor a refusal with Retry-After."""
+        return self.errors / self.requests if self.requests else float("nan")
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile of latency in ms; no number where nothing was answered."""
+        return float(np.percentile(self.latency_ms, percent)) if len(self.latency_ms) else float("nan")
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures that limits are about."""
+        return {
+            "rate": self.rate,
+            "p50_ms": self.percentile(50),
+            "p95_ms": self.percentile(95),
+            "p99_ms": self.percentile(99),
+            "max_ms": float(self.latency_ms.max()) if len(self.latency_ms) else float("nan"),
+            "error_ratio": self.error_ratio,
+        }
+
+
+def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: float) -> Outcome:
+    """Put together what several processes sent of one operation, in one or several windows of one length."""
+    series: list[Second] = []
+    for number, block in enumerate(blocks):
+        series += _series(block, round(number * seconds_each))
+    everything = [sent for block in blocks for sent in block]
+    endings: Counter[str] = Counter()
+    for sent in everything:
+        endings.update(sent.endings)
+    ending = np.concatenate([s.ending for s in everything]) if everything else np.array([])
+    latency = np.concatenate([s.latency_s for s in everything]) if everything else np.array([])
+    return Outcome(
+        operation=operation,
+        seconds=seconds_each * len(blocks),
+        requests=sum(s.requests for s in everything),
+        answered=int((ending == ANSWERED).sum()),
+        shed=int((ending == SHED).sum()),
+        errors=int((ending == ERROR).sum()) + sum(s.unsent for s in everything),
+        endings=dict(endings),
+        latency_ms=latency[ending == ANSWERED] * 1000,
+        series=tuple(series),
+    )
+
+
+def recovered_after_s(series: Sequence[Second], load_ended_s: int, p99_ms: float) -> float:
+    """Return how long after the load's end requests were last shed, failed or slow; no number where none followed."""
+    after = [s for s in series if s.at_s >= load_ended_s]
+    if not after:
+        return float("nan")
+    bad = [s.at_s + 1 for s in after if s.shed or s.errors or not s.p99_ms <= p99_ms]
+    return float(max(bad, default=load_ended_s) - load_ended_s)
+
+
+def _series(block: Sequence[Sent], offset: int) -> list[Second]:
+    if not any(len(s.latency_s) for s in block):
+        return []
+    due = np.concatenate([s.intended_s for s in block])
+    latency = np.concatenate([s.latency_s for s in block]) * 1000
+    ending = np.concatenate([s.ending for s in block])
+    seconds = np.floor(due).astype(int)
+    made = []
+    for second in range(int(seconds.min()), int(seconds.max()) + 1):
+        here = seconds == second
+        answered = latency[here & (ending == ANSWERED)]
+        p50, p99, most = np.percentile(answered, [50, 99, 100]).tolist() if len(answered) else _NO_NUMBERS
+        made.append(
+            Second(offset + second, len(answered), int((here & (ending == SHED)).sum()),
+                   int((here & (ending == ERROR)).sum()), p50, p99, most)
+        )  # fmt: skip
+    return made

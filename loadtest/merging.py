@@ -1,0 +1,129 @@
+"""An insurer's file that is pushed and merged while counters ask; what it brought is taken away again afterwards."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.storage.database import connect
+from eligibility.storage.enrolment import enrol_insurer
+from loadtest.nation.rows import COLUMNS
+from loadtest.population import Nation
+from loadtest.processes import server
+from loadtest.site import Site
+
+_FEEDBACK_ONLY: Final = 1  # the exit code of a file merged with some records refused
+_TAKEN_AWAY: Final = (
+    "delete from limit_certificate where person_id > $1",
+    "delete from specific_disease_certificate where person_id > $1",
+    "delete from elderly_certificate where person_id > $1",
+    "delete from coverage where person_id > $1",
+    "delete from person where person_id > $1",
+)
+
+
+@dataclass(slots=True)
+class Merging:
+    """A push that runs beside; `start` begins it, `wait` ends with what it came to."""
+
+    command: list[str]
+    asked: int
+    site: Site
+    insurer: InsurerNumber
+    rows: int = 0
+    seconds: float = float("nan")
+    said: list[str] = field(default_factory=list)
+    _process: "subprocess.Popen[str] | None" = None
+    _began: float = 0.0
+
+    def start(self) -> None:
+        """Begin to push."""
+        self._began = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 (our own module)
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def wait(self) -> "Merging":
+        """Wait for the outcome."""
+        assert self._process is not None  # noqa: S101 (who waits has started it)
+        said, _ = self._process.communicate()
+        self.seconds = time.monotonic() - self._began
+        self.rows = asyncio.run(self._merged())
+        if self._process.returncode not in (0, _FEEDBACK_ONLY):
+            self.said.append(f"push ended with {self._process.returncode}: {said[-300:]}")
+        return self
+
+    async def _merged(self) -> int:
+        connection = await connect(self.site.database)
+        try:
+            return int(
+                await connection.fetchval(
+                    "select coalesce(max(merged), 0) from submission where insurer_number = $1 and state = 'merged'"
+                    " and created_at = (select max(created_at) from submission where insurer_number = $1)",
+                    self.insurer.digits,
+                )
+            )
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def merge_meanwhile(site: Site, rows: int, number: int) -> Iterator[Merging]:
+    """Write the file of an insurer that the site does not have yet, and run the intake that takes it."""
+    insurer = asyncio.run(_enrol(site))
+    file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
+    _write(file, insurer, rows, number)
+    certificate, key = site.enrolment.insurer(insurer.digits, datetime.now(UTC)).write(
+        site.folder / "insurers", insurer.digits
+    )
+    with ExitStack() as stack:
+        environment, log = site.intake_environment(), site.folder / "intake.log"
+        intake = stack.enter_context(server("payer_sync", ["intake"], environment, log))
+        stack.callback(lambda: asyncio.run(_take_away(site)))
+        options = ["--certificate", str(certificate), "--key", str(key), "--kind", "delta", "--to", intake.url]
+        options += ["--authority", str(site.folder / "pki" / "server_authority.crt")]
+        yield Merging([sys.executable, "-m", "payer_sync", "push", str(file), *options], rows, site, insurer)
+    file.unlink()
+
+
+def _write(file: Path, insurer: InsurerNumber, rows: int, number: int) -> None:
+    nation = Nation.make(rows, number, date(2026, 11, 1), insurers=1)
+    file.parent.mkdir(exist_ok=True)
+    at = COLUMNS.index("保険者番号")
+    with file.open("wb") as out:
+        out.write((",".join(COLUMNS) + "\n").encode())
+        for frame in nation.records(nation.insurers[0]):
+            frame.replace_column(at, frame.to_series(at).clear().extend_constant(insurer.digits, frame.height))
+            text = frame.write_csv(include_header=False, quote_style="never")
+            out.write(text.encode())
+
+
+async def _enrol(site: Site) -> InsurerNumber:
+    connection = await connect(site.database)
+    try:
+        known = {row[0] for row in await connection.fetch("select insurer_number from insurer where name <> '負荷'")}
+        drawn = (InsurerNumber.parse(f"06{n:06}") for n in range(999_999, 0, -1))
+        insurer = next(i for i in drawn if i.check_digit_holds and i.digits not in known)
+        await enrol_insurer(connection, insurer, "負荷", datetime.now(UTC))
+    finally:
+        await connection.close()
+    return insurer
+
+
+async def _take_away(site: Site) -> None:
+    connection = await connect(site.database, command_timeout_s=None)
+    try:
+        persons = await connection.fetchval("select persons from load_nation")
+        for statement in _TAKEN_AWAY:
+            await connection.execute(statement, persons)
+        for table in ("person", "coverage", "limit_certificate"):
+            await connection.execute(f"vacuum (analyze) {table}")
+    finally:
+        await connection.close()

@@ -1,0 +1,367 @@
+"""`python -m loadtest run`: a nation's morning on this machine, measured, judged by limits.toml, and reported.
+
+Figures that are compared are measured in alternating windows of one run, so that whatever else the machine does meets
+both; computing is counted per process, which other processes disturb little.
+"""
+
+import asyncio
+import os
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from eligibility.storage.database import connect
+from loadtest.driving.deck import make_deck
+from loadtest.driving.driver import drive
+from loadtest.driving.plan import Operation, Plan, Sent, Stream
+from loadtest.figures import Outcome, outcome, recovered_after_s
+from loadtest.measuring import Observation, Watching, postgresql, tree
+from loadtest.merging import merge_meanwhile
+from loadtest.processes import ServerProcess, server
+from loadtest.record import Chapter, Record, Setting, commit, machine
+from loadtest.report import write_report
+from loadtest.seed import SEED, seed
+from loadtest.site import Site, default_folder, open_site
+from loadtest.verdict import Measured, judge, read_limits
+
+PATHS: Final = {
+    Operation.VERIFICATION: "/v1/verifications",
+    Operation.NUMBER_VERIFICATION: "/v1/number-verifications",
+    Operation.CHALLENGES: "/v1/challenges",
+}
+SCENARIOS: Final = ("limit", "steady", "parallel", "overload")
+_POOL_OF_CHALLENGES: Final = 20  # fetched by one request
+_RECOVERY_SEEN_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a run is."""
+
+    persons: int
+    cards: int
+    most_a_second: int  # beyond what the machine could answer: how many requests are prepared
+    limit_s: float
+    limit_rounds: int
+    steady: Mapping[Operation, float]
+    steady_s: float
+    steady_rounds: int
+    parallel: Mapping[Operation, float]
+    parallel_s: float
+    merged_rows: int
+    overload_s: float
+    overload_connections: int  # of each terminal
+    most_at_once: int  # requests in each API process, before the rest are shed
+    warm: bool = True  # whether caches are filled before anything is measured
+
+
+SIZES: Final = {
+    "full": Size(
+        persons=1_000_000, cards=8_000, most_a_second=6_000, limit_s=8, limit_rounds=4,
+        steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
+        parallel={Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300}, parallel_s=60, merged_rows=500_000,
+        overload_s=60, overload_connections=8, most_at_once=512,
+    ),
+    "small": Size(
+        persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1,
+        steady={Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30}, steady_s=2, steady_rounds=1,
+        parallel={}, parallel_s=0, merged_rows=0,
+        overload_s=1, overload_connections=4, most_at_once=80, warm=False,
+    ),
+}  # fmt: skip
+
+
+class _Morning:
+    """One run: its site, its servers, and the chapters it has come to."""
+
+    def __init__(self, site: Site, size: Size, deck: Path, screen: Console, workers: int) -> None:
+        self._site, self._size, self._deck, self._screen, self._workers = site, size, deck, screen, workers
+        self._windows = int(time.time())  # so that no two windows send the same
+
+    def run(self, scenarios: Sequence[str]) -> list[Chapter]:
+        self.chapters: list[Chapter] = []
+        with ExitStack() as stack:
+            environment, logs = dict(self._site.api_environment(self._workers)), self._site.folder
+            environment["ELIGIBILITY_MOST_AT_ONCE"] = str(self._size.most_at_once)
+            self._centre = stack.enter_context(server("eligibility", ["api"], environment, logs / "api.log"))
+            self._ceiling = stack.enter_context(server("loadtest.bench.ceiling", [], environment, logs / "ceiling.log"))
+            if self._size.warm:
+                self._warm_up()
+            for scenario in scenarios:
+                self._screen.print(f"[bold]{scenario}[/]")
+                chapter = getattr(self, f"_{scenario}")()
+                self.chapters.append(chapter)
+                for one in chapter.outcomes:
+                    self._screen.print(f"  {_told(one)}")
+                for note in chapter.notes:
+                    self._screen.print(f"  {note}", style="dim")
+        return self.chapters
+
+    # ── Scenarios ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _limit(self) -> Chapter:
+        """As fast as answers come, centre and ceiling by turns."""
+        size, outcomes, measured, notes = self._size, [], [], []
+        observation = Observation()
+        cost: dict[Operation, float] = {}
+        for operation in Operation:
+            rounds: dict[str, list[list[Sent]]] = {"centre": [], "ceiling": []}
+            computed: dict[str, float] = {"centre": 0.0, "ceiling": 0.0}
+            targets = {"centre": self._centre} | ({"ceiling": self._ceiling} if operation in _IN_CEILING else {})
+            for _ in range(size.limit_rounds):
+                for name, target in targets.items():
+                    most = int(size.most_a_second * size.limit_s)
+                    sent, seen = self._window([Stream(operation, PATHS[operation], None, most)], size.limit_s, target)
+                    rounds[name].append(sent)
+                    computed[name] += _all_computed(seen)
+                    _extend(observation, seen)
+            made = {name: outcome(operation.value, blocks, size.limit_s) for name, blocks in rounds.items() if blocks}
+            figures = made["centre"].figures()
+            cost[operation] = computed["centre"] / max(made["centre"].answered, 1)
+            each = f"{cost[operation] * 1e6:,.0f} µs of computing each"
+            notes.append(f"{operation}: {each}, driver and PostgreSQL included")
+            if "ceiling" in made:
+                figures["ceiling_ratio"] = made["centre"].rate / made["ceiling"].rate
+                ceiling_cost = computed["ceiling"] / max(made["ceiling"].answered, 1)
+                notes.append(
+                    f"ceiling: {made['ceiling'].rate:,.0f}/s, {ceiling_cost * 1e6:,.0f} µs each; the centre's rate is "
+                    f"{figures['ceiling_ratio']:.2f} of it, by computing {ceiling_cost / cost[operation]:.2f}"
+                )
+            if operation is Operation.CHALLENGES and Operation.VERIFICATION in cost:
+                one = cost[operation] / _POOL_OF_CHALLENGES
+                figures["cost_ratio"] = one / cost[Operation.VERIFICATION]
+                notes.append(f"one challenge: {one * 1e6:.1f} µs, {figures['cost_ratio']:.1%} of a verification")
+            outcomes.append(made["centre"])
+            measured.append(Measured("limit", operation.value, made["centre"].requests, figures))
+        told = f"As fast as answers come, centre and ceiling by turns, {size.limit_rounds} × {size.limit_s:g} s each."
+        return Chapter("limit", told, outcomes, measured, observation, notes)
+
+    def _steady(self) -> Chapter:
+        """Arrivals at a set rate, drawn as in life."""
+        size = self._size
+        chapter = self._at_rates("steady", size.steady, size.steady_s, size.steady_rounds)
+        memory = chapter.observation.most_memory_mib("api")
+        process = Measured("steady", "api_process", 1, {"memory_mib": memory})
+        rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.steady.items())
+        return Chapter(
+            "steady",
+            f"{rates}, Poisson arrivals, {size.steady_rounds} × {size.steady_s:g} s; latency from when each was due.",
+            chapter.outcomes,
+            [*chapter.measured, *([process] if size.persons >= _WHERE_MEMORY_COUNTS else [])],
+            chapter.observation,
+            [f"the largest API process holds {memory:,.0f} MiB (PSS)"],
+        )
+
+    def _parallel(self) -> Chapter:
+        """All peaks at once: counters, and an insurer's file merged meanwhile."""
+        size = self._size
+        with merge_meanwhile(self._site, size.merged_rows, self._windows) as merging:
+            chapter = self._at_rates("parallel", size.parallel, size.parallel_s, 1, merging.start)
+            merged = merging.wait()
+        note = f"merge: {merged.rows:,} rows in {merged.seconds:.1f} s ({merged.rows / merged.seconds:,.0f} rows/s)"
+        done = Measured(
+            "parallel", "merge", 1, {"error_ratio": float(merged.rows < size.merged_rows), "seconds": merged.seconds}
+        )
+        rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.parallel.items())
+        told = f"{rates} for {size.parallel_s:g} s, while an insurer's file of {size.merged_rows:,} rows is merged."
+        return Chapter(
+            "parallel", told, chapter.outcomes, [*chapter.measured, done], chapter.observation, [*merged.said, note]
+        )
+
+    def _overload(self) -> Chapter:
+        """Three times what can be sustained, then what is usual again."""
+        size = self._size
+        known = [m for c in self.chapters for m in c.measured if (m.scenario, m.operation) == ("limit", "verification")]
+        sustained = known[0].figures["rate"] if known else size.steady[Operation.VERIFICATION]
+        usual, more = sustained / 3, sustained * 3 - sustained / 3
+        begin, total = 2.0, 2.0 + size.overload_s + _RECOVERY_SEEN_S * min(size.overload_s / 60, 1)
+        # What is sent on top are number checks: cards could not sign so many challenges within their 120 seconds.
+        streams = [
+            Stream(Operation.VERIFICATION, PATHS[Operation.VERIFICATION], usual, _enough(usual, total)),
+            Stream(
+                Operation.NUMBER_VERIFICATION, PATHS[Operation.NUMBER_VERIFICATION], more,
+                _enough(more, size.overload_s), begin, size.overload_s,
+            ),
+        ]  # fmt: skip
+        sent, seen = self._window(streams, total, self._centre, size.overload_connections)
+        outcomes = [
+            outcome(operation.value, [[s for s in sent if s.operation is operation]], total)
+            for operation in (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
+        ]
+        everything = outcome("verification", [sent], total)
+        figures = everything.figures() | {
+            "recovery_s": recovered_after_s(outcomes[0].series, int(begin + size.overload_s), 1000.0)
+        }
+        told = (
+            f"{sustained * 3:,.0f}/s, three times what can be sustained, for {size.overload_s:g} s over "
+            f"{size.overload_connections * TERMINALS_DRIVEN} connections; then {usual:,.0f} verifications/s as before."
+        )
+        notes = [
+            f"shed with 503 and Retry-After: {everything.shed:,} of {everything.requests:,}; back to normal "
+            f"{figures['recovery_s']:.0f} s after",
+        ]
+        measured = [Measured("overload", "verification", everything.requests, figures)]
+        return Chapter("overload", told, outcomes, measured, seen, notes)
+
+    # ── Windows ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _at_rates(
+        self, scenario: str, rates: Mapping[Operation, float], seconds: float, rounds: int, started: Any = None
+    ) -> Chapter:
+        blocks, observation = [], Observation()
+        for _ in range(rounds):
+            streams = [Stream(o, PATHS[o], rate, _enough(rate, seconds)) for o, rate in rates.items()]
+            sent, seen = self._window(streams, seconds, self._centre, started=started)
+            blocks.append(sent)
+            _extend(observation, seen)
+        outcomes = [
+            outcome(o.value, [[s for s in block if s.operation is o] for block in blocks], seconds) for o in rates
+        ]
+        measured = [Measured(scenario, o.operation, o.requests, o.figures()) for o in outcomes]
+        return Chapter(scenario, "", outcomes, measured, observation)
+
+    def _window(
+        self,
+        streams: Sequence[Stream],
+        seconds: float,
+        target: ServerProcess,
+        connections: int = 1,
+        started: Any = None,
+    ) -> tuple[list[Sent], Observation]:
+        count = min(2, os.cpu_count() or 1)
+        each = TERMINALS_DRIVEN // count
+        self._windows += 1
+        plans = [
+            Plan(
+                self._site.folder, self._deck, self._centre.url, target.url, range(n * each, (n + 1) * each),
+                connections, tuple(_share(s, count) for s in streams), seconds, self._windows,
+            )
+            for n in range(count)
+        ]  # fmt: skip
+        part = "api" if target is self._centre else "ceiling"
+        watching: list[Watching] = []
+
+        @contextmanager
+        def around(drivers: list[int]) -> Iterator[None]:
+            parts = {
+                part: lambda: tree(target.pid),
+                "postgresql": lambda: postgresql(self._site.folder / "stores" / "postgresql"),
+                "driver": lambda: [p for pid in drivers for p in tree(pid)],
+            }
+            with Watching(parts, self._site.database) as watch:
+                watching.append(watch)
+                if started is not None:
+                    started()
+                yield
+
+        sent = [one for process in drive(plans, around) for one in process]
+        return sent, watching[0].observation
+
+    def _warm_up(self) -> None:
+        # Each process has seen each card once, as after a morning's first hour.
+        for operation in (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION):
+            for target in (self._centre, self._ceiling):
+                most = self._size.cards * 3
+                self._window([Stream(operation, PATHS[operation], None, most)], 15 if most > 1000 else 1, target)
+
+
+TERMINALS_DRIVEN: Final = 128
+_IN_CEILING: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
+_WHERE_MEMORY_COUNTS: Final = 1_000_000
+
+
+def _share(stream: Stream, count: int) -> Stream:
+    rate = None if stream.rate is None else stream.rate / count
+    return Stream(
+        stream.operation, stream.path, rate, -(-stream.at_most // count), stream.begin_s, stream.seconds
+    )  # fmt: skip
+
+
+def _enough(rate: float, seconds: float) -> int:
+    """Return how many requests are prepared, so that chance never asks for more."""
+    mean = rate * seconds
+    return int(mean + 6 * mean**0.5) + 10
+
+
+def _all_computed(seen: Observation) -> float:
+    return sum(seen.computed_s.values())
+
+
+def _extend(into: Observation, seen: Observation) -> None:
+    last = into.samples[-1].at_s if into.samples else 0.0
+    for sample in seen.samples:
+        into.samples.append(type(sample)(sample.at_s + last, *[getattr(sample, n) for n in sample.__slots__[1:]]))
+    for part, computed in seen.computed_s.items():
+        into.computed_s[part] = into.computed_s.get(part, 0.0) + computed
+
+
+def _told(made: Outcome) -> str:
+    figures = made.figures()
+    endings = ", ".join(f"{name} {count:,}" for name, count in sorted(made.endings.items(), key=lambda e: -e[1]))
+    return (
+        f"{made.operation:<20} {made.requests:>9,} requests  {figures['rate']:>7,.0f}/s  p50 {figures['p50_ms']:.1f}  "
+        f"p95 {figures['p95_ms']:.1f}  p99 {figures['p99_ms']:.1f}  max {figures['max_ms']:.1f} ms  ({endings})"
+    )
+
+
+async def _stored(site: Site) -> tuple[int, str]:
+    connection = await connect(site.database)
+    try:
+        stored = await connection.fetchval(
+            "select coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_class"
+            " where oid = 'verification'::regclass or oid in"
+            " (select inhrelid from pg_inherits where inhparent = 'verification'::regclass)"
+        )
+        version = await connection.fetchval("select current_setting('server_version')")
+    finally:
+        await connection.close()
+    return int(stored), f"{version}, {'embedded' if site.stores.embedded else 'external'}, synchronous_commit=on"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of `python -m loadtest run`."""
+    parser.add_argument("--size", choices=sorted(SIZES), default="full", help="small is for CI: no time is judged")
+    parser.add_argument("--site", type=Path, help="the folder of the site (default: one of this size in /var/tmp)")
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("--steady-rounds", type=int, help="minutes at the steady rate (default: 10)")
+    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="API processes")
+    parser.add_argument("--out", type=Path, default=Path("build") / "loadtest", help="the folder of the report")
+
+
+def run(arguments: Namespace) -> int:
+    """Measure, judge and report; return 1 when a limit does not hold."""
+    size, screen = SIZES[arguments.size], Console(highlight=False, soft_wrap=True)
+    if arguments.steady_rounds:
+        size = Size(**{n: getattr(size, n) for n in size.__slots__} | {"steady_rounds": arguments.steady_rounds})
+    scenarios = [s for s in arguments.scenarios.split(",") if s in SCENARIOS]
+    if arguments.size == "small":
+        scenarios = [s for s in scenarios if s != "parallel"]
+    described = machine()
+    with open_site(arguments.site or default_folder(size.persons)) as site:
+        asyncio.run(seed(site, size.persons, SEED, screen))
+        deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
+        stored, version = asyncio.run(_stored(site))
+        chapters = _Morning(site, size, deck, screen, arguments.workers).run(scenarios)
+    limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), arguments.size)
+    verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
+    setting = Setting(
+        arguments.size, size.persons, stored, SEED, datetime.now(UTC), arguments.workers, min(2, os.cpu_count() or 1),
+        version, described, commit(),
+    )  # fmt: skip
+    for path in write_report(Record(setting, chapters, verdict), arguments.out):
+        screen.print(f"{path}")
+    for failed in verdict.failures:
+        shown = "nothing" if failed.measured is None else f"{failed.measured:,.3g}"
+        screen.print(
+            f"[red]✗[/] {failed.scenario} {failed.operation} {failed.figure} {failed.limit}: {shown} {failed.reason}"
+        )
+    screen.print("[green]✓ every limit holds[/]" if verdict.passed else "[red]✗ not every limit holds[/]")
+    return 0 if verdict.passed else 1

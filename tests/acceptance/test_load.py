@@ -1,0 +1,38 @@
+"""The load test as CI runs it, tiny: whether its tools work on a real centre. Nothing here asserts a time."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest import run
+from loadtest.__main__ import main
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may enter."""
+    with tempfile.TemporaryDirectory(prefix="eligibility-load-test-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def test_a_small_morning_is_measured_judged_and_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(run.SIZES, "small", replace(run.SIZES["small"], persons=300, cards=20))
+    ended = main(["run", "--size", "small", "--site", str(folder / "site"), "--out", str(folder / "out")])
+    said = capsys.readouterr().out
+    assert ended == 0, said
+    assert "every limit holds" in said
+    report, page = (folder / "out" / name for name in ("report.md", "report.html"))
+    text = report.read_text(encoding="utf-8")
+    assert re.search(r"\| limit \| verification \| error_ratio \| ≤ 0 \| 0 \| holds \|", text)
+    assert re.search(r"\| overload \| verification \| error_ratio \| ≤ 0 \| 0 \| holds \|", text)
+    assert "persons: 300" in text
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<svg") >= 10
+    assert not re.search(r"(src|href)=.https?:", html)
