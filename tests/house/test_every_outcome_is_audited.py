@@ -214,7 +214,7 @@ async def _proof_method(world: World, counter: Counter) -> httpx.Response:
 
 
 # Answered before anybody is known to have asked for anything, or trouble of our own: nothing was refused.
-NOT_REFUSALS = {"not_found", "method_not_allowed", "busy", "internal"}
+NOT_REFUSALS = {"not_found", "method_not_allowed", "busy", "overloaded", "internal"}
 
 
 def _codes(root: type[Refused]) -> Iterator[str]:
