@@ -16,6 +16,7 @@ from rich.console import Console as RichConsole
 from eligibility.domain.codes import ConsentClass, Outcome
 from eligibility.wire.problems import Problem
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
+from terminal_agent import doctor
 from terminal_agent.answer import answer_panel
 from terminal_agent.card.connection import Connection
 from terminal_agent.card.errors import CardError
@@ -80,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "run":
             run_screens(_settings(chosen.settings), chosen.settings, chosen.virtual)
             return ExitCode.VALID
+        if chosen.command == "doctor":
+            well = doctor.run(_settings(chosen.settings), chosen.settings, Language(chosen.language), chosen.json)
+            return ExitCode.VALID if well else ExitCode.OTHER_OUTCOME
         verification = _check(chosen, console)
     except Refused as refused:
         _tell_problem(refused.problem, console, chosen.json)
@@ -144,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     run.add_argument("--virtual", type=Path, metavar="FOLDER", help="a folder in place of a reader: its card is in it")
     run.set_defaults(json=False, language=Language.BOTH.value)
+    examining = commands.add_parser(
+        "doctor", help="Say how every part of this terminal is; ends with 1 if one is broken."
+    )
+    examining.add_argument("--json", action="store_true", help="print the findings as one JSON object")
+    examining.add_argument("--language", choices=[x.value for x in Language], default=Language.BOTH.value)
+    examining.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     face_command.add_arguments(commands)
     return parser
 

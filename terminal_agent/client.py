@@ -4,6 +4,7 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import ClassVar, Final, Self, TypeVar
 from uuid import UUID
@@ -157,6 +158,25 @@ class Centre:
         self._pool = list(fetched.challenges)
         self._pool_expires_at = fetched.expires_at
 
+    def clock_offset_s(self) -> float | None:
+        """Ask for one challenge, as only an enrolled terminal may, and return this clock less the centre's.
+
+        Good to a second or so: the centre's answer names whole seconds. None where it names no time.
+
+        Raises:
+            Refused, CentreError: as every request.
+        """
+        asked = self._now()
+        request = ChallengesRequest(count=1)
+        headers = {"Content-Type": "application/json"}
+        sent = self._http.build_request("POST", "/v1/challenges", content=request.model_dump_json(), headers=headers)
+        named = self._response(sent, Challenges)[1].headers.get("date")
+        try:
+            centre = parsedate_to_datetime(named or "")
+        except ValueError:
+            return None
+        return (asked + (self._now() - asked) / 2 - centre).total_seconds()
+
     def take_challenge(self) -> bytes:
         """Return a challenge that nobody else gets.
 
@@ -272,13 +292,16 @@ class Centre:
         return self._ask(self._http.build_request("GET", path, headers=_bearer(staff)), answer)
 
     def _ask(self, request: httpx.Request, answer: type[Answer]) -> Answer:
+        return self._response(request, answer)[0]
+
+    def _response(self, request: httpx.Request, answer: type[Answer]) -> tuple[Answer, httpx.Response]:
         try:
             response = self._http.send(request)
         except httpx.HTTPError as error:
             raise _connection_error(error) from error
         try:
             if response.is_success:
-                return answer.model_validate_json(response.content)
+                return answer.model_validate_json(response.content), response
             if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
                 raise Refused(Problem.model_validate_json(response.content))
         except ValidationError as error:

@@ -49,6 +49,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "管理者が requirements/reader.lock の内容を導入してください。",
         "An administrator installs what requirements/reader.lock names.",
     ),
+    "camera_missing": _advice(
+        "カメラが見つからないか、画像を取り込めません。",
+        "The camera was not found, or gives no picture.",
+        "カメラの接続と、TERMINAL_FACE_CAMERA の指定を確かめてください。暗証番号と受付での確認は使えます。",
+        "Check the camera's cable and TERMINAL_FACE_CAMERA. The PIN, and confirmation by staff, go on working.",
+    ),
     # The card.
     "card_missing": _advice(
         "カードが置かれませんでした。",
