@@ -20,6 +20,7 @@ def logs_as_in_production() -> object:
 
     before = structlog.get_config()
     configure_logs()
+    structlog.configure(cache_logger_on_first_use=False)  # what is captured here is closed before the next test
     yield
     structlog.configure(**before)
 
