@@ -1,4 +1,4 @@
-"""The terminal's command line: `python -m terminal_agent check | run`."""
+"""The terminal's command line: `python -m terminal_agent check | run | bridge | doctor | face`."""
 
 import argparse
 import json
@@ -18,6 +18,8 @@ from eligibility.wire.problems import Problem
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
 from terminal_agent import doctor
 from terminal_agent.answer import answer_panel
+from terminal_agent.bridge.errors import BridgeError
+from terminal_agent.bridge.service import run_bridge
 from terminal_agent.card.connection import Connection
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.reader import card_in_reader
@@ -84,6 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "doctor":
             well = doctor.run(_settings(chosen.settings), chosen.settings, Language(chosen.language), chosen.json)
             return ExitCode.VALID if well else ExitCode.OTHER_OUTCOME
+        if chosen.command == "bridge":
+            run_bridge(_bridge_settings(chosen))
+            return ExitCode.VALID
         verification = _check(chosen, console)
     except Refused as refused:
         _tell_problem(refused.problem, console, chosen.json)
@@ -155,6 +160,11 @@ def _parser() -> argparse.ArgumentParser:
     examining.add_argument("--language", choices=[x.value for x in Language], default=Language.BOTH.value)
     examining.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     face_command.add_arguments(commands)
+    bridge = commands.add_parser("bridge", help="Serve the clinic's software alone: a shared folder, REST, or both.")
+    bridge.add_argument("--folder", type=Path, metavar="DIR", help="with req, res, face, err (TERMINAL_BRIDGE_FOLDER)")
+    bridge.add_argument("--port", type=int, metavar="PORT", help="REST on 127.0.0.1 (TERMINAL_BRIDGE_PORT)")
+    bridge.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    bridge.set_defaults(json=False, language=Language.BOTH.value)
     return parser
 
 
@@ -218,6 +228,13 @@ def _settings(file: Path | None) -> TerminalSettings:
         raise _UsageError("settings_incomplete", str(error)) from error
 
 
+def _bridge_settings(chosen: argparse.Namespace) -> TerminalSettings:
+    stated = {"bridge_folder": chosen.folder, "bridge_port": chosen.port}
+    return _settings(chosen.settings).model_copy(
+        update={name: value for name, value in stated.items() if value is not None}
+    )
+
+
 def _fields(error: ValidationError, prefix: str = "") -> str:
     names = ("_".join(str(part) for part in fault["loc"]) for fault in error.errors())
     return ", ".join(f"{prefix}{name.upper()}" if prefix else name for name in names)
@@ -238,7 +255,7 @@ def _judge(error: BaseException) -> tuple[ExitCode, str, Advice]:
     match error:
         case CardError():
             return ExitCode.CARD, error.code, ADVICE[error.code].filled(error.facts)
-        case CredentialsUnreadable():
+        case CredentialsUnreadable() | BridgeError():
             return ExitCode.USAGE, error.code, ADVICE[error.code]
         case CentreError():
             return ExitCode.CENTRE, error.code, ADVICE[error.code]

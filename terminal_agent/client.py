@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -257,13 +257,21 @@ class Centre:
         """
         return self._post("/v1/staff-sessions", request, StaffSession)
 
-    def medications(self, verification_id: UUID, staff: StaffSession) -> MedicationHistory:
-        """Ask for the medicines of a verified person, as somebody who may see them.
+    def medications(
+        self,
+        verification_id: UUID,
+        staff: StaffSession,
+        from_month: str | None = None,
+        through_month: str | None = None,
+    ) -> MedicationHistory:
+        """Ask for the medicines of a verified person, as somebody who may see them; months are YYYY-MM.
 
         Raises:
             Refused, CentreError: as `verify`.
         """
-        return self._get(f"/v1/verifications/{verification_id}/medications", MedicationHistory, staff)
+        months = {"from": from_month, "through": through_month}
+        asked = {name: month for name, month in months.items() if month is not None}
+        return self._get(f"/v1/verifications/{verification_id}/medications", MedicationHistory, staff, asked)
 
     def checkups(self, verification_id: UUID, staff: StaffSession) -> CheckupHistory:
         """Ask for the check-ups of a verified person, as somebody who may see them.
@@ -288,8 +296,15 @@ class Centre:
             self._http.build_request("POST", path, content=message.model_dump_json(), headers=headers), answer
         )
 
-    def _get(self, path: str, answer: type[Answer], staff: StaffSession | None = None) -> Answer:
-        return self._ask(self._http.build_request("GET", path, headers=_bearer(staff)), answer)
+    def _get(
+        self,
+        path: str,
+        answer: type[Answer],
+        staff: StaffSession | None = None,
+        asked: Mapping[str, str] | None = None,
+    ) -> Answer:
+        # None and not an empty table: that would take away what a path states behind its question mark.
+        return self._ask(self._http.build_request("GET", path, params=asked or None, headers=_bearer(staff)), answer)
 
     def _ask(self, request: httpx.Request, answer: type[Answer]) -> Answer:
         return self._response(request, answer)[0]

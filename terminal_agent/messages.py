@@ -220,6 +220,37 @@ ADVICE: Final[dict[str, Advice]] = {
         "TERMINAL_CENTRE_URL が正しいか、この端末のソフトウェアが最新かを確認してください。",
         "Check TERMINAL_CENTRE_URL, and whether this terminal's software is up to date.",
     ),
+    # The bridge to the clinic's software.
+    "bridge_folder_unusable": _advice(
+        "連携フォルダを作成できないか、読み書きできません。",
+        "The shared folder cannot be made, read or written.",
+        "共有フォルダの場所と権限を、システム管理者が確認してください (TERMINAL_BRIDGE_FOLDER)。",
+        "A system administrator checks where it is and who may write it (TERMINAL_BRIDGE_FOLDER).",
+    ),
+    "bridge_folder_taken": _advice(
+        "連携フォルダは、別の連携プログラムが使っています。",
+        "Another bridge serves this folder.",
+        "二重に起動していないか、ほかの端末が同じフォルダを使っていないか確認してください。",
+        "Check whether it was started twice, or another terminal uses the same folder.",
+    ),
+    "bridge_nothing_to_serve": _advice(
+        "連携フォルダもポートも設定されていません。",
+        "Neither a shared folder nor a port is set.",
+        "--folder、または TERMINAL_BRIDGE_FOLDER か TERMINAL_BRIDGE_PORT を指定してください。",
+        "Give --folder, or set TERMINAL_BRIDGE_FOLDER or TERMINAL_BRIDGE_PORT.",
+    ),
+    "bridge_port_taken": _advice(
+        "連携用のポートは、別のプログラムが使っています。",
+        "Another program listens on the bridge's port.",
+        "TERMINAL_BRIDGE_PORT に別の番号を設定してください。",
+        "Set another number in TERMINAL_BRIDGE_PORT.",
+    ),
+    "bridge_secret_unusable": _advice(
+        "連携用のトークンか鍵のファイルが壊れているか、ほかの利用者にも読める状態です。",
+        "The bridge's token or key is damaged, or others than its owner may read its file.",
+        "権限を 600 にするか、ファイルを削除して起動し直してください (TERMINAL_BRIDGE_TOKEN、TERMINAL_BRIDGE_STATE)。",
+        "Set its permissions to 600, or delete it and start again (TERMINAL_BRIDGE_TOKEN, TERMINAL_BRIDGE_STATE).",
+    ),
     # The terminal.
     "credentials_unreadable": _advice(
         "この端末の証明書・鍵、またはセンターの認証局のファイルを読めません。",

@@ -50,6 +50,21 @@ class TerminalSettings(BaseSettings):
         description="The classes the kiosk asks for, in their order.",
     )
 
+    bridge_folder: Path | None = Field(
+        default=None, description="The folder shared with the clinic's software (req, res, face, err); none without it."
+    )
+    bridge_poll_s: float = Field(default=0.3, gt=0, le=10, description="How often the folder is looked at.")
+    bridge_encoding: Literal["utf-8", "shift_jis"] = Field(
+        default="utf-8", description="Of what is laid into face/; an answer has its request's encoding."
+    )
+    bridge_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Where REST listens on 127.0.0.1; nowhere without it."
+    )
+    bridge_token: Path | None = Field(default=None, description="REST's token; rest.token of the state without it.")
+    bridge_state: Path | None = Field(
+        default=None, description="What the bridge remembers; ~/.local/state/eligibility-terminal without it."
+    )
+
     @classmethod
     def load(cls, file: Path | None) -> Self:
         """Read the environment, and below it the settings file.

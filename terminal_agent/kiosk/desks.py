@@ -45,6 +45,12 @@ class Desks:
             seat.used_at = self.now()
             return seat.session
 
+    def latest(self) -> StaffSession | None:
+        """Return the session that was used last and holds, if any; asking for it is no use of it."""
+        with self._lock:
+            seats = [seat for seat in self._seats.values() if self._holds(seat)]
+        return max(seats, key=lambda seat: seat.used_at).session if seats else None
+
     def stand_up(self, name: str) -> None:
         """End a session here."""
         with self._lock:

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import structlog
 import uvicorn
 
+from terminal_agent.bridge.service import open_bridge
 from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.client import Centre
 from terminal_agent.face.mode import FaceMode, face_mode
@@ -53,6 +55,7 @@ class Screens:
         self._socket = _bound(settings.screens_port)
         self._server: _Server | None = None
         self.daybook = Daybook(_now)
+        self.desks = Desks(_now)
         self.memory = Memory(None, secrets.token_bytes(KEY_BYTES), _now)
         self.runner = Runner(
             slot,
@@ -90,7 +93,7 @@ class Screens:
         self.runner.on_change(staff_changes.tell)
         self.daybook.on_change(staff_changes.tell)
         staff = StaffScreen(
-            self.runner, self.daybook, self._centre, Desks(_now), self._passcode, renderer, staff_changes, _now
+            self.runner, self.daybook, self._centre, self.desks, self._passcode, renderer, staff_changes, _now
         )
         hosts = frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"})
         app = make_app(patient, self._keys, hosts, staff.routes())
@@ -150,15 +153,23 @@ class _Server(uvicorn.Server):
 
 
 def run_screens(settings: TerminalSettings, file: Path | None, virtual: Path | None) -> None:
-    """Serve the screens of this terminal until a signal ends it; `file` is where face mode finds its own settings.
+    """Serve the screens of this terminal, and the bridge to the clinic's software, until a signal ends it.
+
+    `file` is where face mode finds its own settings.
 
     Raises:
         CredentialsUnreadable: a certificate or key file is missing or malformed.
         PortTaken: another program listens there.
+        BridgeError: the bridge cannot serve what is set.
     """
     slot = ReaderSlot(settings.reader) if virtual is None else FolderSlot(virtual)
-    with Centre.open(settings) as centre:
+    with ExitStack() as stack:
+        centre = stack.enter_context(Centre.open(settings))
         screens = Screens(settings, centre, slot, face=face_mode(file))
+        if settings.bridge_folder is not None or settings.bridge_port is not None:
+            bridge = stack.enter_context(open_bridge(settings, screens.desks.latest))
+            screens.runner.on_answer(bridge.card_visit)
+            stack.enter_context(bridge.running())
 
         def started() -> None:
             # The addresses hold this start's keys: they go to who started it, or to the run folder, never to the log.

@@ -2,6 +2,7 @@ import string
 
 import pytest
 
+from terminal_agent.bridge.errors import BridgeError
 from terminal_agent.card import errors
 from terminal_agent.client import CentreError
 from terminal_agent.face.camera import CameraMissing
@@ -12,7 +13,7 @@ def _kinds(root: type[Exception]) -> list[type[Exception]]:
     return [root, *(kind for child in root.__subclasses__() for kind in _kinds(child))]
 
 
-KINDS = [kind for root in (errors.CardError, CentreError, CameraMissing) for kind in _kinds(root)]
+KINDS = [kind for root in (errors.CardError, CentreError, CameraMissing, BridgeError) for kind in _kinds(root)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -1,0 +1,381 @@
+"""The shared folder: `req/` is read, `res/` answered, `face/` told of card visits, `err/` given what is faulty.
+
+It may lie on a network share, so that it is looked at again and again, and everything rests on renaming within it. A
+request takes this way, which survives a kill anywhere and never asks twice what was answered:
+
+1. A file is whole when two looks find it the same and it ends as a message does. Others are left alone for a while.
+2. It is claimed: renamed into a folder of its own under `.bridge/work/`, which has the request's id as its name.
+3. The answer is written there, and is on disk before anything else happens (with it the reason, if the file is faulty).
+4. The request is removed, or moved to `err/`; then the answer is renamed into `res/`; then the claim's folder goes.
+
+A claim with an answer is finished from 4; one without is answered again under the same id, which the centre knows.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Final, Protocol
+from uuid import UUID, uuid4
+
+import structlog
+
+from eligibility.domain.dates import JAPAN
+from terminal_agent.bridge.document import MAX_BYTES
+from terminal_agent.bridge.errors import FolderTaken, FolderUnusable
+from terminal_agent.bridge.responder import Api, Reply
+from terminal_agent.bridge.results import Result, Told
+
+_log = structlog.get_logger(__name__)
+PATIENCE_S: Final = 30.0  # how long a file may stay unfinished or closed to us
+WORKERS: Final = 4
+NAME_BYTES: Final = 255
+_END: Final = b"</XmlMsg>"
+_TAIL_BYTES: Final = 256
+_REQUEST: Final = re.compile(r"([A-Z]{3}[a-z]{2}[A-Za-z]{3,4}(?:0[12])?)req.*\.xml", re.IGNORECASE | re.DOTALL)
+_API_BY_NAME: Final = {api.value.lower(): api for api in Api}
+_REASON: Final = ".reason.txt"
+
+
+class Answering(Protocol):
+    """What answers the requests: `responder.Responder`, or a test's."""
+
+    def answer(self, api: Api, content: bytes, request_id: UUID) -> Reply:
+        """Answer one request."""
+
+    def refuse(self, api: Api, result: Result) -> Reply:
+        """Answer a file that is not read at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A file as one look found it."""
+
+    length: int
+    modified_ns: int  # and no inode: some shares make a new one up at each look
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "_Look":
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A file that is not whole yet, since when it has been as it is."""
+
+    look: _Look
+    since: float
+
+
+class Folder:
+    """One shared folder, served by one bridge."""
+
+    def __init__(self, root: Path, answering: Answering, clock: Callable[[], float] = time.monotonic) -> None:
+        self._answering = answering
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
+        self._again: list[Claim] = []
+        self.req, self.res, self.face, self.err = (root / name for name in ("req", "res", "face", "err"))
+        self._own = root / ".bridge"
+        self._work = self._own / "work"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder alone, make its parts, and finish what an earlier run left half-done.
+
+        Raises:
+            FolderTaken: another bridge holds it.
+            FolderUnusable: it cannot be made or written.
+        """
+        try:
+            for part in (self.req, self.res, self.face, self.err, self._work):
+                part.mkdir(parents=True, exist_ok=True)
+            lock = (self._own / "lock").open("wb")
+        except OSError as error:
+            raise FolderUnusable from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FolderTaken from error
+            except OSError as error:
+                # A share without locks: that nobody else serves it is then for who sets it up to see to.
+                if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+                    raise
+                _log.warning("folder_cannot_be_locked")
+            self._recover()
+            yield
+
+    def serve(self, stopping: Event, poll_s: float) -> None:
+        """Look at the folder until told to stop; several requests are answered at once."""
+        again_at = self._clock() + PATIENCE_S
+        with ThreadPoolExecutor(WORKERS, "bridge") as workers:
+            while not stopping.wait(poll_s):
+                try:
+                    if self._again and self._clock() >= again_at:
+                        again_at = self._clock() + PATIENCE_S
+                        again, self._again = self._again, []
+                        for claim in again:
+                            workers.submit(self._answer_or_log, claim)
+                    for claim in self.look():
+                        workers.submit(self._answer_or_log, claim)
+                except OSError as error:
+                    # The share is away: what was seen there may have changed meanwhile.
+                    self._seen.clear()
+                    _log.warning("folder_away", kind=type(error).__name__)
+
+    def look(self) -> list["Claim"]:
+        """Look once, claim what is whole, and what will never be; return the claims."""
+        claims: list[Claim] = []
+        with os.scandir(self.req) as entries:
+            names = sorted((entry.name for entry in entries), key=os.fsencode)
+        # What is not called .xml is not ours: a thumbnail, a file that is still called .tmp.
+        ours = [name for name in names if name.lower().endswith(".xml") and not name.startswith(".")]
+        self._seen = {name: seen for name, seen in self._seen.items() if name in ours}
+        for name in ours:
+            with contextlib.suppress(FileNotFoundError):  # somebody took it away again
+                if self._is_due(name) and (claim := self._claim(name)) is not None:
+                    claims.append(claim)
+        return claims
+
+    def answer(self, claim: "Claim") -> None:
+        """Answer a claimed request and finish it.
+
+        Raises:
+            OSError: the folder is away or full; the claim stays, and is answered again under its id.
+        """
+        reply = self._reply(claim)
+        _prepare(claim, reply)
+        self._finish(claim)
+        fault = reply.fault.result.value if reply.fault else None
+        _log.info("request_answered", api=claim.api.value if claim.api else "unknown", fault=fault)
+
+    def deliver_visit(self, visit_id: str, at: datetime, content: bytes) -> Path:
+        """Lay the answer of a card visit into `face/`, at once and whole.
+
+        Raises:
+            OSError: the folder is away or full.
+        """
+        name = f"OQSsiquc01res_face_{visit_id}_{at.astimezone(JAPAN):%Y%m%d%H%M%S}.xml"
+        prepared = self._own / f"{uuid4()}.tmp"
+        _write_durably(prepared, content)
+        prepared.replace(self.face / name)
+        _sync_folder(self.face)
+        return self.face / name
+
+    # ── The way of a request ────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_due(self, name: str) -> bool:
+        """Tell whether a file is whole, or has been unfinished for so long that it never will be."""
+        found = os.lstat(self.req / name)
+        if not stat.S_ISREG(found.st_mode):
+            return False  # a link, a pipe, a folder: nothing of the clinic's software
+        look, seen = _Look.of(found), self._seen.get(name)
+        if seen is None or seen.look != look:
+            self._seen[name] = _Seen(look, self._clock())
+            return False
+        if look.length > MAX_BYTES or self._clock() - seen.since >= PATIENCE_S:
+            return True
+        return look.length > 0 and _ends(self.req / name)
+
+    def _claim(self, name: str) -> "Claim | None":
+        seen = self._seen.pop(name)
+        claim = Claim(self._work / str(uuid4()), name)
+        claim.folder.mkdir()
+        _write_durably(claim.folder / _NAME, os.fsencode(name))
+        try:
+            (self.req / name).rename(claim.request)
+        except OSError as error:
+            claim.remove()
+            if not isinstance(error, FileNotFoundError):
+                # Held open on another machine of the share. Asked again when the patience is over once more.
+                self._seen[name] = _Seen(seen.look, self._clock())
+                _log.warning("request_cannot_be_claimed", kind=type(error).__name__)
+            return None
+        if _Look.of(os.lstat(claim.request)) != seen.look:
+            # Another file came under this name in the very moment; it is looked at like any other.
+            claim.request.rename(self.req / name)
+            claim.remove()
+            return None
+        return claim
+
+    def _reply(self, claim: "Claim") -> Reply:
+        api = claim.api
+        if api is None:
+            return Reply(None, fault=Told(Result.NOT_SUPPORTED))
+        length = os.lstat(claim.request).st_size
+        if length > MAX_BYTES:
+            return self._answering.refuse(api, Result.TOO_LARGE)
+        if length == 0:
+            return self._answering.refuse(api, Result.EMPTY)
+        try:
+            content = _read(claim.request)
+        except PermissionError:
+            return self._answering.refuse(api, Result.LOCKED)
+        return self._answering.answer(api, content, claim.request_id)
+
+    def _finish(self, claim: "Claim") -> None:
+        """Take the fourth step; every part of it may be done already."""
+        answer = claim.answer
+        if claim.reason.exists():
+            with contextlib.suppress(FileNotFoundError):
+                claim.request.rename(self.err / claim.faulty_name())
+            claim.reason.replace(self.err / claim.faulty_name(_REASON))
+            _sync_folder(self.err)
+        else:
+            claim.request.unlink(missing_ok=True)
+        if answer is not None and answer.suffix != _NO_ANSWER:
+            answer.replace(self.res / claim.answer_name(answer.suffix))
+            _sync_folder(self.res)
+        claim.remove()
+
+    def _recover(self) -> None:
+        for left in self._own.glob("*.tmp"):
+            left.unlink()
+        for folder in sorted(self._work.iterdir()):
+            claim = Claim.left_in(folder)
+            if claim is None:
+                continue
+            if claim.answer is not None:
+                self._finish(claim)
+            elif claim.request.exists():
+                self._answer_or_log(claim)
+            else:
+                claim.remove()
+
+    def _answer_or_log(self, claim: "Claim") -> None:
+        try:
+            self.answer(claim)
+        except Exception as error:  # noqa: BLE001 - the folder goes on being served
+            self._again.append(claim)
+            _log.warning("answer_cannot_be_written", kind=type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that is this bridge's to answer, in a folder of its own."""
+
+    folder: Path
+    name: str
+
+    @classmethod
+    def left_in(cls, folder: Path) -> "Claim | None":
+        """Return what an earlier run left, or None where it left nothing to finish."""
+        try:
+            UUID(folder.name)
+            return cls(folder, os.fsdecode((folder / _NAME).read_bytes()))
+        except ValueError:
+            return None
+        except FileNotFoundError:  # killed before the request was taken
+            cls(folder, "").remove()
+            return None
+
+    @property
+    def request_id(self) -> UUID:
+        """The id under which the centre knows the request, however often it is asked."""
+        return UUID(self.folder.name)
+
+    @property
+    def api(self) -> Api | None:
+        """What is asked for, by the file's name; None where nothing that is answered."""
+        found = _REQUEST.fullmatch(self.name)
+        return _API_BY_NAME.get(found[1].lower()) if found else None
+
+    @property
+    def request(self) -> Path:
+        """The request's file."""
+        return self.folder / "request"
+
+    @property
+    def reason(self) -> Path:
+        """What is wrong with the file, once that is known."""
+        return self.folder / "reason"
+
+    @property
+    def answer(self) -> Path | None:
+        """The answer, once it is whole."""
+        return next((file for file in self.folder.glob("answer.*") if file.suffix != _UNFINISHED), None)
+
+    def answer_name(self, suffix: str) -> str:
+        """Return the request's name with `res` for the `req` behind the API's id."""
+        found = _REQUEST.fullmatch(self.name)
+        if found is None:
+            raise ValueError("no request's name")
+        return f"{found[1]}res{self.name[found.end(1) + len('req') : -len('.xml')]}{suffix}"
+
+    def faulty_name(self, suffix: str = "") -> str:
+        """Return the name in `err/`, which no other request has; a long one is cut."""
+        tail = f"~{self.folder.name[:8]}.xml{suffix}"
+        room = NAME_BYTES - len(f"~{self.folder.name[:8]}.xml{_REASON}")
+        return os.fsdecode(os.fsencode(self.name[: -len(".xml")])[:room]) + tail
+
+    def remove(self) -> None:
+        """Remove the folder with what is left in it."""
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()
+
+
+_NAME: Final = "name"
+_UNFINISHED: Final = ".tmp"
+_NO_ANSWER: Final = ".none"
+
+
+def _prepare(claim: Claim, reply: Reply) -> None:
+    """Take the third step."""
+    if reply.fault is not None:
+        _write_durably(claim.reason, _reason(reply.fault))
+    suffix = _NO_ANSWER if reply.content is None else reply.suffix
+    unfinished = claim.folder / f"answer{_UNFINISHED}"
+    _write_durably(unfinished, reply.content or b"")
+    unfinished.rename(claim.folder / f"answer{suffix}")
+    _sync_folder(claim.folder)
+
+
+def _reason(told: Told) -> bytes:
+    lines = (told.result.value, told.sentence.ja, told.sentence.en, "")
+    return "\r\n".join(lines).encode()
+
+
+def _ends(file: Path) -> bool:
+    """Tell whether a file ends as a message does; one that cannot be opened now does not."""
+    try:
+        content = _read(file, -_TAIL_BYTES)
+    except OSError:
+        return False
+    return content.rstrip(b" \t\r\n").endswith(_END)
+
+
+def _read(file: Path, from_end: int = 0) -> bytes:
+    # Never through a link, and never waiting for the other end of a pipe.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        if from_end:
+            opened.seek(max(os.fstat(descriptor).st_size + from_end, 0))
+        return opened.read(MAX_BYTES + 1)
+
+
+def _write_durably(file: Path, content: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o660)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not every share can
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

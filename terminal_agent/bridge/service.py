@@ -1,0 +1,200 @@
+"""The bridge as it runs: the folder, the card visits laid into it, and REST, each in a thread of its own."""
+
+import os
+import queue
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+from cryptography import x509
+
+from eligibility.domain.identifiers import InstitutionCode
+from eligibility.wire.staff import StaffSession
+from eligibility.wire.verifications import Verification
+from terminal_agent.bridge.errors import NothingToServe, RestPortTaken
+from terminal_agent.bridge.folder import Folder
+from terminal_agent.bridge.responder import Responder
+from terminal_agent.bridge.rest import make_app, own_token
+from terminal_agent.bridge.sealed import SealedStore
+from terminal_agent.bridge.text import CharacterCode
+from terminal_agent.bridge.visits import VisitBook
+from terminal_agent.client import Centre, CredentialsUnreadable
+from terminal_agent.settings import TerminalSettings
+
+_log = structlog.get_logger(__name__)
+LOOPBACK: Final = "127.0.0.1"
+STOP_S: Final = 15.0  # longer than the centre's slowest answer
+_VISIT_ID_LENGTH: Final = 12
+_AGAIN_S: Final = 5.0  # between two tries of what could not be laid into the folder
+_TERMINAL: Final = re.compile(r"urn:eligibility:institution:([0-9B]{10}):terminal:[0-9a-f-]{36}")
+SignedIn = Callable[[], StaffSession | None]
+
+
+class Bridge:
+    """One terminal's bridge; what it is not told to serve, it does not."""
+
+    def __init__(self, settings: TerminalSettings, responder: Responder) -> None:
+        self.responder = responder
+        self._settings = settings
+        self._encoding = CharacterCode.SHIFT_JIS if settings.bridge_encoding == "shift_jis" else CharacterCode.UTF_8
+        self._folder = None if settings.bridge_folder is None else Folder(settings.bridge_folder, responder)
+        self._stopping = threading.Event()
+        self._visits: queue.Queue[Verification | None] = queue.Queue()
+        self._threads: list[threading.Thread] = []
+        self._server: uvicorn.Server | None = None
+        self.port: int | None = None
+
+    def card_visit(self, verification: Verification) -> None:
+        """Take note of a card visit; it is remembered and laid into `face/` by the bridge's own thread."""
+        self._visits.put(verification)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve until the block ends.
+
+        Raises:
+            BridgeError: something is in the way.
+        """
+        with ExitStack() as stack:
+            if self._settings.bridge_port is not None:
+                self._start_rest(self._settings.bridge_port)
+            if self._folder is not None:
+                stack.enter_context(self._folder.held())
+                self._start("bridge folder", self._folder.serve, self._stopping, self._settings.bridge_poll_s)
+            self._start("bridge visits", self._take_visits)
+            try:
+                yield
+            finally:
+                self._stop()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._visits.put(None)
+        if self._server is not None:
+            self._server.should_exit = True
+        for thread in self._threads:
+            thread.join(STOP_S)
+
+    def _start(self, name: str, work: Callable[..., None], *given: object) -> None:
+        thread = threading.Thread(target=work, args=given, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _start_rest(self, port: int) -> None:
+        token = own_token(self._settings.bridge_token or state_folder(self._settings) / "rest.token")
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((LOOPBACK, port))
+        except OSError as error:
+            listening.close()
+            raise RestPortTaken from error
+        self.port = int(listening.getsockname()[1])
+        app = make_app(self.responder, token, frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"}))
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2
+            )
+        )
+        listening.listen()  # from now on callers wait in line, whenever the thread begins
+        self._start("bridge rest", self._serve_rest, listening)
+
+    def _serve_rest(self, listening: socket.socket) -> None:
+        if self._server is not None:
+            self._server.run(sockets=[listening])
+        listening.close()
+
+    def _take_visits(self) -> None:
+        late: list[Verification] = []
+        while not self._stopping.is_set() or not self._visits.empty():
+            try:
+                visit = self._visits.get(timeout=_AGAIN_S)
+            except queue.Empty:
+                visit = None
+            if visit is not None:
+                self._remember(visit)
+                late.append(visit)
+            late = [one for one in late if not self._lay_down(one)]
+
+    def _remember(self, visit: Verification) -> None:
+        try:
+            self.responder.visits.remember(visit)
+        except Exception as error:  # noqa: BLE001 - the visit itself must not suffer
+            _log.error("visit_not_remembered", kind=type(error).__name__)
+
+    def _lay_down(self, visit: Verification) -> bool:
+        if self._folder is None:
+            return True
+        try:
+            content = self.responder.card_visit(visit, self._encoding)
+            self._folder.deliver_visit(visit.verification_id.hex[-_VISIT_ID_LENGTH:], visit.verified_at, content)
+        except OSError as error:
+            _log.warning("visit_not_laid_down", kind=type(error).__name__)
+            return False
+        return True
+
+
+@contextmanager
+def open_bridge(settings: TerminalSettings, staff: SignedIn) -> Iterator[Bridge]:
+    """Give a bridge with a line of its own to the centre; `staff` says who is signed in here, if anybody.
+
+    Raises:
+        CredentialsUnreadable: a certificate or key file is missing or malformed.
+        SecretUnusable: the state's key is damaged or open to others.
+    """
+    institution = _institution_of(settings.certificate)
+    store = SealedStore(state_folder(settings), _now)
+    try:
+        with Centre.open(settings) as centre:
+            yield Bridge(settings, Responder(centre, institution, VisitBook(store, _now), store, staff, _now))
+    finally:
+        store.close()
+
+
+def run_bridge(settings: TerminalSettings) -> None:
+    """Serve the folder and REST alone, until a signal ends it; nobody is signed in here.
+
+    Raises:
+        BridgeError: nothing is set to be served, or something is in the way.
+        CredentialsUnreadable: as `open_bridge`.
+    """
+    if settings.bridge_folder is None and settings.bridge_port is None:
+        raise NothingToServe
+    ended = threading.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: ended.set())
+    with open_bridge(settings, lambda: None) as bridge, bridge.running():
+        _log.info("bridge_ready", folder=settings.bridge_folder is not None, port=bridge.port)
+        ended.wait()
+
+
+def state_folder(settings: TerminalSettings) -> Path:
+    """Return the folder for what the bridge remembers, on this machine and not on the share."""
+    if settings.bridge_state is not None:
+        return settings.bridge_state
+    above = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(above) / "eligibility-terminal"
+
+
+def _institution_of(certificate: Path) -> InstitutionCode:
+    try:
+        read = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        raise CredentialsUnreadable from error
+    for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
+        if found := _TERMINAL.fullmatch(uri):
+            return InstitutionCode.parse(found[1])
+    raise CredentialsUnreadable
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,91 @@
+"""Who was here with their card within the life of a consent: by insured number, for the requests of medical data.
+
+Medical data belong to one verification. A request names an insured number; this book says which verification is meant.
+Whether anything may be shown is for the centre to decide, at each reading.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from eligibility.domain.identifiers import InsuredNumber
+from eligibility.wire.verifications import Verification
+from terminal_agent.bridge.results import Result, not_done
+from terminal_agent.bridge.sealed import SealedStore
+
+REMEMBERED: Final = timedelta(hours=24)  # field: a consent's life
+_VISIT, _BRANCHES, _LAST, _ID = "visit", "branches", "last", "id"
+
+
+class VisitBook:
+    """The card visits of this terminal."""
+
+    def __init__(self, store: SealedStore, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = now
+
+    def remember(self, verification: Verification) -> None:
+        """Write a card visit down; one without a coverage is remembered as the last visit alone."""
+        until = self._now() + REMEMBERED
+        written = verification.model_dump_json().encode()
+        self._store.put(_LAST, "", written, until)
+        self._store.put(_ID, verification.verification_id.hex, written, until)
+        coverage = verification.coverage
+        if coverage is None:
+            return
+        insured = InsuredNumber.parse(coverage.insurer_number, coverage.symbol, coverage.number, coverage.branch_number)
+        self._store.put(_VISIT, _name(insured, insured.branch_number), written, until)
+        branches = {*self._branches(insured), insured.branch_number}
+        self._store.put(_BRANCHES, _name(insured), json.dumps(sorted(branches)).encode(), until)
+
+    def find(self, insured: InsuredNumber) -> Verification:
+        """Return the latest visit of who has this number.
+
+        Raises:
+            NotDone: nobody was here with it, or it names several who were.
+        """
+        branch = insured.branch_number
+        if not branch:
+            branches = self._branches(insured)
+            if len(branches) > 1:
+                raise not_done(Result.PATIENT_AMBIGUOUS)
+            branch = branches[0] if branches else ""
+        visit = _read(self._store.get(_VISIT, _name(insured, branch)))
+        if visit is None:
+            raise not_done(Result.NO_VISIT)
+        return visit
+
+    def by_id(self, verification_id: UUID) -> Verification:
+        """Return a visit by its verification.
+
+        Raises:
+            NotDone: there was none here.
+        """
+        visit = _read(self._store.get(_ID, verification_id.hex))
+        if visit is None:
+            raise not_done(Result.NO_VISIT)
+        return visit
+
+    def last(self) -> Verification | None:
+        """Return the latest card visit."""
+        return _read(self._store.get(_LAST, ""))
+
+    def _branches(self, insured: InsuredNumber) -> list[str]:
+        found = self._store.get(_BRANCHES, _name(insured))
+        return [] if found is None else [str(branch) for branch in json.loads(found)]
+
+
+def _name(insured: InsuredNumber, branch: str | None = None) -> str:
+    parts = [insured.insurer.digits, insured.symbol_key, insured.number_key]
+    return "\0".join(parts if branch is None else [*parts, branch])
+
+
+def _read(found: bytes | None) -> Verification | None:
+    try:
+        return None if found is None else Verification.model_validate_json(found)
+    except ValidationError:  # written by another version of this program
+        return None
