@@ -10,6 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NoReturn
 
+import structlog
 from pydantic import ValidationError
 from rich.console import Console as RichConsole
 
@@ -284,4 +285,6 @@ def _tell_problem(problem: Problem, console: Console, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
+    # Standard output is for answers alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     sys.exit(main())

@@ -9,38 +9,18 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from eligibility.domain.identifiers import InstitutionCode
-from eligibility.storage.enrolment import enrol_terminal
 from eligibility.wire.verifications import Verification
 from terminal_agent.card.pcscd import OwnPcscd
 from terminal_agent.card.virtual_content import CardContent
 from terminal_agent.card.virtual_files import save_card
 from terminal_agent.card.vpcd import CardInVpcd
-from tests.integration.eligibility.world import INSTITUTION, INSURER, World
+from tests.integration.eligibility.world import INSURER, World
 
 PINS = re.compile(r"\b(2741|5906|KARUTA77|8364)\b")
 HOLDER = {"name": "髙橋　花子", "birth_date": date(1985, 4, 12), "sex": "2"}
-
-
-@pytest.fixture
-async def settings(world: World, tmp_path: Path) -> Path:
-    """The settings of an enrolled terminal."""
-    terminal_id, now = uuid4(), datetime.now(UTC)
-    await enrol_terminal(world.owner, terminal_id, InstitutionCode(INSTITUTION), "受付", now)
-    world.authorities.enrolment.terminal(INSTITUTION, terminal_id, now).write(world.folder, "terminal")
-    file = tmp_path / "terminal.env"
-    file.write_text(
-        f"TERMINAL_CENTRE_URL={world.url}\n"
-        f"TERMINAL_CENTRE_AUTHORITY={world.folder / 'server_authority.crt'}\n"
-        f"TERMINAL_CERTIFICATE={world.folder / 'terminal.crt'}\n"
-        f"TERMINAL_KEY={world.folder / 'terminal.key'}\n"
-        "TERMINAL_CARD_WAIT_S=0\n"
-    )
-    return file
 
 
 @pytest.fixture
