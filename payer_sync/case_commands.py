@@ -11,7 +11,9 @@ import asyncpg
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from eligibility.domain.identifiers import contains_my_number
 from eligibility.storage.database import connect
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionState
@@ -54,12 +56,16 @@ def _add_case_commands(parser: argparse.ArgumentParser) -> None:
         ("reverse", _reverse, "Split a person again, and list all that had shown the wrong data."),
     ):
         command = commands.add_parser(name, help=said, description=said)
-        command.add_argument("case", type=int)
+        command.add_argument("case", type=_number)
         if work is not _show:
             _add_decision(command)
         if work is _reverse:
             command.add_argument(
-                "--coverage", type=int, action="append", default=[], help="to split off; without it what was released"
+                "--coverage",
+                type=_number,
+                action="append",
+                default=[],
+                help="to split off; without it what was released",
             )
         _runs(command, work)
 
@@ -69,9 +75,18 @@ def _add_decision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", required=True, type=_said, help="why; goes into the audit record")
 
 
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise argparse.ArgumentTypeError("there is no such number")
+    return number
+
+
 def _said(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("must not be empty")
+    if contains_my_number(text):
+        raise argparse.ArgumentTypeError("must not hold a My Number")
     return text.strip()
 
 
@@ -108,9 +123,8 @@ async def _submissions(connection: Any, chosen: argparse.Namespace, console: Con
         decided = f"{row['decision']}: {row['decided_by']}" if row["decision"] else ""
         detail = "\n".join(filter(None, (row["file_name"], decided, row["gates"])))
         kind = f"{row['layout']}\n{row['kind']}"
-        table.add_row(
-            str(row["submission_id"]), row["insurer_number"], kind, row["state"], str(row["stated_records"]), detail
-        )
+        cells = (str(row["submission_id"]), row["insurer_number"], kind, row["state"], str(row["stated_records"]))
+        _add(table, *cells, detail)
     console.print(table)
 
 
@@ -127,7 +141,7 @@ async def _cases(connection: Any, chosen: argparse.Namespace, console: Console) 
     for row in await connection.fetch(_SQL["list_cases"], chosen.state, _SHOWN):
         reasons = "・".join(row["reasons"] or ())
         cells = (row["insurer_number"], row["kind"], row["state"], str(row["records"]), reasons)
-        table.add_row(str(row["case_id"]), *cells)
+        _add(table, str(row["case_id"]), *cells)
     console.print(table)
 
 
@@ -139,11 +153,11 @@ async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -
     columns = ("氏名\nname", "カナ\nkana", "生年月日\nbirth", "性別\nsex", "番号\nnumber", "取得日\nacquired")
     stated = _table("記録\nrecord", "人\nperson", *columns, "相違\ndiffers in", title="この記録 / stated")
     for row in await connection.fetch(_SQL["records_of_case"], chosen.case):
-        stated.add_row(str(row["record_number"]), str(row["person_id"]), *_holder(row), "・".join(row["reasons"]))
+        _add(stated, str(row["record_number"]), str(row["person_id"]), *_holder(row), "・".join(row["reasons"]))
     console.print(stated)
     known = _table("資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", title="登録済み / known")
     for row in await connection.fetch(_SQL["coverages_of_case"], chosen.case):
-        known.add_row(str(row["coverage_id"]), str(row["person_id"]), *_holder(row), row["insurer_number"])
+        _add(known, str(row["coverage_id"]), str(row["person_id"]), *_holder(row), row["insurer_number"])
     console.print(known)
 
 
@@ -190,6 +204,10 @@ def _holder(row: Any) -> tuple[str, ...]:
 
 def _decided(chosen: argparse.Namespace) -> Decided:
     return Decided(chosen.by, chosen.reason, datetime.now(UTC))
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*map(Text, cells))  # what insurers wrote is shown as it is: brackets in it are no markup
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

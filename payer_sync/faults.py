@@ -146,6 +146,10 @@ class FaultCode(StrEnum):
     )  # fmt: skip
     RECORD_MISPLACED = "record_misplaced", _RECORD, "決められた順の記録", "records in the order of the format"
     RECEIPT_REPEATED = "receipt_repeated", _RECORD, "同じレセプトは一度だけ", "each receipt once in a file"
+    RECEIPT_TOO_LARGE = (
+        "receipt_too_large", _RECORD, "上限以内の記録数・数量のレセプト",
+        "a receipt within the limits of records and amounts",
+    )  # fmt: skip
     OTHER_DAY = "other_day", _RECORD, "診療・調剤年月の中の日付", "a day of the month of care"
     RECORD_TYPE_UNKNOWN = (
         "record_type_unknown", _WARNING, "既知のレコード識別(読み飛ばした)",

@@ -14,6 +14,7 @@ from typing import Final
 
 from eligibility.wire.submissions import FeedbackLine, Severity
 from payer_sync.feedback_page import ROWS_SHOWN, render
+from payer_sync.file_names import legible
 
 CSV_ENCODINGS: Final = ("utf-8-sig", "cp932")
 FORMS: Final = (".feedback.jsonl", ".feedback.csv", ".feedback.html")
@@ -69,7 +70,7 @@ def write_feedback(file: Path, lines: Iterable[FeedbackLine], csv_encoding: str 
                 counts[line.code, line.severity] += 1
                 if len(first) < ROWS_SHOWN:
                     first.append(line)
-        parts[2].write_text(render(file.name, counts, first), encoding="utf-8", newline="\n")
+        parts[2].write_text(render(legible(file.name), counts, first), encoding="utf-8", newline="\n")
         for part, path in zip(parts, paths, strict=True):
             if first:
                 os.replace(part, path)

@@ -3,14 +3,18 @@
 import argparse
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from eligibility.domain.dates import day_in_japan
 from payer_sync.contents import FORMS
+from payer_sync.file_names import legible
 from payer_sync.layouts.documents import dates, write_pages
 from payer_sync.layouts.register import Edition, edition_state, layouts
+
+_USAGE: Final = 64
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """List the editions, or write their pages."""
     if chosen.write:
-        write_pages(chosen.write, FORMS.values())
+        try:
+            write_pages(chosen.write, FORMS.values())
+        except OSError:
+            Console(stderr=True).print(f"書けません / cannot be written to: {legible(chosen.write)}", markup=False)
+            return _USAGE
         return 0
     day = chosen.on or day_in_japan(datetime.now(UTC))
     table = Table(title=f"様式 / layouts, {day}")

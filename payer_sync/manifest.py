@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eligibility.wire.submissions import Manifest, SubmissionKind
 from payer_sync.checkups.archive import count_documents, is_archive
+from payer_sync.file_names import legible
 
 _READ_BYTES = 1024 * 1024
 MAX_NAME = 200
@@ -63,7 +64,7 @@ def build_manifest(
         layout=layout,
         edition=edition,
         kind=kind,
-        file_name=path.name[-MAX_NAME:],
+        file_name=legible(path.name)[-MAX_NAME:],
         content_length=measured.content_length,
         content_digest=measured.content_digest,
         records=measured.records,

@@ -21,6 +21,7 @@ from eligibility.wire.submissions import (
     Submission,
     SubmissionState,
 )
+from payer_sync.file_names import legible
 
 REQUEST_TIMEOUT_S: Final = 60.0
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -173,8 +174,8 @@ def unreadable(file: Path) -> PushFailed:
     """Return the failure of a file that cannot be read."""
     return PushFailed(
         ExitCode.USAGE,
-        f"ファイルを読めません: {file}。場所と権限を確かめてください。",
-        f"The file cannot be read: {file}. Check where it is and who may read it.",
+        f"ファイルを読めません: {legible(file)}。場所と権限を確かめてください。",
+        f"The file cannot be read: {legible(file)}. Check where it is and who may read it.",
     )
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import httpx
 from rich.console import Console
 
-from eligibility.wire.submissions import FeedbackLine, SubmissionKind
+from eligibility.wire.submissions import LAYOUT_LENGTH, FeedbackLine, SubmissionKind
 from payer_sync.feedback_files import CSV_ENCODINGS, Told, write_feedback
+from payer_sync.file_names import legible
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, ExitCode, Intake, Pushed, PushFailed, exit_code, push, unreadable
 from payer_sync.report import meter, show_faults, show_result
@@ -42,11 +44,11 @@ class Terms:
             PushFailed: they make no sense, or the credentials do not hold.
         """
         context = Credentials(chosen.certificate, chosen.key, chosen.authority).context()
-        if not chosen.to.startswith("https://") or not 1 <= chosen.edition <= 99:
+        if not (_is_address(chosen.to) and 1 <= chosen.edition <= 99 and len(chosen.layout) <= LAYOUT_LENGTH):
             raise PushFailed(
                 ExitCode.USAGE,
-                "--to には https:// で始まるアドレスを、--edition には 1 から 99 を指定してください。",
-                "--to must be an address that begins with https://, --edition a number from 1 to 99.",
+                "--to は https:// で始まるアドレス、--edition は 1 から 99、--layout は様式名を指定してください。",
+                "--to must be an address that begins with https://, --edition from 1 to 99, --layout a layout's name.",
             )
         kind = SubmissionKind(chosen.kind)
         return cls(chosen.to, context, kind, chosen.layout, chosen.edition, chosen.csv_encoding)
@@ -121,12 +123,21 @@ def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Push
         raise unreadable(file) from error
 
 
+def _is_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme == "https" and bool(url.host)
+
+
 def _kept(place: Path, lines: Iterable[FeedbackLine], csv_encoding: str) -> Told:
     try:
         return write_feedback(place, lines, csv_encoding)
     except OSError as error:
+        folder = legible(place.parent)
         raise PushFailed(
             ExitCode.MERGED_IN_PART,
-            f"処理は済みましたが、指摘を書けません: {place.parent}。書き込めるようにして、もう一度実行してください。",
-            f"The file was processed; its feedback cannot be written to {place.parent}. Mend that and run this again.",
+            f"処理は済みましたが、指摘を書けません: {folder}。書き込めるようにして、もう一度実行してください。",
+            f"The file was processed; its feedback cannot be written to {folder}. Mend that and run this again.",
         ) from error

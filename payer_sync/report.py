@@ -13,6 +13,7 @@ from rich.text import Text
 
 from eligibility.wire.submissions import FeedbackLine, Severity, SubmissionState
 from payer_sync.feedback_files import Told
+from payer_sync.file_names import legible
 from payer_sync.push import Pushed
 
 KINDS_SHOWN: Final = 20
@@ -126,8 +127,10 @@ def show_faults(console: Console, told: Told) -> None:
     table.add_column("項目・コード・値の形\nfield, code, shape", overflow="fold")
     table.add_column("期待される内容\nexpected", overflow="fold", ratio=1)
     for line, records in list(alike.items())[:KINDS_SHOWN]:
-        what = (line.field, line.code, line.value_shape, _COSTS[line.severity])
-        table.add_row(_places(records), "\n".join(part for part in what if part), line.expected)
+        # What the centre says is shown as it is: brackets in it are no markup.
+        what = [Text(part) for part in (line.field, line.code, line.value_shape) if part]
+        what.append(Text.from_markup(_COSTS[line.severity]))
+        table.add_row(_places(records), Text("\n").join(what), Text(line.expected))
     console.print(table)
     if len(alike) > KINDS_SHOWN or told.faults > len(told.first):
         console.print("ここに出ないものもあります。 / There are more than are shown here.")
@@ -145,4 +148,4 @@ def _places(records: Sequence[int | None]) -> str:
 def _show_files(console: Console, files: Sequence[Path]) -> None:
     console.print("すべての指摘 / every fault:")
     for file in files:
-        console.print(f"  {file}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"  {legible(file)}", soft_wrap=True, markup=False, highlight=False)

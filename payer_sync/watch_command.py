@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from eligibility.wire.submissions import SubmissionState
+from payer_sync.file_names import legible
 from payer_sync.push import ExitCode, Pushed, PushFailed
 from payer_sync.push_command import Terms, add_terms, push_file
 from payer_sync.report import show_result
@@ -27,6 +28,7 @@ WATCHED_ALREADY: Final = 73
 STOPPED: Final = 130
 EVERY_S: Final = 5.0
 SHORTEST_S: Final = 0.05
+LONGEST_S: Final = 86_400.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.add_argument("folder", type=Path)
     add_terms(parser)
-    parser.add_argument("--every", type=float, default=EVERY_S, metavar="SECONDS", help="between looks (default 5)")
+    parser.add_argument("--every", type=_seconds, default=EVERY_S, metavar="SECONDS", help="between looks (default 5)")
     parser.add_argument("--once", action="store_true", help="end when everything that is there has been pushed")
     parser.set_defaults(run=run)
 
@@ -47,7 +49,7 @@ def run(chosen: argparse.Namespace) -> int:
     try:
         terms = Terms.chosen(chosen)
         with folder.locked():
-            _watch(folder, terms, console, max(chosen.every, SHORTEST_S), once=chosen.once)
+            _watch(folder, terms, console, chosen.every, once=chosen.once)
     except PushFailed as failed:
         _print(errors, failed.ja, failed.en)
         return failed.exit_code
@@ -55,7 +57,8 @@ def run(chosen: argparse.Namespace) -> int:
         _print(errors, "このフォルダは別のプロセスが監視しています。", "Another process watches this folder already.")
         return WATCHED_ALREADY
     except OSError:
-        _print(errors, f"フォルダを使えません: {chosen.folder}", f"The folder cannot be used: {chosen.folder}")
+        shown = legible(chosen.folder)
+        _print(errors, f"フォルダを使えません: {shown}", f"The folder cannot be used: {shown}")
         return ExitCode.USAGE
     except KeyboardInterrupt:
         _print(
@@ -66,7 +69,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _watch(folder: WatchedFolder, terms: Terms, console: Console, every_s: float, *, once: bool) -> None:
-    _print(console, f"監視中 / watching: {folder.folder}")
+    _print(console, f"監視中 / watching: {legible(folder.folder)}")
     while True:
         whole, others = folder.look()
         for file in whole:
@@ -94,7 +97,7 @@ def _take(folder: WatchedFolder, file: Path, terms: Terms, console: Console) -> 
             place = folder.place(file, folder.held if held else folder.done)
         return place
 
-    _print(console, f"{file.name}:")
+    _print(console, f"{legible(file.name)}:")
     started = time.monotonic()
     try:
         pushed, told = push_file(file, terms, console, beside)
@@ -107,13 +110,20 @@ def _take(folder: WatchedFolder, file: Path, terms: Terms, console: Console) -> 
         return True
     show_result(console, pushed, time.monotonic() - started)
     _move(file, place, pushed.submission.model_dump_json())
-    _print(console, f"→ {place} (指摘 / faults: {told.faults:,})")
+    _print(console, f"→ {legible(place)} (指摘 / faults: {told.faults:,})")
     return True
 
 
 def _move(file: Path, place: Path, result: str) -> None:
     place.with_name(place.name + RESULT).write_text(result + "\n", encoding="utf-8", newline="\n")
     os.rename(file, place)  # last: a process that is killed before this pushes the file again, which changes nothing
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"must be from {SHORTEST_S} to {LONGEST_S:.0f} seconds")
+    return seconds
 
 
 def _stop(_: int, __: FrameType | None) -> None:

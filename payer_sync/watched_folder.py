@@ -12,6 +12,8 @@ from payer_sync.feedback_files import FORMS
 
 LOCK_NAME: Final = ".payer_sync.lock"
 RESULT: Final = ".result.json"
+_NAME_BYTES: Final = 255  # of a file's name, on nearly every system
+_ROOM: Final = 32  # of these, for what follows the name of a file that was moved: ~2, .feedback.jsonl.part
 # Not to be pushed: what this program writes, and how programs call a file they have not finished.
 _OURS_AND_UNFINISHED: Final = (*FORMS, RESULT, ".part", ".partial", ".tmp", ".crdownload", ".filepart", "~")
 
@@ -67,7 +69,7 @@ class WatchedFolder:
             yield
 
     def look(self) -> tuple[Sequence[Path], int]:
-        """Look once; return the files that are whole, oldest first, and how many others are there.
+        """Look once; return the files that are whole, oldest first, and how many others wait.
 
         A file is whole when two looks in a row find it the same, with something in it. One that came later waits for
         one that came before it and is still written to, so that an insurer's files are merged in their order; only an
@@ -80,19 +82,27 @@ class WatchedFolder:
                 break
             if look.length:
                 whole.append(self.folder / look.name)
+        left = sum(1 for look in found if look.length or look not in self._seen)
         self._seen = frozenset(found)
-        return whole, len(found) - len(whole)
+        return whole, left - len(whole)
 
     def unchanged(self, file: Path) -> bool:
         """Tell whether a file is still as the last look found it."""
         return any(look.name == file.name and look in self._seen for look in _files(self.folder))
 
     def place(self, file: Path, part: Path) -> Path:
-        """Return where in a part of the folder a file goes; an earlier one of the same name is not overwritten."""
-        target, number = part / file.name, 1
+        """Return where in a part of the folder a file goes; an earlier one of the same name is not overwritten.
+
+        A name that leaves no room for the names of what is written beside it is shortened.
+        """
+        stem, suffix = (file.stem, file.suffix) if len(os.fsencode(file.suffix)) <= _ROOM else (file.name, "")
+        room = _NAME_BYTES - _ROOM - len(os.fsencode(suffix))
+        if len(os.fsencode(stem)) > room:
+            stem = os.fsencode(stem)[:room].decode("utf-8", errors="ignore")
+        target, number = part / f"{stem}{suffix}", 1
         while target.exists():
             number += 1
-            target = part / f"{file.stem}~{number}{file.suffix}"
+            target = part / f"{stem}~{number}{suffix}"
         return target
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from eligibility.wire.encoding import Bytes, Moment, Wire
 
 CHUNK_BYTES = 4 * 1024 * 1024
+LAYOUT_LENGTH = 40  # characters of a layout's name
 
 
 class SubmissionKind(StrEnum):
@@ -40,7 +41,7 @@ class Severity(StrEnum):
 class Manifest(Wire):
     """What a file is, said before it is sent. The insurer is known from the caller's certificate, never from here."""
 
-    layout: str = Field(max_length=40)
+    layout: str = Field(max_length=LAYOUT_LENGTH)
     edition: int = Field(ge=1, le=99)
     kind: SubmissionKind
     file_name: str = Field(min_length=1, max_length=200)

@@ -83,12 +83,14 @@ def _check_directory(file: BinaryIO) -> None:
     entries = int.from_bytes(end[10:12], "little")
     size = int.from_bytes(end[12:16], "little")
     if tail[max(at - _LOCATOR_BYTES, 0) : at].startswith(_LOCATOR_64) or entries > MAX_ENTRIES:
-        raise _too_large(f"{MAX_ENTRIES:,} entries", f"{MAX_ENTRIES:,}個")
+        raise _too_many_entries()
     if size > MAX_DIRECTORY_BYTES:
         raise _too_large("the directory's size", "目次の大きさ")
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > MAX_ENTRIES:  # whatever the end of the directory declares
+        raise _too_many_entries()
     seen: set[str] = set()
     total = 0
     for entry in entries:
@@ -155,6 +157,10 @@ def _refused(entry: zipfile.ZipInfo, ja: str, en: str, code: FaultCode = FaultCo
 def shown(name: str) -> str:
     """Return an entry's name as a fault may say it: visible ASCII only, cut at 80 characters."""
     return "".join(c if "!" <= c <= "~" else "?" for c in name[:80])
+
+
+def _too_many_entries() -> FileRefused:
+    return _too_large(f"{MAX_ENTRIES:,} entries", f"{MAX_ENTRIES:,}個")
 
 
 def _too_large(en: str, ja: str) -> FileRefused:

@@ -18,6 +18,7 @@ from payer_sync.faults import Fault, FaultCode, shape
 from payer_sync.feedback import FAULT_SCHEMA
 
 _AT_ONCE: Final = 2000  # receipts
+_RECORDS_AT_ONCE: Final = 100_000  # of these receipts, some of which may be very long
 _EXTRACT: Final[dict[str, Callable[[Receipt, date], Extracted]]] = {
     "medical": extract_medical,
     "dispensing": extract_dispensing,
@@ -61,14 +62,16 @@ class ClaimCheck:
             FileRefused: the file cannot be read to its end; the faults found since the last batch are in `rest`.
         """
         batch: list[Extracted] = []
+        records = 0
         for number, receipt in enumerate(self._reader.receipts(), 1):
             if extracted := self._extract(receipt):
                 batch.append(extracted)
             # In feedback the faults of receipts and of what lies between them stand in the order of lines.
             self._reader.faults += receipt.faults
-            if number % at_once == 0:
+            records += receipt.records
+            if number % at_once == 0 or records >= _RECORDS_AT_ONCE:
                 yield CheckedReceipts(batch, self.rest())
-                batch = []
+                batch, records = [], 0
         yield CheckedReceipts(batch, self.rest())
 
     def rest(self) -> pl.DataFrame:

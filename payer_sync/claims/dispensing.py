@@ -27,6 +27,9 @@ _USAGE: Final = {
 }
 _DISPENSED: Final = both("剤ごとに調剤日の記録(CZ)", "a record of dispensing (CZ) for each group")
 _GROUPED: Final = both("SH に続く IY・TO・CO、その後の CZ", "IY, TO and CO after their SH, then CZ")
+MAX_DISPENSINGS: Final = 99  # of one group in a month
+_MOST: Final = 999_999_999  # times, summed over a group's dispensings
+_TOO_MANY: Final = both(f"剤ごとに{MAX_DISPENSINGS}以内の CZ", f"at most {MAX_DISPENSINGS} CZ for each group")
 _PRESCRIBED: Final = both("調剤日以前の処方日", "a prescription on or before the day of dispensing")
 
 
@@ -46,6 +49,11 @@ def extract_dispensing(receipt: Receipt, today: date) -> Extracted:
     for group in _groups(receipt):
         if not group.dispensings:
             receipt.fault(FaultCode.REQUIRED, group.head, "CZ", _DISPENSED)
+        if len(group.dispensings) > MAX_DISPENSINGS:
+            receipt.fault(FaultCode.RECEIPT_TOO_LARGE, group.dispensings[MAX_DISPENSINGS], "レコード識別", _TOO_MANY)
+            continue
+        if sum(dispensing.values["quantity"] for dispensing in group.dispensings) > _MOST:
+            receipt.fault(FaultCode.RECEIPT_TOO_LARGE, group.dispensings[-1], "調剤数量")
         for dispensing in group.dispensings:
             _check_days(receipt, dispensing)
         for line in group.lines:

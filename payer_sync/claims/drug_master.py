@@ -98,7 +98,8 @@ def _drug(number: int, row: list[str]) -> Drug:
         (CHANGE, row[CHANGE] in _ACTIVE | _ENDED),
         (MASTER_KIND, row[MASTER_KIND] == "Y"),
         (CODE, _CODE.fullmatch(row[CODE])),
-        (NAME, row[NAME].strip()),
+        (NAME, row[NAME].strip() and "\x00" not in row[NAME]),
+        (UNIT, "\x00" not in row[UNIT]),
         (FORM, row[FORM] in _FORMS),
         (YJ_CODE, _YJ.fullmatch(row[YJ_CODE].strip())),
     ):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from rich.console import Console
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
@@ -19,12 +20,12 @@ from payer_sync.claims.drug_master import Drug, MasterRefused, merge_drugs, read
 _DATABASE: Final = "INTAKE_DATABASE_URL"
 _ROLE: Final = "eligibility_payer"
 _LOAD_TIMEOUT_S: Final = 300.0
-_USAGE, _REFUSED, _DONE = 64, 2, 0
+_USAGE, _AWAY, _REFUSED, _DONE = 64, 4, 2, 0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    parser.description = "Load a drug master (y_ALL, cp932). Exit code: 0 loaded, 2 refused, 64 usage."
+    parser.description = "Load a drug master (y_ALL, cp932). Exit code: 0 loaded, 2 refused, 4 database away, 64 usage."
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     load = commands.add_parser("load", help=f"Load a file into the database of {_DATABASE}.")
     load.add_argument("file", type=Path)
@@ -50,7 +51,13 @@ def run(chosen: argparse.Namespace) -> int:
     except OSError as error:
         console.print(f"ファイルを読めません / The file cannot be read: {error.strerror}", markup=False)
         return _USAGE
-    changed = asyncio.run(_load(database_url, drugs))
+    try:
+        changed = asyncio.run(_load(database_url, drugs))
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError):
+        console.print(
+            "データベースに接続できません。何も変更していません。\nThe database is away. Nothing was changed."
+        )
+        return _AWAY
     Console().print(f"{len(drugs):,} 品目中 {changed:,} 件を更新 / {changed:,} of {len(drugs):,} medicines changed")
     return _DONE
 

@@ -18,9 +18,12 @@ from payer_sync.claims.records import Field, Record, Uke
 from payer_sync.faults import Fault, FaultCode, FileRefused, both, shape
 
 LONGEST_LINE: Final = 64 * 1024
+MAX_RECORDS: Final = 20_000  # of one receipt; a long stay in hospital has some thousands
+MAX_STRAYS: Final = 10_000  # records outside of receipts; a file with more is another kind of file
 _END_OF_FILE: Final = b"\x1a"  # some systems still end a text with it
 _UNDEFINED: Final = frozenset("\x80\uf8f0\uf8f1\uf8f2\uf8f3")  # single bytes cp932 leaves undefined
 _CP932: Final = both("Shift_JIS(cp932)のファイル", "a file in cp932")
+_NO_UKE: Final = both("IR(YK)で始まり GO で終わる UKE", "a UKE file: it begins with IR (YK) and ends with GO")
 _CHECK: Final = both("検証番号の合う医療機関コード", "an institution code whose check digit holds")
 
 
@@ -79,6 +82,7 @@ class Reader:
         self._institution: Institution | None = None
         self._count = self._points = 0  # of the block, as its totals state them
         self._open = False
+        self._strays = 0
         self.read = 0
         self.refused = 0  # records that belong to no receipt
         self.faults: list[Fault] = []
@@ -87,7 +91,7 @@ class Reader:
         """Yield the file's receipts in order; those with faults are marked as refused.
 
         Raises:
-            FileRefused: undecodable or NUL bytes, a line beyond all bounds, or no totals at the end.
+            FileRefused: undecodable or NUL bytes, a line beyond all bounds, no totals at the end, or no UKE.
         """
         receipt: Receipt | None = None
         for number, raw, fields in self._lines():
@@ -100,7 +104,11 @@ class Reader:
                 receipt = self._begin(number, record_type, fields)
             else:
                 receipt.records += 1
-                self._add(receipt, number, record_type, fields)
+                if receipt.records <= MAX_RECORDS:
+                    self._add(receipt, number, record_type, fields)
+                elif receipt.records == MAX_RECORDS + 1:  # the rest is counted and not kept
+                    receipt.faults.append(Fault(FaultCode.RECEIPT_TOO_LARGE, number, "レコード識別"))
+                    receipt.refused = True
             if receipt:
                 receipt.digest.update(raw)
         if self._open or not self.read:
@@ -191,6 +199,9 @@ class Reader:
     def _tell(self, code: FaultCode, number: int, record_type: str, value_shape: str | None = None) -> None:
         self.faults.append(Fault(code, number, "レコード識別", value_shape or shape(record_type)))
         self.refused += refuses(code)
+        self._strays += 1
+        if self._strays > MAX_STRAYS:
+            raise FileRefused(Fault(FaultCode.TOTALS_MISSING, expected=_NO_UKE))
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -188,6 +188,9 @@ async def test_the_wrong_linkage_code_again_opens_a_case_again(
         (["cases", "release", "999", "--by", "operator", "--reason", "x"], 2, "no such case"),
         (["cases", "reject", "{case}", "--by", " ", "--reason", "x"], 64, "empty"),
         (["cases", "reject", "{case}", "--by", "operator"], 64, "--reason"),
+        (["cases", "reject", "{case}", "--by", "operator", "--reason", "1234 5678 9018"], 64, "My Number"),
+        (["cases", "show", "9223372036854775808"], 64, "no such number"),
+        (["cases", "show", "0"], 64, "no such number"),
         (["submissions"], 0, "merged"),
         (["submissions", "--state", "held"], 0, "提出"),
         (["approve", "01234567-89ab-7def-8123-456789abcdef", "--by", "operator", "--reason", "x"], 2, "not held"),
@@ -207,6 +210,23 @@ async def test_the_commands_say_what_they_did(
 
     told = capsys.readouterr()
     assert said in told.out + told.err
+
+
+async def test_what_insurers_wrote_is_shown_as_it_is(
+    take_in: Any, write: Any, record: Any, owner: Any, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    import asyncio
+
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+    await take_in(write(record(1)), stated={"file_name": "[/b] 全件 [red].csv"})
+    await take_in(write(record(1, **SOMEBODY | {"氏名": "[/i]:boy:"})))
+    case = await owner.fetchval("select case_id from mislink_case")
+
+    assert await asyncio.to_thread(main, ["submissions"]) == 0
+    assert "[/b] 全件 [red].csv" in capsys.readouterr().out
+    assert await asyncio.to_thread(main, ["cases", "show", str(case)]) == 0
+    assert "[/i]:boy:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("url", "code"), [(None, 3), ("postgresql://localhost:1/x", 4)])

@@ -349,6 +349,15 @@ async def test_the_command_loads_a_master_and_leaves_an_event(database: str, own
     assert [row["detail"] for row in details] == [{"medicines": 8, "changed": 8}, {"medicines": 8, "changed": 0}]
 
 
+def test_the_command_says_that_the_database_is_away() -> None:
+    command = [sys.executable, "-m", "payer_sync", "drugs", "load", str(MASTER)]
+    away = {"INTAKE_DATABASE_URL": "postgresql://localhost:1/x"}
+
+    run = subprocess.run(command, env=os.environ | away, capture_output=True, check=False)
+
+    assert (run.returncode, b"The database is away" in run.stderr) == (4, True)
+
+
 @pytest.mark.parametrize(("data", "exit_code"), [(b"0,Y\n", 2), (None, 64)])
 def test_the_command_refuses_what_is_no_master(
     database: str, tmp_path: Path, data: bytes | None, exit_code: int

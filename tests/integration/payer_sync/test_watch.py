@@ -178,6 +178,52 @@ async def test_while_the_centre_is_away_files_stay_and_are_pushed_when_it_is_bac
     assert "a.csv" in watcher.parts()["done"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("資格.csv".encode("cp932"), id="cp932"),
+        pytest.param("資".encode() * 83 + b".csv", id="as_long_as_a_name_can_be"),
+        pytest.param(b"a." + b"x" * 250, id="a_long_ending"),
+        pytest.param(b"[/b]".replace(b"/", b"") + b"<i>.csv", id="markup"),
+    ],
+)
+async def test_a_file_of_any_name_is_pushed_and_holds_up_nobody(
+    watcher: Watcher, intake: Any, write: Any, record: Any, owner: Any, name: bytes
+) -> None:
+    watcher.drop(write(record(1, 性別="9"), record(2)), "plain.csv")
+    (watcher.folder / "plain.csv").rename(watcher.folder / os.fsdecode(name))
+    watcher.drop(write(record(3)), "next.csv", order=1)
+
+    assert await watcher.once(intake.url) == 0
+
+    parts = watcher.parts()
+    assert (parts[""], parts["failed"]) == (set(), set())
+    assert {"next.csv", "next.csv.result.json"} <= parts["done"]
+    assert len(parts["done"]) == len(FEEDBACK) + 4
+    assert await owner.fetchval("select count(*) from coverage") == 2
+
+
+async def test_an_empty_file_does_not_keep_a_single_round_from_ending(
+    watcher: Watcher, intake: Any, write: Any, record: Any
+) -> None:
+    (watcher.folder / "empty.csv").touch()
+    watcher.drop(write(record(1)), "full.csv")
+
+    assert await watcher.once(intake.url) == 0
+
+    assert (watcher.parts()[""], watcher.parts()["done"]) == ({"empty.csv"}, {"full.csv", "full.csv.result.json"})
+
+
+@pytest.mark.parametrize("option", [("--every", "nan"), ("--every", "inf"), ("--every", "0"), ("--layout", "x" * 41)])
+async def test_an_option_that_makes_no_sense_is_usage(watcher: Watcher, intake: Any, option: tuple[str, str]) -> None:
+    assert await asyncio.to_thread(watcher.start(intake.url, *option).wait, TIMEOUT_S) == 64
+
+
+@pytest.mark.parametrize("url", ["https://", "https://localhost:port", "https://[::1", "http://localhost", "localhost"])
+async def test_an_address_that_is_none_is_usage(watcher: Watcher, url: str) -> None:
+    assert await asyncio.to_thread(watcher.start(url, "--once").wait, TIMEOUT_S) == 64
+
+
 async def test_a_folder_that_is_none_is_usage(watcher: Watcher, intake: Any) -> None:
     watcher.folder.rmdir()
 

@@ -1,6 +1,7 @@
 """A file checked offline: the faults of its samples, and what its records say of each other."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +47,17 @@ def write(tmp_path: Path) -> Write:
 
 def _faults(path: Path, insurer: InsurerNumber | None = INSURER) -> list[tuple[int | None, str, str]]:
     return [(line.record, line.code, line.expected) for line in Validation(path, LAYOUT, insurer, TODAY).lines()]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_checked(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    made = write(_record(性別="9"))
+    path = made.with_name(os.fsdecode("資格.csv".encode("cp932")))
+    made.rename(path)
+
+    assert main(["validate", os.fspath(path)]) == 1
+
+    assert "資格.csv.feedback.html" in capsys.readouterr().out.replace("\n", "")
+    assert "<title>資格.csv" in path.with_name(path.name + ".feedback.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("edition", [1, 2])

@@ -158,6 +158,16 @@ def test_many_entries_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     _refusal(path, FaultCode.ARCHIVE_TOO_LARGE)
 
 
+def test_more_entries_than_the_directory_declares_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _zip(tmp_path / "a.zip", (NAME, b"1"), (OTHER, b"2"))
+    data = bytearray(path.read_bytes())
+    data[-14:-10] = struct.pack("<HH", 1, 1)  # entries on this disk, and in all
+    path.write_bytes(data)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 1)
+
+    _refusal(path, FaultCode.ARCHIVE_TOO_LARGE)
+
+
 def test_more_entries_than_an_ordinary_archive_can_have_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     entry = zipfile.ZipInfo("DATA/")

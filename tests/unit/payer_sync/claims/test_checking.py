@@ -154,6 +154,41 @@ def test_an_end_of_file_mark_and_a_missing_last_line_end_are_no_faults(written: 
         assert (len(receipts), faults) == (1, [])
 
 
+YK = "YK,1,13,4,2345673,見本薬局,202605"
+DISPENSED = ("RE,1,4112,202604,見本,2,19800110", "HO,06130512,12,0000001,1,20", "SH,1,1,1", "TO,1,710010001,3,001")
+CZ = "CZ,1,20260401,20260401,,{}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "field"),
+    [
+        ([CZ.format(1)] * 100, 105, "CZ レコード識別"),
+        ([CZ.format(999_999_999)] * 3, 8, "CZ 調剤数量"),
+        ([CZ.format(1), *["CO,810000001,x"] * 20_000], 20_002, "レコード識別"),
+    ],
+)
+def test_a_receipt_beyond_all_bounds_is_refused_alone(written: Path, lines: list[str], line: int, field: str) -> None:
+    good = (DISPENSED[0].replace("RE,1", "RE,2"), *DISPENSED[1:], CZ.format(1))
+    written.write_bytes("\r\n".join((YK, *DISPENSED, *lines, *good, "GO,2,40,99")).encode("cp932"))
+    check = ClaimCheck(written, DISPENSING, SENDER["medical"], TODAY)
+
+    receipts, faults = _checked(check)
+
+    assert [(f["record"], f["field"], f["code"]) for f in faults] == [(line, field, "receipt_too_large")]
+    assert (len(receipts), check.refused) == (1, len(DISPENSED) + len(lines))
+
+
+def test_a_file_of_another_kind_is_refused_before_it_is_read_through(written: Path) -> None:
+    written.write_bytes("".join(f"1,06130512,{n}\r\n" for n in range(100_000)).encode("cp932"))
+    check = ClaimCheck(written, MEDICAL, None, TODAY)
+
+    with pytest.raises(FileRefused) as refused:
+        _checked(check)
+
+    assert [fault.code for fault in refused.value.faults] == [FaultCode.TOTALS_MISSING]
+    assert check.read < 20_000
+
+
 def test_several_institutions_may_stand_in_one_file(written: Path) -> None:
     block = (IR, RE, HO, "GO,1,0,99")
     other = (IR.replace("2345679", "3456780"), *block[1:])
