@@ -1,0 +1,94 @@
+"""Who is signed in at a terminal, and the passcode with which staff confirm a face by eye."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from eligibility.domain.codes import Role
+from eligibility.wire.staff import SESSION_IDLE_LIFE, SESSION_LIFE, StaffSession
+from terminal_agent.kiosk.desks import Desks
+from terminal_agent.kiosk.passcode import PAUSE, TRIES, Passcode, PasscodeTooShort, PasscodeUnreadable, write_passcode
+
+
+@dataclass
+class Clock:
+    moment: datetime = datetime(2026, 11, 21, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def session(clock: Clock) -> StaffSession:
+    return StaffSession(token="t" * 40, role=Role.DOCTOR, display_name="医師", expires_at=clock.moment + SESSION_LIFE)
+
+
+def test_a_session_holds_while_it_is_used_and_no_longer_than_the_centre_says() -> None:
+    clock = Clock()
+    desks = Desks(clock.now)
+    name = desks.sit_down(session(clock))
+    end = clock.moment + SESSION_LIFE
+    while clock.moment + SESSION_IDLE_LIFE / 2 < end:
+        clock.moment += SESSION_IDLE_LIFE / 2
+        assert desks.who(name) is not None
+    clock.moment = end
+    assert desks.who(name) is None
+
+
+def test_half_an_hour_without_a_request_ends_it() -> None:
+    clock = Clock()
+    desks = Desks(clock.now)
+    name = desks.sit_down(session(clock))
+    clock.moment += SESSION_IDLE_LIFE
+    assert desks.who(name) is None
+    clock.moment -= timedelta(minutes=1)
+    assert desks.who(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "guessed", "t" * 40])
+def test_nobody_else_is_signed_in(name: str) -> None:
+    clock = Clock()
+    desks = Desks(clock.now)
+    mine = desks.sit_down(session(clock))
+    assert desks.who(name) is None
+    desks.stand_up(mine)
+    assert desks.who(mine) is None
+
+
+def test_a_passcode_is_kept_as_a_hash_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "passcode"
+    write_passcode(file, "松竹梅246")
+    assert "松竹梅" not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    passcode = Passcode.read(file, Clock().now)
+    assert passcode.is_right("松竹梅246")
+    assert not passcode.is_right("松竹梅245")
+    assert not passcode.is_right("")
+    write_passcode(file, "another one")
+    assert Passcode.read(file, Clock().now).is_right("another one")
+
+
+def test_after_five_wrong_ones_even_the_right_one_waits(tmp_path: Path) -> None:
+    clock = Clock()
+    write_passcode(tmp_path / "passcode", "松竹梅246")
+    passcode = Passcode.read(tmp_path / "passcode", clock.now)
+    for _ in range(TRIES):
+        assert not passcode.is_right("wrong one")
+    assert not passcode.is_right("松竹梅246")
+    clock.moment += PAUSE
+    assert passcode.is_right("松竹梅246")
+
+
+@pytest.mark.parametrize("written", ["", "scrypt", "scrypt zz zz", "md5 00 00", "scrypt 00 00 00", "\xff"])
+def test_a_malformed_file_is_no_passcode(tmp_path: Path, written: str) -> None:
+    (tmp_path / "passcode").write_text(written, encoding="latin-1")
+    with pytest.raises(PasscodeUnreadable):
+        Passcode.read(tmp_path / "passcode", Clock().now)
+    with pytest.raises(PasscodeUnreadable):
+        Passcode.read(tmp_path / "none", Clock().now)
+
+
+def test_a_short_passcode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PasscodeTooShort):
+        write_passcode(tmp_path / "passcode", "12345")
