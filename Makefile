@@ -48,6 +48,12 @@ format: setup ## Rewrite the code the way `check` wants it
 loadtest: setup ## Measure a nation's morning on this machine and judge it; SIZE=small: only that all of it works
 	@$(PYTHON_IN) -m loadtest run --size $(or $(SIZE),full)
 
+.PHONY: screens
+screens: setup ## Take pictures of every screen of the counter into build/screens/
+	@rm -rf build/screens
+	@ELIGIBILITY_SCREENS=build/screens $(PYTHON_IN) -m pytest -q tests/browser/counter
+	@echo "build/screens/ holds $$(ls build/screens | wc -l) pictures"
+
 .PHONY: openapi
 openapi: setup ## Write docs/openapi/ again from the apps
 	@$(PYTHON_IN) -m loadtest openapi

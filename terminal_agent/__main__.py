@@ -1,4 +1,4 @@
-"""The terminal's command line: `python -m terminal_agent check | run | bridge | doctor | face`."""
+"""The terminal's command line: `python -m terminal_agent check | run | bridge | doctor | passcode | face`."""
 
 import argparse
 import json
@@ -29,7 +29,9 @@ from terminal_agent.check import CheckRequest, Registering, check_card
 from terminal_agent.client import Centre, CentreError, CredentialsUnreadable, Refused
 from terminal_agent.console import Console
 from terminal_agent.face import command as face_command
-from terminal_agent.kiosk.serving import run_screens
+from terminal_agent.kiosk import passcode_command
+from terminal_agent.kiosk.passcode import PasscodeTrouble
+from terminal_agent.kiosk.serving import PortTaken, run_screens
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
 from terminal_agent.settings import ENV_PREFIX, SettingsFileMalformed, TerminalSettings
@@ -83,6 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "run":
             run_screens(_settings(chosen.settings), chosen.settings, chosen.virtual)
+            return ExitCode.VALID
+        if chosen.command == "passcode":
+            passcode_command.run(chosen.file)
             return ExitCode.VALID
         if chosen.command == "doctor":
             well = doctor.run(_settings(chosen.settings), chosen.settings, Language(chosen.language), chosen.json)
@@ -154,6 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     run.add_argument("--virtual", type=Path, metavar="FOLDER", help="a folder in place of a reader: its card is in it")
     run.set_defaults(json=False, language=Language.BOTH.value)
+    passcode = commands.add_parser("passcode", help="Set the passcode with which staff confirm a face by eye.")
+    passcode.add_argument("file", type=Path, help="what TERMINAL_VISUAL_PASSCODE names")
+    passcode.set_defaults(json=False, language=Language.BOTH.value)
     examining = commands.add_parser(
         "doctor", help="Say how every part of this terminal is; ends with 1 if one is broken."
     )
@@ -256,7 +264,7 @@ def _judge(error: BaseException) -> tuple[ExitCode, str, Advice]:
     match error:
         case CardError():
             return ExitCode.CARD, error.code, ADVICE[error.code].filled(error.facts)
-        case CredentialsUnreadable() | BridgeError():
+        case CredentialsUnreadable() | BridgeError() | PortTaken() | PasscodeTrouble():
             return ExitCode.USAGE, error.code, ADVICE[error.code]
         case CentreError():
             return ExitCode.CENTRE, error.code, ADVICE[error.code]

@@ -270,6 +270,30 @@ ADVICE: Final[dict[str, Advice]] = {
         "--settings で渡したファイルを確認してください。",
         "Check the file given with --settings.",
     ),
+    "port_taken": _advice(
+        "画面用のポートをほかのプログラムが使っています。",
+        "Another program listens on the screens' port.",
+        "すでに動いていないか確かめるか、TERMINAL_SCREENS_PORT を変えてください。",
+        "See whether the screens run already, or set another TERMINAL_SCREENS_PORT.",
+    ),
+    "passcode_unreadable": _advice(
+        "目視確認のパスコードのファイルを読み書きできません。",
+        "The file of the passcode for visual checks cannot be read or written.",
+        "TERMINAL_VISUAL_PASSCODE を確かめ、passcode コマンドで作り直してください。",
+        "Check TERMINAL_VISUAL_PASSCODE, and make the file again with the command `passcode`.",
+    ),
+    "passcode_too_short": _advice(
+        "パスコードが短すぎます。",
+        "The passcode is too short.",
+        "6文字以上にしてください。",
+        "Use at least six characters.",
+    ),
+    "passcodes_differ": _advice(
+        "2回の入力が一致しません。",
+        "The two entries differ.",
+        "もう一度、同じパスコードを2回入力してください。",
+        "Start again and enter the same passcode twice.",
+    ),
     "entry_malformed": _advice(
         "入力の形式が正しくありません: {names}。",
         "The entry is malformed: {names}.",

@@ -18,16 +18,26 @@ _SALT_BYTES: Final = 16
 _MAX_MEMORY: Final = 64 * 1024 * 1024
 
 
-class PasscodeTooShort(Exception):
+class PasscodeTrouble(Exception):
+    """The passcode cannot be used or set; `code` names the advice."""
+
+    code = "passcode_unreadable"
+
+
+class PasscodesDiffer(PasscodeTrouble):
+    """The two passcodes entered are not the same."""
+
+    code = "passcodes_differ"
+
+
+class PasscodeTooShort(PasscodeTrouble):
     """A passcode has at least six characters."""
 
     code = "passcode_too_short"
 
 
-class PasscodeUnreadable(Exception):
-    """The passcode's file is missing or malformed."""
-
-    code = "passcode_unreadable"
+class PasscodeUnreadable(PasscodeTrouble):
+    """The passcode's file is missing or malformed, or cannot be written."""
 
 
 def write_passcode(file: Path, passcode: str) -> None:
@@ -35,15 +45,19 @@ def write_passcode(file: Path, passcode: str) -> None:
 
     Raises:
         PasscodeTooShort: it has fewer than six characters.
+        PasscodeUnreadable: the file cannot be written.
     """
     if len(passcode) < MIN_LENGTH:
         raise PasscodeTooShort
     salt = secrets.token_bytes(_SALT_BYTES)
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(f"scrypt {salt.hex()} {_hash(passcode, salt).hex()}\n")
-    fresh.rename(file)
+    fresh = file.with_name(file.name + ".new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(f"scrypt {salt.hex()} {_hash(passcode, salt).hex()}\n")
+        fresh.rename(file)
+    except OSError as error:
+        raise PasscodeUnreadable from error
 
 
 @dataclass(slots=True)

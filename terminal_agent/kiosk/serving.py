@@ -3,9 +3,11 @@
 import asyncio
 import os
 import secrets
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,7 @@ from terminal_agent.bridge.service import open_bridge
 from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.client import Centre
 from terminal_agent.face.mode import FaceMode, face_mode
+from terminal_agent.face.state import FaceState, OffReason
 from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
 from terminal_agent.kiosk.daybook import Daybook
 from terminal_agent.kiosk.desks import Desks
@@ -28,6 +31,8 @@ from terminal_agent.kiosk.runner import Runner
 from terminal_agent.kiosk.slot import FolderSlot, ReaderSlot, Slot
 from terminal_agent.kiosk.staff import StaffScreen
 from terminal_agent.language import Language
+from terminal_agent.logs import configure_logs
+from terminal_agent.probing import examine
 from terminal_agent.settings import TerminalSettings
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +55,7 @@ class Screens:
         self._settings = settings
         self._slot = slot
         self._centre = centre
+        self._face = face or FaceMode(FaceState(OffReason.NOT_ENABLED))
         self._keys = Keys()
         self._passcode = Passcode.read(settings.visual_passcode, _now) if settings.visual_passcode else None
         self._socket = _bound(settings.screens_port)
@@ -63,7 +69,7 @@ class Screens:
             daybook=self.daybook,
             memory=self.memory,
             language=Language(settings.screens_language),
-            face=face,
+            face=self._face,
             pinless=pinless,
         )
 
@@ -93,7 +99,15 @@ class Screens:
         self.runner.on_change(staff_changes.tell)
         self.daybook.on_change(staff_changes.tell)
         staff = StaffScreen(
-            self.runner, self.daybook, self._centre, self.desks, self._passcode, renderer, staff_changes, _now
+            self.runner,
+            self.daybook,
+            self._centre,
+            self.desks,
+            self._passcode,
+            renderer,
+            staff_changes,
+            lambda: examine(self._settings, self._face),
+            _now,
         )
         hosts = frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"})
         app = make_app(patient, self._keys, hosts, staff.routes())
@@ -124,6 +138,7 @@ class Screens:
             file = folder / name
             file.unlink(missing_ok=True)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.fchmod(descriptor, 0o640)  # the browser's user is another member of the service's group
             with os.fdopen(descriptor, "w") as opened:
                 opened.write(url + "\n")
 
@@ -140,6 +155,19 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_started = on_started
         self._streams = streams
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on a signal without raising it again afterwards: the card is let go of first."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -162,6 +190,7 @@ def run_screens(settings: TerminalSettings, file: Path | None, virtual: Path | N
         PortTaken: another program listens there.
         BridgeError: the bridge cannot serve what is set.
     """
+    configure_logs()
     slot = ReaderSlot(settings.reader) if virtual is None else FolderSlot(virtual)
     with ExitStack() as stack:
         centre = stack.enter_context(Centre.open(settings))

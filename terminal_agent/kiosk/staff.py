@@ -20,6 +20,7 @@ from eligibility.wire.staff import StaffSession, StaffSessionRequest
 from eligibility.wire.verifications import NumberVerificationRequest
 from terminal_agent.client import Centre, CentreError, Refused
 from terminal_agent.face.showing import as_jpeg
+from terminal_agent.health import Finding
 from terminal_agent.kiosk.app import Changes, event_stream
 from terminal_agent.kiosk.catalogues import LANGUAGES
 from terminal_agent.kiosk.daybook import Daybook, Visit
@@ -52,6 +53,7 @@ class StaffScreen:
     passcode: Passcode | None
     renderer: Renderer
     changes: Changes
+    examine: Callable[[], tuple[Finding, ...]]
     now: Callable[[], datetime]
 
     def routes(self) -> list[BaseRoute]:
@@ -66,6 +68,7 @@ class StaffScreen:
             Route("/staff/number", self._signed_in(StaffScreen.number), methods=["GET", "POST"]),
             Route("/staff/confirm", self._signed_in(StaffScreen.confirm), methods=["POST"]),
             Route("/staff/pictures/{which}.jpg", self._signed_in(StaffScreen.picture)),
+            Route("/staff/health", self.health),
             Route("/staff/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/staff/sign-out", self.sign_out, methods=["POST"]),
             Route("/staff/language", self.speak, methods=["POST"]),
@@ -208,6 +211,12 @@ class StaffScreen:
         return self._page(
             request, "staff_checkups.html", session, visit=visit, table=table, lines=lines, history=history
         )
+
+    async def health(self, request: Request) -> Response:
+        """Show how every part of this terminal is, and how to mend it; nothing of a patient, so nobody need sign in."""
+        findings = await asyncio.to_thread(self.examine)
+        session = self.desks.who(request.cookies.get(COOKIE, ""))
+        return self._page(request, "staff_health.html", session, findings=findings, at=self.now())
 
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
