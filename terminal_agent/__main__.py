@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +21,8 @@ from terminal_agent import doctor
 from terminal_agent.answer import answer_panel
 from terminal_agent.bridge.errors import BridgeError
 from terminal_agent.bridge.service import run_bridge
+from terminal_agent.bulk import command as bulk_command
+from terminal_agent.bulk.tables import FileUnusable
 from terminal_agent.card.connection import Connection
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.reader import card_in_reader
@@ -34,6 +36,9 @@ from terminal_agent.kiosk.passcode import PasscodeTrouble
 from terminal_agent.kiosk.serving import PortTaken, run_screens
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
+from terminal_agent.outbox import command as outbox_command
+from terminal_agent.outbox.draining import TerminalRefused
+from terminal_agent.outbox.sealing import OutboxTrouble
 from terminal_agent.settings import ENV_PREFIX, SettingsFileMalformed, TerminalSettings
 
 _EXIT_CODES = """exit codes:
@@ -94,6 +99,11 @@ def main(arguments: list[str] | None = None) -> int:
             return ExitCode.VALID if well else ExitCode.OTHER_OUTCOME
         if chosen.command == "bridge":
             run_bridge(_bridge_settings(chosen))
+            return ExitCode.VALID
+        if chosen.command == "bulk":
+            return _bulk(chosen)
+        if chosen.command == "outbox":
+            outbox_command.run(chosen, _settings(chosen.settings), datetime.now(UTC))
             return ExitCode.VALID
         verification = _check(chosen, console)
     except Refused as refused:
@@ -174,6 +184,16 @@ def _parser() -> argparse.ArgumentParser:
     bridge.add_argument("--port", type=int, metavar="PORT", help="REST on 127.0.0.1 (TERMINAL_BRIDGE_PORT)")
     bridge.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     bridge.set_defaults(json=False, language=Language.BOTH.value)
+    bulk = commands.add_parser("bulk", help="Check a file of appointments; ends with 1 if some lines have no outcome.")
+    bulk_command.add_arguments(bulk)
+    bulk.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="insured on this day (today)")
+    bulk.add_argument("--json", action="store_true", help="print the counts, or the trouble, as one JSON object")
+    bulk.add_argument("--language", choices=[language.value for language in Language], default=Language.BOTH.value)
+    bulk.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    outbox = commands.add_parser("outbox", help="The visits journalled while the line was down.")
+    outbox_command.add_arguments(outbox)
+    outbox.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    outbox.set_defaults(json=False, language=Language.BOTH.value)
     return parser
 
 
@@ -194,6 +214,14 @@ def _check(chosen: argparse.Namespace, console: Console) -> Verification:
         centre.fetch_challenges()
         with _card(chosen, settings, console) as connection:
             return check_card(connection, centre, console, _check_request(chosen))
+
+
+def _bulk(chosen: argparse.Namespace) -> ExitCode:
+    with Centre.open(_settings(chosen.settings)) as centre:
+        checked = bulk_command.run(centre, chosen.file, chosen.out, chosen.day, Language(chosen.language))
+    counts = {"items": len(checked.results), "changed": checked.changed, "problems": checked.problems}
+    print(json.dumps({"bulk": counts}) if chosen.json else "  ".join(f"{name} {n:,}" for name, n in counts.items()))
+    return ExitCode.OTHER_OUTCOME if checked.problems else ExitCode.VALID
 
 
 def _number_request(chosen: argparse.Namespace) -> NumberVerificationRequest | None:
@@ -268,6 +296,12 @@ def _judge(error: BaseException) -> tuple[ExitCode, str, Advice]:
             return ExitCode.USAGE, error.code, ADVICE[error.code]
         case CentreError():
             return ExitCode.CENTRE, error.code, ADVICE[error.code]
+        case FileUnusable():
+            return ExitCode.USAGE, error.code, ADVICE[error.code].filled({"names": error.names})
+        case OutboxTrouble():
+            return ExitCode.USAGE, error.code, ADVICE[error.code]
+        case TerminalRefused():
+            return ExitCode.REFUSED, "terminal_not_accepted", ADVICE["terminal_not_accepted"]
         case _UsageError():
             return ExitCode.USAGE, error.code, ADVICE[error.code].filled({"names": error.names})
         case KeyboardInterrupt():

@@ -31,6 +31,17 @@ class TerminalSettings(BaseSettings):
     answer_timeout_s: float = Field(default=10.0, gt=0, le=120)
     challenges: int = Field(default=4, ge=1, le=100, description="How many challenges are fetched at once.")
 
+    outbox_file: Path | None = Field(
+        default=None,
+        description="Where visits are journalled, sealed, while the line is down; without it they are not.",
+    )
+    outbox_key_file: Path | None = Field(
+        default=None, description="The outbox's key, made at its first use; without it the key is in the OS keyring."
+    )
+    outbox_checks_a_second: float = Field(
+        default=5.0, gt=0, le=1000, description="How fast journalled visits are settled when the line is back."
+    )
+
     screens_port: int = Field(default=8480, ge=0, le=65535, description="Where the screens listen on 127.0.0.1.")
     screens_language: Literal["ja", "en"] = Field(default="ja", description="The language each visit begins with.")
     run_folder: Path | None = Field(

@@ -7,13 +7,18 @@ from terminal_agent.card import errors
 from terminal_agent.client import CentreError
 from terminal_agent.face.camera import CameraMissing
 from terminal_agent.messages import ADVICE, PROMPTS
+from terminal_agent.outbox.journal import JournalUnusable
+from terminal_agent.outbox.sealing import OutboxTrouble
+
+assert issubclass(JournalUnusable, OutboxTrouble)  # imported, so that it is among the kinds
 
 
 def _kinds(root: type[Exception]) -> list[type[Exception]]:
     return [root, *(kind for child in root.__subclasses__() for kind in _kinds(child))]
 
 
-KINDS = [kind for root in (errors.CardError, CentreError, CameraMissing, BridgeError) for kind in _kinds(root)]
+ROOTS = (errors.CardError, CentreError, CameraMissing, BridgeError, OutboxTrouble)
+KINDS = [kind for root in ROOTS for kind in _kinds(root)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -24,6 +29,7 @@ def test_every_trouble_has_its_advice(kind: type[errors.CardError]) -> None:
 
 def test_every_advice_belongs_to_a_trouble() -> None:
     ours = {"settings_incomplete", "settings_file_missing", "entry_malformed", "stopped", "unexpected"}
+    ours |= {"bulk_file_unreadable", "bulk_file_empty", "bulk_column_missing", "bulk_value_too_long"}
     assert set(ADVICE) == {kind.code for kind in KINDS} | ours  # type: ignore[attr-defined]
 
 

@@ -1,0 +1,1 @@
+"""Bulk checks from a file: tomorrow's appointments in, their standing out."""

@@ -1,0 +1,67 @@
+"""`python -m terminal_agent outbox …`: what was journalled while the line was down, settled or printed."""
+
+import argparse
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as RichConsole
+
+from terminal_agent.client import Centre
+from terminal_agent.outbox.draining import Budget, Drain, LiveChecks
+from terminal_agent.outbox.journal import Journal, JournalUnusable
+from terminal_agent.outbox.paper import Statement, print_statement
+from terminal_agent.outbox.sealing import Seal
+from terminal_agent.settings import TerminalSettings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("state", help="Count the visits in each state.")
+    actions.add_parser("drain", help="Settle what can be settled now, then end.")
+    paper = actions.add_parser("paper", help="Print an empty 被保険者資格申立書 for a patient to fill in.")
+    paper.add_argument("file", type=Path, help="the PDF to write")
+
+
+def open_journal(settings: TerminalSettings) -> Journal:
+    """Open the outbox the settings name, with its key.
+
+    Raises:
+        OutboxTrouble: no outbox is named, or it or its key cannot be used.
+    """
+    if settings.outbox_file is None:
+        raise JournalUnusable
+    if settings.outbox_key_file is not None:
+        seal = Seal.from_file(settings.outbox_key_file)
+    else:
+        seal = Seal.from_keyring(str(settings.outbox_file.absolute()))
+    return Journal(settings.outbox_file, seal)
+
+
+def drain_of(settings: TerminalSettings, journal: Journal, centre: Centre, live: LiveChecks) -> Drain:
+    """Return the drain of a journal, within the settings' budget."""
+    budget = Budget(settings.outbox_checks_a_second, burst=max(1, int(settings.outbox_checks_a_second)))
+    return Drain(journal, centre, budget=budget, live=live)
+
+
+def run(chosen: Any, settings: TerminalSettings, now: datetime) -> None:
+    """Run one action and print its result as one JSON object.
+
+    Raises:
+        OutboxTrouble, TerminalRefused, CentreError: as the parts say.
+        OSError: the PDF cannot be written.
+    """
+    out = RichConsole()
+    if chosen.action == "paper":
+        chosen.file.write_bytes(print_statement(Statement(visited_at=now)))
+        return
+    journal = open_journal(settings)
+    try:
+        if chosen.action == "drain":
+            with Centre.open(settings) as centre:
+                drain_of(settings, journal, centre, LiveChecks()).run(until_empty=True)
+        out.print_json(json.dumps({state.value: count for state, count in journal.counts().items()}))
+    finally:
+        journal.close()

@@ -1,0 +1,225 @@
+"""Settles journalled visits when the line is back: each once, within a budget, and never before a live check."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+from eligibility.domain.codes import Outcome
+from eligibility.wire.problems import Problem
+from eligibility.wire.verifications import NumberVerificationRequest, Verification
+from terminal_agent.client import CentreError, Refused
+from terminal_agent.outbox.journal import KEY_HONOURED, Conclusion, Journal, State, Visit
+
+IN_HAND: Final = 50  # visits of one go: what a kill makes the next drain send again
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
+LOOK_AGAIN_S: Final = 2.0
+MOST_TRIES: Final = 20  # of a check that the centre fails at, before staff look at it
+SETTLED_KEPT: Final = timedelta(days=30)
+HOLDERS_KEPT: Final = timedelta(days=400)
+# These are settled by a person: the number that was entered names nobody, or several.
+NEED_STAFF: Final = frozenset({Outcome.NONE, Outcome.SEVERAL})
+MAYBE_SETTLED: Final = "maybe_settled"  # sent so long ago that its key may no longer be honoured
+_CALLER_REFUSED: Final = 401
+
+
+class Line(Protocol):
+    """What a drain needs of the centre."""
+
+    def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
+        """Ask by insured number, once for each key."""
+
+
+class Budget:
+    """A token bucket: so many requests a second, and a few at once."""
+
+    def __init__(self, a_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._a_second, self._burst, self._clock = a_second, burst, clock
+        self._tokens, self._at = float(burst), clock()
+        self._lock = threading.Lock()
+
+    def take(self) -> float:
+        """Take a token; return after how many seconds it may be used."""
+        with self._lock:
+            now = self._clock()
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._a_second) - 1
+            self._at = now
+            return max(0.0, -self._tokens / self._a_second)
+
+
+class LiveChecks:
+    """The checks of patients who stand at the counter; a drain lets each of them pass first."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def check(self) -> Iterator[None]:
+        """Hold, around a live check, what may wait."""
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def let_pass(self, stopped: threading.Event) -> None:
+        """Wait until no live check is running."""
+        with self._changed:
+            while self._running and not stopped.is_set():
+                self._changed.wait(0.5)
+
+
+@dataclass(slots=True)
+class Drained:
+    """What a drain did."""
+
+    settled: int = 0
+    needs_staff: int = 0
+    put_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    conclusion: Conclusion
+    pause_s: float = 0.0  # how long everything waits: the centre said so, or is away
+    trouble: bool = False
+
+
+class TerminalRefused(Exception):
+    """The centre does not know this terminal any more; its visits stay journalled until it is enrolled again."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+class Drain:
+    """Settles the visits of a journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        line: Line,
+        *,
+        budget: Budget,
+        live: LiveChecks,
+        at_once: int = 1,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        chance: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._journal, self._line, self._budget, self._live = journal, line, budget, live
+        self._at_once, self._now, self._chance = at_once, now, chance
+        self._stopped = threading.Event()
+        self._broken = threading.Event()  # of the visits in hand, the rest need not be tried
+        self._caller_refused: Problem | None = None
+
+    def stop(self) -> None:
+        """End the drain when what it has in hand is concluded."""
+        self._stopped.set()
+
+    def run(self, *, until_empty: bool) -> Drained:
+        """Settle visits until stopped, or until none is left that can be settled.
+
+        Raises:
+            TerminalRefused: the centre does not accept this terminal.
+        """
+        self._journal.take_up_again()
+        done, failures = Drained(), 0
+        with ThreadPoolExecutor(self._at_once) as senders:
+            while not self._stopped.is_set():
+                taken = self._journal.take(IN_HAND, self._now())
+                if not taken:
+                    if until_empty and self._journal.next_at() is None:
+                        break
+                    self._forget()
+                    self._wait(self._until_next())
+                    continue
+                self._broken.clear()
+                told = list(senders.map(self._settle, taken))
+                self._journal.conclude([t.conclusion for t in told], self._now())
+                _count(done, told)
+                if self._caller_refused is not None:
+                    raise TerminalRefused(self._caller_refused)
+                failures = failures + 1 if any(t.trouble for t in told) else 0
+                self._wait(max(max(t.pause_s for t in told), self._jitter(failures) if failures else 0.0))
+        return done
+
+    def _settle(self, visit: Visit) -> _Told:
+        if self._stopped.is_set() or self._broken.is_set():
+            return _Told(self._back(visit))
+        now = self._now()
+        if self._journal.sent_before(visit.visit_id, now - KEY_HONOURED):
+            return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=MAYBE_SETTLED))
+        self._wait(self._budget.take())
+        self._live.let_pass(self._stopped)
+        try:
+            answer = self._line.verify_number(visit.request(), visit.visit_id)
+        except CentreError:
+            # Whether it was settled is not known; the key makes the next try tell.
+            self._broken.set()
+            return _Told(self._back(visit), trouble=True)
+        except Refused as refused:
+            return self._refused(visit, refused.problem)
+        if answer.outcome in NEED_STAFF:
+            return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, answer, answer.outcome.value))
+        return _Told(Conclusion(visit.visit_id, State.SETTLED, answer))
+
+    def _refused(self, visit: Visit, problem: Problem) -> _Told:
+        if problem.status == _CALLER_REFUSED:
+            self._caller_refused = problem
+            self._stopped.set()
+            return _Told(self._back(visit))
+        if problem.retry_after_s is not None:
+            # Too many, or busy: nothing is wrong with the visit, so it costs no try; everything waits as told.
+            self._broken.set()
+            return _Told(self._back(visit), pause_s=float(problem.retry_after_s), trouble=problem.status >= 500)
+        if problem.status < 500:
+            return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=problem.code))
+        tries = visit.tries + 1
+        if tries >= MOST_TRIES:
+            return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=problem.code, tries=tries))
+        later = self._now() + timedelta(seconds=self._jitter(tries))
+        return _Told(Conclusion(visit.visit_id, State.JOURNALLED, not_before=later, tries=tries))
+
+    @staticmethod
+    def _back(visit: Visit) -> Conclusion:
+        return Conclusion(visit.visit_id, State.JOURNALLED, tries=visit.tries)
+
+    def _jitter(self, failures: int) -> float:
+        """Full jitter: anything up to the doubled pause, so that a nation's terminals do not come back as one."""
+        return self._chance(0.0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures, 10)))
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self._stopped.wait(seconds)
+
+    def _until_next(self) -> float:
+        next_at = self._journal.next_at()
+        ahead = LOOK_AGAIN_S if next_at is None else (next_at - self._now()).total_seconds()
+        return min(max(ahead, 0.05), LOOK_AGAIN_S)
+
+    def _forget(self) -> None:
+        now = self._now()
+        self._journal.forget_settled(now - SETTLED_KEPT)
+        self._journal.forget_holders((now - HOLDERS_KEPT).date())
+
+
+def _count(done: Drained, told: list[_Told]) -> None:
+    for each in told:
+        match each.conclusion.state:
+            case State.SETTLED:
+                done.settled += 1
+            case State.NEEDS_STAFF:
+                done.needs_staff += 1
+            case _:
+                done.put_back += 1
