@@ -6,7 +6,7 @@ import sys
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    from loadtest import population, run, seed
+    from loadtest import card_photo, population, run, seed
 
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -18,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     seed.add_arguments(filling)
     morning = commands.add_parser("run", help="Measure a nation's morning on this machine, judge and report it.")
     run.add_arguments(morning)
+    photo = commands.add_parser("card-photo", help="Give a virtual card a photo, made from a picture.")
+    card_photo.add_arguments(photo)
     commands.add_parser("openapi", help="Write docs/openapi/ from the apps.")
     chosen = parser.parse_args(arguments)
     if chosen.command == "population":
@@ -26,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         return seed.run(chosen)
     if chosen.command == "run":
         return run.run(chosen)
+    if chosen.command == "card-photo":
+        return card_photo.run(chosen)
     if chosen.command == "openapi":
         from loadtest.openapi import write
 
