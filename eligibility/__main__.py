@@ -6,6 +6,7 @@ import json
 import secrets
 import sys
 from datetime import UTC, date, datetime
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,10 @@ from pydantic import ValidationError
 
 from eligibility.domain.errors import DomainError
 from eligibility.storage.database import UnsafeDatabase
+
+
+class PasswordsDiffer(DomainError):
+    """The two passwords are not the same."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     command("api", _api, "Answer terminals over mutual TLS (settings: ELIGIBILITY_… variables).")
     command("worker", _worker, "Do bulk checks, and clear what has had its time (settings: ELIGIBILITY_… variables).")
     command("migrate", _migrate, "Bring the database to the newest schema, as its owner.")
-    keys = command("make-keys", _make_keys, "Make a challenge key and a receipt key in a folder.")
+    keys = command("make-keys", _make_keys, "Make a challenge key, a receipt key and a staff key in a folder.")
     keys.add_argument("folder", type=Path)
     receipt = command("verify-receipt", _verify_receipt, "Check a receipt offline with the published keys.")
     receipt.add_argument("receipt", help="the receipt, or - to read it from standard input")
@@ -56,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", _audit, "List the latest audit events.")
     audit.add_argument("--institution", help="only of this institution code")
     audit.add_argument("--limit", type=_limit, default=20, help="how many, at most 10,000")
+    member = command("enrol-staff", _enrol_staff, "Take a member of an institution's staff in, or give new factors.")
+    disabled = command("disable-staff", _disable_staff, "Shut a member of an institution's staff out, at once.")
+    changed = command("change-role", _change_role, "Give a member of an institution's staff another role, at once.")
+    for about_staff in (member, disabled, changed):
+        about_staff.add_argument("institution")
+        about_staff.add_argument("name", help="the name they sign in with")
+    for with_role in (member, changed):
+        with_role.add_argument("role", choices=["clerk", "nurse", "pharmacist", "doctor"])
     insurer = command("enrol-insurer", _enrol_insurer, "Take an insurer in.")
     insurer.add_argument("number")
     insurer.add_argument("name")
@@ -126,7 +139,8 @@ def _make_keys(chosen: argparse.Namespace) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    for name, data in (("challenge.key", secrets.token_bytes(32)), ("receipt.key", pem)):
+    made = (("challenge.key", secrets.token_bytes(32)), ("receipt.key", pem), ("staff.key", secrets.token_bytes(32)))
+    for name, data in made:
         path = chosen.folder / name
         path.touch(mode=0o600, exist_ok=False)
         path.write_bytes(data)
@@ -188,6 +202,65 @@ def _enrol_terminal(chosen: argparse.Namespace) -> None:
     code = InstitutionCode.parse(chosen.institution)
     now = datetime.now(UTC)
     asyncio.run(_with_connection(lambda c: enrol_terminal(c, chosen.terminal_id, code, chosen.name, now)))
+
+
+def _enrol_staff(chosen: argparse.Namespace) -> None:
+    from eligibility.domain.codes import Role
+    from eligibility.domain.identifiers import InstitutionCode, refuse_my_number
+    from eligibility.domain.ids import uuid7
+    from eligibility.identity.staff_factors import StaffFactors, new_passcode_secret, provisioning_uri, sign_in_key
+    from eligibility.settings import StaffSettings
+    from eligibility.storage.staff import StaffMember, enrol_staff, find_staff
+
+    institution, name_key = InstitutionCode.parse(chosen.institution), sign_in_key(refuse_my_number(chosen.name))
+    factors = StaffFactors.from_file(StaffSettings().staff_key_file)
+    password_hash, secret, now = factors.hash_password(_password()), new_passcode_secret(), datetime.now(UTC)
+
+    async def enrol(connection: Any) -> None:
+        known = await find_staff(connection, institution, name_key)
+        staff_id = known.staff_id if known else uuid7(now)
+        member = StaffMember(
+            staff_id, chosen.name, Role(chosen.role), password_hash, factors.seal(secret, staff_id), disabled=False
+        )
+        await enrol_staff(connection, institution, member, name_key, now)
+
+    asyncio.run(_with_connection(enrol))
+    print("For the authenticator app; it is shown this once:")
+    print(provisioning_uri(secret, chosen.name, institution.code))
+
+
+def _disable_staff(chosen: argparse.Namespace) -> int:
+    from eligibility.domain.identifiers import InstitutionCode
+    from eligibility.identity.staff_factors import sign_in_key
+    from eligibility.storage.staff import disable_staff
+
+    institution, name_key, now = InstitutionCode.parse(chosen.institution), sign_in_key(chosen.name), datetime.now(UTC)
+    disabled = asyncio.run(_with_connection(lambda c: disable_staff(c, institution, name_key, now)))
+    print("Disabled." if disabled else "There is nobody of that name who could sign in.")
+    return 0 if disabled else 1
+
+
+def _change_role(chosen: argparse.Namespace) -> int:
+    from eligibility.domain.codes import Role
+    from eligibility.domain.identifiers import InstitutionCode
+    from eligibility.identity.staff_factors import sign_in_key
+    from eligibility.storage.staff import change_role
+
+    institution, name_key, now = InstitutionCode.parse(chosen.institution), sign_in_key(chosen.name), datetime.now(UTC)
+    role = Role(chosen.role)
+    changed = asyncio.run(_with_connection(lambda c: change_role(c, institution, name_key, role, now)))
+    print("Changed." if changed else "There is nobody of that name.")
+    return 0 if changed else 1
+
+
+def _password() -> str:
+    """Ask for a password on the terminal, twice; or read it as the one line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first, again = getpass("Password: "), getpass("Again: ")
+    if first != again:
+        raise PasswordsDiffer
+    return first
 
 
 def _revoke_terminal(chosen: argparse.Namespace) -> int:

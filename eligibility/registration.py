@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.domain.codes import Method
 from eligibility.domain.errors import Refused
 from eligibility.domain.identifiers import PersonId, refuse_my_number
 from eligibility.domain.ids import uuid7
 from eligibility.domain.names import address_key, name_key
-from eligibility.serving.callers import Terminal
+from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.lookups import holders_by_attributes
 from eligibility.storage.registrations import burn_challenge, register_card
@@ -17,6 +18,7 @@ from eligibility.verification import (
     Centre,
     ChallengeReplayed,
     MethodNotByCard,
+    StaffNeeded,
     prove_card,
     record_refusal,
 )
@@ -42,7 +44,7 @@ class CardRegisteredElsewhere(Refused):
 
 
 async def register(
-    centre: Centre, terminal: Terminal, request: CardRegistrationRequest, now: datetime
+    centre: Centre, terminal: Terminal, request: CardRegistrationRequest, now: datetime, staff: Staff | None = None
 ) -> CardRegistration:
     """Register a card to the one person whose name, birth date and sex its text application states.
 
@@ -53,10 +55,13 @@ async def register(
         ChallengeReplayed: the challenge was used before.
         HolderNotFound, HolderAmbiguous, CardRegisteredElsewhere: nobody, or not exactly one, can be its holder.
         MyNumberRefused: a field holds a My Number.
+        StaffNeeded: the method is the visual check, and nobody of staff is signed in.
         MethodNotByCard: a card is not registered by this method.
     """
     if request.method not in CARD_METHODS:
         raise MethodNotByCard
+    if request.method is Method.VISUAL and staff is None:
+        raise StaffNeeded
     refuse_my_number(request.name, "name")
     refuse_my_number(request.address, "address")
     card = await prove_card(centre, terminal, request.proof, now)
@@ -72,12 +77,13 @@ async def register(
         if not await burn_challenge(connection, card.nonce, card.challenge_expires_at):
             raise ChallengeReplayed
         holder, is_new = await register_card(connection, card.card_key, person, terminal.institution, now)
+        detail = {"method": request.method.value} | ({"staff": str(staff.staff_id)} if staff else {})
         code = "registered" if is_new else "already_registered" if holder == person else CardRegisteredElsewhere.code
         await insert_event(
             connection,
             AuditEvent(
                 uuid7(now), now, EventKind.REGISTRATION, code, ActorKind.TERMINAL, str(terminal.terminal_id),
-                institution_code=terminal.institution.code, person_id=person, detail={"method": request.method.value},
+                institution_code=terminal.institution.code, person_id=person, detail=detail,
             ),
         )  # fmt: skip
     if holder != person:

@@ -32,6 +32,12 @@ class WorkerSettings(LaneSettings):
     clear_every_s: float = Field(default=600, gt=0)
 
 
+class StaffSettings(StoreSettings):
+    """`python -m eligibility enrol-staff`: also the key that seals staff's passcode secrets."""
+
+    staff_key_file: Path
+
+
 class ApiSettings(LaneSettings):
     """`python -m eligibility api`; every field is an environment variable ELIGIBILITY_….
 
@@ -54,6 +60,11 @@ class ApiSettings(LaneSettings):
     challenge_key_file: Path = Field(description="32 random bytes, or up to four such secrets, newest first.")
     receipt_key_file: Path = Field(description="PEM: the EC P-256 key that signs receipts.")
     receipt_issuer: str = "urn:eligibility:centre"
+    staff_key_file: Path | None = Field(
+        default=None,
+        description="32 random bytes, or up to four such secrets, newest first; seals staff's passcode"
+        " secrets. Without it nobody of staff can sign in.",
+    )
     number_checks_a_minute: int = Field(default=600, ge=1, description="By insured number, for one terminal.")
     open_bulks: int = Field(default=4, ge=1, description="Bulk checks of one institution that may be open at once.")
     misses_a_minute: int = Field(default=30, ge=1, description="Insured numbers that named nobody, for one terminal.")

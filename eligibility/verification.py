@@ -1,8 +1,9 @@
 """The main job: one verification at one counter, from a card's proof or an insured number to a durable answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
@@ -21,7 +22,7 @@ from eligibility.identity.revocation import RevocationDirectory
 from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
-from eligibility.serving.callers import Terminal
+from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.gathering import Gatherer
 from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey
 from eligibility.storage.lookups import CardAsked, Holder, NumberAsked, NumberMatches
@@ -57,6 +58,12 @@ class MethodNotByCard(Refused):
     code = "method_not_by_card"
 
 
+class StaffNeeded(Refused):
+    """This needs a session of a member of staff that is in force on this terminal."""
+
+    code = "staff_session_needed"
+
+
 class KnownInFuture(Refused):
     """What will be known at a later time cannot be asked."""
 
@@ -78,22 +85,28 @@ class Centre:
     receipts: ReceiptSigner
 
 
-async def verify_card(centre: Centre, terminal: Terminal, request: VerificationRequest, now: datetime) -> Verification:
+async def verify_card(
+    centre: Centre, terminal: Terminal, request: VerificationRequest, now: datetime, staff: Staff | None = None
+) -> Verification:
     """Answer whether the holder of a card is insured on a day.
 
     (1)–(7) the card proves itself: see `authenticate_card`; (8) the card names a person; (9) the person's coverages
     become an outcome on the day; (10) the record and its audit event are durable, and the challenge is used up, before
-    the answer leaves. A refusal leaves its own event and uses up the challenge, too.
+    the answer leaves. A refusal leaves its own event and uses up the challenge, too. A visual check names the member of
+    staff who made it; without one there is none.
 
     Raises:
         CardRefused: one of the steps (1) to (7) failed.
         CardNotRegistered: the card names nobody yet.
         ChallengeReplayed: the challenge was used before.
+        StaffNeeded: the method is the visual check, and nobody of staff is signed in.
         MethodNotByCard, KnownInFuture: the request asks for what no card verification gives.
         RecorderAway: the record could not be made durable.
     """
     if request.method not in CARD_METHODS:
         raise MethodNotByCard
+    if request.method is Method.VISUAL and staff is None:
+        raise StaffNeeded
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
 
     # (1)–(7) certificate, issuer, profile, validity, revocation, challenge, signature
@@ -118,12 +131,12 @@ async def verify_card(centre: Centre, terminal: Terminal, request: VerificationR
     )
     record = VerificationRecord(
         uuid7(now), terminal.terminal_id, request.method, asked_for, known_at, standing.outcome, holder.person_id,
-        _coverage_id(standing), card.card_key,
+        _coverage_id(standing), card.card_key, card.validity is Validity.GRACE,
     )  # fmt: skip
 
     # (10) durable and single use
     consents = tuple(ConsentRecord(uuid7(now), wanted, grants.expires_at) for wanted in sorted(grants.granted))
-    event = _event(EventKind.VERIFICATION, terminal, record, now)
+    event = _event(EventKind.VERIFICATION, terminal, record, now, _evidence(request, staff))
     if not await centre.recorder.record(Entry(event, card.nonce, card.challenge_expires_at, record, consents)):
         raise _audited(ChallengeReplayed())
     return _answer(centre, terminal, record, standing, grants, _notices(card), holder.reference_number, now)
@@ -218,11 +231,23 @@ def only_person(standing: Standing, asked: Sequence[Coverage]) -> PersonId | Non
     return persons.pop() if len(persons) == 1 else None
 
 
-def _event(kind: EventKind, terminal: Terminal, record: VerificationRecord, now: datetime) -> AuditEvent:
+def _evidence(request: VerificationRequest, staff: Staff | None) -> dict[str, object]:
+    if request.face is not None:
+        return {"face": request.face.model_dump(mode="json")}
+    return {"staff": str(staff.staff_id), "role": staff.role.value} if staff is not None else {}
+
+
+def _event(
+    kind: EventKind,
+    terminal: Terminal,
+    record: VerificationRecord,
+    now: datetime,
+    evidence: Mapping[str, object] = MappingProxyType({}),
+) -> AuditEvent:
     return AuditEvent(
         uuid7(now), now, kind, record.outcome.value, ActorKind.TERMINAL, str(terminal.terminal_id),
         institution_code=terminal.institution.code, person_id=record.person_id,
-        verification_id=record.verification_id, detail={"method": record.method.value},
+        verification_id=record.verification_id, detail={"method": record.method.value} | dict(evidence),
     )  # fmt: skip
 
 

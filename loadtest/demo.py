@@ -217,6 +217,7 @@ def _api_environment(scene: _Scene) -> dict[str, str]:
         "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
         "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
         "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
+        "ELIGIBILITY_STAFF_KEY_FILE": str(folder / "keys" / "staff.key"),
     }
 
 

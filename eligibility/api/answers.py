@@ -16,13 +16,13 @@ _PROBLEM: dict[str, Any] = {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _PROBLEM | {"description": said}
     for status, said in {
-        401: "The caller's certificate, or the card's proof, is refused.",
+        401: "The caller's certificate, the card's proof, or the staff's sign-in or session is refused.",
         403: "What is asked for is not given.",
-        404: "The card names nobody yet.",
+        404: "The card names nobody yet, or there is nothing of this institution's so named.",
         409: "The card belongs to someone else.",
         413: "The body is too large.",
         422: "The message is malformed.",
-        429: "Too many look-ups.",
+        429: "Too many look-ups or attempts.",
         503: "The centre is busy, or cannot judge the card now.",
     }.items()
 }

@@ -18,6 +18,7 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.ids import uuid7
 from eligibility.identity.challenge import ChallengeKeys
 from eligibility.identity.revocation import RevocationDirectory
+from eligibility.identity.staff_factors import StaffFactors
 from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
@@ -27,6 +28,7 @@ from eligibility.serving.limits import BodyLimit
 from eligibility.serving.logs import RequestLog
 from eligibility.serving.problems import Refusal, install_problem_handlers
 from eligibility.settings import ApiSettings
+from eligibility.staff import StaffDoor
 from eligibility.storage.database import open_pool
 from eligibility.storage.gathering import Gatherer
 from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards
@@ -56,6 +58,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
     revocation = RevocationDirectory(settings.revocation_folder, trust)
     challenges = ChallengeKeys.from_file(settings.challenge_key_file)
     receipts = ReceiptSigner.from_pem(settings.receipt_key_file.read_bytes(), settings.receipt_issuer)
+    factors = StaffFactors.from_file(settings.staff_key_file) if settings.staff_key_file else None
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     budget = NumberBudget(redis_url, checks=settings.number_checks_a_minute, misses=settings.misses_a_minute)
 
@@ -81,6 +84,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
             verified=VerifiedCertificates(),
             receipts=receipts,
         )
+        app.state.staff_door = StaffDoor.make(pool, recorder, factors)
         tasks = [
             asyncio.create_task(recorder.run()),
             asyncio.create_task(cards.run()),

@@ -276,4 +276,157 @@ PROBLEMS: Mapping[str, ProblemText] = {
             "Wait for Retry-After; use bulk checks for many.",
         ),
     ),
+    "staff_session_needed": _row(
+        401,
+        "Nobody of staff is signed in",
+        (
+            "この操作には職員のサインインが必要です。もう一度サインインしてください。",
+            "This needs a member of staff to be signed in. Please sign in again.",
+        ),
+        (
+            "Authorization: Bearer に、この端末で有効なセッションのトークンを付けてください(無操作30分、最長12時間)。",
+            "Send the token of a session of this terminal as Authorization: Bearer (30 min idle, 12 h at most).",
+        ),
+    ),
+    "sign_in_refused": _row(
+        401,
+        "The sign-in is refused",
+        (
+            "名前、パスワード、確認コードのいずれかが違います。確認コードは一度しか使えません。",
+            "The name, the password or the passcode is wrong. A passcode works once.",
+        ),
+        (
+            "どれが違うかは知らせません。確認コードは次の30秒のものを使ってください。",
+            "Which of them is wrong is not told; take the passcode of the next 30 s.",
+        ),
+    ),
+    "sign_in_throttled": _row(
+        429,
+        "Too many attempts to sign in",
+        ("サインインの試行が多すぎます。しばらく待ってください。", "Too many attempts to sign in. Please wait."),
+        (
+            "Retry-After の秒数を待ってください。名前ごと、端末ごとに15分間の上限があります。",
+            "Wait for Retry-After; a name and a terminal each have a limit in 15 minutes.",
+        ),
+    ),
+    "sign_in_off": _row(
+        503,
+        "Nobody of staff can sign in here",
+        (
+            "センターで職員のサインインが使えません。システム管理者に連絡してください。",
+            "Staff cannot sign in at this centre. Please tell your system administrator.",
+        ),
+        (
+            "センターに ELIGIBILITY_STAFF_KEY_FILE が設定されていません。",
+            "The centre has no ELIGIBILITY_STAFF_KEY_FILE.",
+        ),
+    ),
+    "verification_not_found": _row(
+        404,
+        "There is no such verification",
+        ("該当する資格確認が見つかりません。", "No such verification was found."),
+        (
+            "verification_id が存在しないか、この医療機関のものではありません。",
+            "The verification_id does not exist, or is not this institution's.",
+        ),
+    ),
+    "not_shown_role": _row(
+        403,
+        "The role may not see this",
+        ("あなたの職種では閲覧できない情報です。", "Your role may not see this information."),
+        (
+            "職種ごとの閲覧範囲は docs/disclosure.md の表のとおりです。",
+            "docs/disclosure.md has the table of what each role may see.",
+        ),
+    ),
+    "not_shown_no_consent": _row(
+        403,
+        "The patient has not agreed to show this",
+        (
+            "患者さんの同意がありません。必要なら、カードをもう一度置いて同意を確認してください。",
+            "The patient has not agreed. If it is needed, please place the card again and ask.",
+        ),
+        ("この資格確認にはこの区分の同意がありません。", "This verification has no consent of this class."),
+    ),
+    "not_shown_withdrawn": _row(
+        403,
+        "The consent was withdrawn",
+        ("患者さんが同意を取り消しています。", "The patient has withdrawn the consent."),
+        (
+            "同意は取り消されました。手元の写しも表示しないでください。",
+            "The consent was withdrawn; do not show a kept copy either.",
+        ),
+    ),
+    "not_shown_consent_expired": _row(
+        403,
+        "The consent is over",
+        (
+            "同意から24時間が過ぎています。カードをもう一度置いて同意を確認してください。",
+            "24 hours have passed since the patient agreed. Please place the card again and ask.",
+        ),
+        (
+            "同意の有効期間はカードによる確認から24時間です。",
+            "A consent holds for 24 hours from the card's authentication.",
+        ),
+    ),
+    "not_shown_needs_card": _row(
+        403,
+        "This needs a card",
+        (
+            "薬剤情報や健診情報の閲覧にはマイナンバーカードが必要です。",
+            "Medication and check-ups need the My Number card.",
+        ),
+        ("番号による資格確認では同意を得られません。", "A verification by number carries no consent."),
+    ),
+    "not_shown_certificate_expired": _row(
+        403,
+        "The card's certificate had expired",
+        (
+            "電子証明書の有効期限が切れているため閲覧できません。市区町村の窓口で更新が必要です。",
+            "The card's certificate has expired, so this is not shown. It needs renewal at the municipal office.",
+        ),
+        (
+            "猶予期間中の証明書では、資格は確認できますが医療情報は閲覧できません。",
+            "A certificate in its grace gives eligibility and no medical data.",
+        ),
+    ),
+    "not_shown_certificate_revoked": _row(
+        403,
+        "The card's certificate is revoked",
+        (
+            "このカードの電子証明書は失効しています。閲覧できません。",
+            "The card's certificate is revoked; this is not shown.",
+        ),
+        (
+            "資格確認の後に失効した場合も閲覧できません。",
+            "Nor is it when the certificate was revoked after the verification.",
+        ),
+    ),
+    "not_shown_revocation_unknown": _row(
+        503,
+        "The card's revocation cannot be judged now",
+        (
+            "カードの失効情報を確認できないため、いまは閲覧できません。少し待ってください。",
+            "Whether the card is revoked cannot be told now, so this is not shown. Please wait a little.",
+        ),
+        ("失効リストが1時間以上更新されていません。", "The revocation list is older than an hour."),
+    ),
+    "not_shown_not_covered": _row(
+        403,
+        "The person is not covered",
+        ("有効な資格がないため閲覧できません。", "There is no coverage in force, so this is not shown."),
+        (
+            "確認した日と今日の両方で資格が有効でなければなりません。",
+            "Coverage must be in force on the day that was asked for and today.",
+        ),
+    ),
+    "not_shown_suspended": _row(
+        403,
+        "Viewing is suspended",
+        (
+            "この方の情報は閲覧停止中です。保険者に連絡してください。",
+            "Viewing is suspended for this person. Please tell the insurer.",
+        ),
+        ("保険者の申出により閲覧が停止されています。", "An insurer has suspended viewing."),
+    ),
 }

@@ -5,11 +5,12 @@ import os
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from eligibility.api import bulk_routes
+from eligibility.api import bulk_routes, staff_routes
 from eligibility.api.answers import PRIVATE, PROBLEM_RESPONSES, CallingTerminal, IdempotencyKey, answer, json_answer
 from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
-from eligibility.domain.codes import Outcome
+from eligibility.api.signed_in import staff_on
+from eligibility.domain.codes import Method, Outcome
 from eligibility.reference_numbers import PatientNotChecked, register_reference_number
 from eligibility.registration import register
 from eligibility.serving.callers import anyone
@@ -43,7 +44,8 @@ async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: 
 async def verify_by_card(request: Request, asked: VerificationRequest, caller: CallingTerminal) -> Response:
     """Answer whether the holder of a card is insured on a day, by whom, and what they pay."""
     state = request.app.state
-    return answer(await verify_card(state.centre, caller, asked, state.now()))
+    staff = await staff_on(request, caller) if asked.method is Method.VISUAL else None
+    return answer(await verify_card(state.centre, caller, asked, state.now(), staff))
 
 
 @router.post("/v1/number-verifications", response_model=Verification, openapi_extra=KEY_DESCRIPTION)
@@ -67,7 +69,8 @@ async def verify_by_number(
 async def register_a_card(request: Request, asked: CardRegistrationRequest, caller: CallingTerminal) -> Response:
     """Register a card at its first use to the one insured person it names."""
     state = request.app.state
-    return answer(await register(state.centre, caller, asked, state.now()), status=201)
+    staff = await staff_on(request, caller) if asked.method is Method.VISUAL else None
+    return answer(await register(state.centre, caller, asked, state.now(), staff), status=201)
 
 
 @router.post("/v1/reference-numbers", response_model=ReferenceNumberRegistered)
@@ -104,3 +107,4 @@ async def health(request: Request) -> JSONResponse:
 
 
 router.include_router(bulk_routes.router)
+router.include_router(staff_routes.router)

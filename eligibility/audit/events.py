@@ -25,12 +25,16 @@ class EventKind(StrEnum):
     ENROLMENT = "enrolment"
     CHECKUPS_PURGED = "checkups_purged"
     DRUGS_LOADED = "drugs_loaded"
+    STAFF_SESSION = "staff_session"
+    DISCLOSURE = "disclosure"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
 
 
 class ActorKind(StrEnum):
     """Who did it."""
 
     TERMINAL = "terminal"
+    STAFF = "staff"
     INSURER = "insurer"
     OPERATOR = "operator"
     PROCESS = "process"

@@ -19,6 +19,13 @@ class WhyNot(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     NOT_COVERED = "not_covered"
     SUSPENDED = "suspended"
+    # Judged when something is read later:
+    ROLE = "role"
+    WITHDRAWN = "withdrawn"
+    CONSENT_EXPIRED = "consent_expired"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    REVOCATION_UNKNOWN = "revocation_unknown"
+    OTHER_INSTITUTION = "other_institution"
 
 
 @dataclass(frozen=True, slots=True)

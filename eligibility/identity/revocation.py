@@ -18,7 +18,7 @@ from eligibility.identity.revocation_list import (
     RevocationListRefused,
     read_revocation_list,
 )
-from eligibility.identity.trust import TrustStore
+from eligibility.identity.trust import KEY_ID_BYTES, TrustStore
 
 _log = structlog.get_logger(__name__)
 
@@ -36,8 +36,19 @@ class RevocationLists:
             CertificateRevoked: it is on its issuer's list, even on one that is no longer fresh.
             RevocationUnknown: its issuer has no list, or none that is fresh.
         """
-        held = self.by_issuer.get(certificate.issuer.key_id)
-        if held is not None and certificate.serial in held.revoked:
+        self._check(certificate.issuer.key_id, certificate.serial, now)
+
+    def check_card(self, card_key: bytes, now: datetime) -> None:
+        """Check the same of a card that was verified before; its key is the issuer's key identifier and the serial.
+
+        Raises:
+            CertificateRevoked, RevocationUnknown: as for a certificate.
+        """
+        self._check(card_key[:KEY_ID_BYTES], int.from_bytes(card_key[KEY_ID_BYTES:], "big"), now)
+
+    def _check(self, issuer_key_id: bytes, serial: int, now: datetime) -> None:
+        held = self.by_issuer.get(issuer_key_id)
+        if held is not None and serial in held.revoked:
             raise CertificateRevoked
         if held is None or not held.fresh_at(now):
             raise RevocationUnknown

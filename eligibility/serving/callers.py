@@ -13,6 +13,7 @@ from uuid import UUID
 from cryptography import x509
 from starlette.requests import Request
 
+from eligibility.domain.codes import Role
 from eligibility.domain.identifiers import InstitutionCode, InsurerNumber
 from eligibility.serving.problems import Refusal
 
@@ -27,6 +28,15 @@ class Terminal:
 
     institution: InstitutionCode
     terminal_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A member of an institution's staff who has signed in on a terminal of it."""
+
+    terminal: Terminal
+    staff_id: UUID
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)

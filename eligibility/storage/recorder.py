@@ -51,6 +51,7 @@ class VerificationRecord:
     person_id: PersonId | None
     coverage_id: int | None
     card_key: bytes | None
+    certificate_in_grace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ class Recorder:
             [key.idempotency_key for _, (key, _) in kept],
             [key.request_digest for _, (key, _) in kept],
             [answer for _, (_, answer) in kept],
+            [e.verification is not None and e.verification.certificate_in_grace for e in entries],
+            [e.event.verification_id for e in entries],
         )
         return {row["entry_number"] for row in rows}
 

@@ -1,6 +1,7 @@
 """Each outcome and each refusal of the API leaves exactly one event; a new one without a scenario here fails."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,13 +10,16 @@ import httpx
 import pytest
 
 from eligibility.api.problems import PROBLEMS
-from eligibility.domain.codes import Outcome
+from eligibility.domain.codes import Outcome, Role
 from eligibility.domain.errors import Refused
+from eligibility.staff import ATTEMPTS_OF_A_TERMINAL, _budget_key
 from eligibility.wire.encoding import b64url
+from tests.integration.eligibility.test_medical import Visit, visit
 from tests.integration.eligibility.world import INSTITUTION, OTHER_INSURER, Counter, World
 
 Scenario = Callable[[World, Counter], Awaitable[httpx.Response]]
 LONG_AGO = date(2021, 1, 1)
+A_DAY_OLDER = "update consent set given_at = given_at - interval '24 hours', expires_at = given_at"
 
 
 async def _holder(world: World, **facts: Any) -> Any:
@@ -170,6 +174,66 @@ async def _bulks_open(world: World, counter: Counter) -> httpx.Response:
     return await counter.http.post("/v1/bulk-verifications", json=_BULK)
 
 
+async def _medications(world: World, counter: Counter, was: Visit, role: Role = Role.DOCTOR) -> httpx.Response:
+    at = None if not world.clock.offset else world.clock.now()
+    token = await counter.token(await world.staff(role), at)
+    return await counter.http.get(was.medications(), headers=token)
+
+
+async def _not_shown(world: World, counter: Counter, *, change: str = "", **verified: Any) -> httpx.Response:
+    was = await visit(world, counter, **verified)
+    if change:
+        await world.owner.execute(change)
+    return await _medications(world, counter, was)
+
+
+async def _not_shown_to_a_clerk(world: World, counter: Counter) -> httpx.Response:
+    return await _medications(world, counter, await visit(world, counter), Role.CLERK)
+
+
+async def _not_shown_by_number(world: World, counter: Counter) -> httpx.Response:
+    await world.coverage(await world.person())
+    answer = await counter.number()
+    return await _medications(world, counter, Visit(0, world.card(), answer.json()["verification_id"]))
+
+
+async def _not_shown_of_revoked(world: World, counter: Counter) -> httpx.Response:
+    was = await visit(world, counter)
+    world.write_crl([was.card])
+    world.app.state.centre.revocation.refresh(world.clock.now())
+    return await _medications(world, counter, was)
+
+
+async def _not_shown_with_stale_lists(world: World, counter: Counter) -> httpx.Response:
+    was = await visit(world, counter)
+    world.clock.offset = timedelta(hours=2)
+    return await _medications(world, counter, was)
+
+
+async def _no_such_verification(world: World, counter: Counter) -> httpx.Response:
+    return await _medications(world, counter, Visit(0, world.card(), str(uuid4())))
+
+
+async def _no_sign_in(world: World, counter: Counter) -> httpx.Response:
+    member = await world.staff(Role.DOCTOR)
+    world.app.state.staff_door = replace(world.app.state.staff_door, factors=None)
+    return await counter.sign_in(member)
+
+
+async def _wrong_password(world: World, counter: Counter) -> httpx.Response:
+    return await counter.sign_in(await world.staff(Role.DOCTOR), password="wrong")
+
+
+async def _throttled(world: World, counter: Counter) -> httpx.Response:
+    member = await world.staff(Role.DOCTOR)
+    budgets = [_budget_key("terminal", str(counter.terminal_id))]
+    await world.owner.execute(
+        "insert into sign_in_budget (budget_key, attempts, began_at) values ($1, $2, now())",
+        budgets[0], ATTEMPTS_OF_A_TERMINAL,
+    )  # fmt: skip
+    return await counter.sign_in(member)
+
+
 REFUSALS: dict[str, Scenario] = {
     "caller_unknown": lambda w, c: w.client(None).post("/v1/challenges", json={"count": 1}),
     "malformed": lambda w, c: c.number(birth_date="x"),
@@ -194,6 +258,23 @@ REFUSALS: dict[str, Scenario] = {
     "holder_ambiguous": _ambiguous,
     "card_registered_elsewhere": _elsewhere,
     "rate_limited": _guesses,
+    "staff_session_needed": lambda w, c: c.http.get(f"/v1/verifications/{uuid4()}/medications"),
+    "sign_in_refused": _wrong_password,
+    "sign_in_throttled": _throttled,
+    "sign_in_off": _no_sign_in,
+    "verification_not_found": _no_such_verification,
+    "not_shown_role": _not_shown_to_a_clerk,
+    "not_shown_no_consent": lambda w, c: _not_shown(w, c, consents=[]),
+    "not_shown_withdrawn": lambda w, c: _not_shown(w, c, change="update consent set withdrawn_at = now()"),
+    "not_shown_consent_expired": lambda w, c: _not_shown(w, c, change=A_DAY_OLDER),
+    "not_shown_needs_card": _not_shown_by_number,
+    "not_shown_certificate_expired": lambda w, c: _not_shown(
+        w, c, change="update verification set certificate_in_grace = true"
+    ),
+    "not_shown_certificate_revoked": _not_shown_of_revoked,
+    "not_shown_revocation_unknown": _not_shown_with_stale_lists,
+    "not_shown_not_covered": lambda w, c: _not_shown(w, c, lost_on=LONG_AGO),
+    "not_shown_suspended": lambda w, c: _not_shown(w, c, change="update coverage set viewing_suspended = true"),
     "idempotency_key_reused": _key_reused,
     "patient_not_checked": lambda w, c: _name_patient(c),
     "patient_ambiguous": _ambiguous_patient,
@@ -249,5 +330,5 @@ async def test_each_refusal_leaves_one_event(code: str, world: World, counter: C
             "/v1/verifications", content=body, headers={"content-type": "application/json"}
         )
     assert answer.json()["code"] == code
-    answered = {*Outcome, "registered", "accepted"}  # what a scenario needs to have happened before
+    answered = {*Outcome, "registered", "accepted", "began"}  # what a scenario needs to have happened before
     assert [c for _, c in await world.events() if c not in answered] == [code]

@@ -19,6 +19,11 @@ from pg_constraint where connamespace = 'public'::regnamespace
 union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
 union all select 'trigger', tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
 union all select 'function', proname, pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace
+union all select 'policy', polrelid::regclass::text || '.' || polname, polcmd::text || polroles::regrole[]::text
+       || coalesce(pg_get_expr(polqual, polrelid), '') || coalesce(pg_get_expr(polwithcheck, polrelid), '')
+from pg_policy
+union all select 'row security', oid::regclass::text, relrowsecurity::text || relforcerowsecurity::text
+from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
 union all select 'grant', table_name || ' ' || grantee || ' ' || privilege_type, ''
 from information_schema.role_table_grants where table_schema = 'public' and grantee like 'eligibility_%'
 union all select 'column grant', table_name || '.' || column_name || ' ' || grantee || ' ' || privilege_type, ''

@@ -6,16 +6,17 @@
 -- $5 institutions, $6 terminals, $7 methods, $8 days asked for, $9 known at, $10 outcomes, $11 persons, $12 coverages,
 -- $13 card keys, $14 event ids, $15 event kinds, $16 event codes, $17 actor kinds, $18 actors, $19 details,
 -- $20 consents: numbers of their entries, $21 ids, $22 classes, $23 expiry,
--- $24 kept answers: numbers of their entries, $25 routes, $26 keys, $27 digests of the requests, $28 answers
+-- $24 kept answers: numbers of their entries, $25 routes, $26 keys, $27 digests of the requests, $28 answers,
+-- $29 whether the card's certificate was in its grace, $30 the verifications that the events are about
 with entry as (
     select *
     from unnest($1::bytea[], $2::timestamptz[], $3::uuid[], $4::timestamptz[], $5::text[], $6::uuid[], $7::text[],
                 $8::date[], $9::timestamptz[], $10::text[], $11::bigint[], $12::bigint[], $13::bytea[], $14::uuid[],
-                $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[])
+                $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $29::boolean[], $30::uuid[])
          with ordinality
          as e (nonce, expires_at, verification_id, occurred_at, institution_code, terminal_id, method, asked_for,
                known_at, outcome, person_id, coverage_id, card_key, event_id, kind, code, actor_kind, actor, detail,
-               entry_number)
+               certificate_in_grace, about, entry_number)
 ), burnt as (
     insert into used_challenge (nonce, expires_at)
     select nonce, expires_at from entry where nonce is not null
@@ -40,9 +41,9 @@ with entry as (
     left join kept on kept.made_id = entry.verification_id
 ), verified as (
     insert into verification (verification_id, occurred_at, institution_code, terminal_id, method, asked_for, known_at,
-                              outcome, person_id, coverage_id, card_key)
+                              outcome, person_id, coverage_id, card_key, certificate_in_grace)
     select verification_id, occurred_at, institution_code, terminal_id, method, asked_for, known_at, outcome,
-           person_id, coverage_id, card_key
+           person_id, coverage_id, card_key, certificate_in_grace
     from judged
     where accepted and verification_id is not null
 ), consented as (
@@ -58,7 +59,7 @@ with entry as (
                              verification_id, detail)
     select event_id, occurred_at, case when accepted then kind else 'request_refused' end,
            case when accepted then code else 'challenge_replayed' end, actor_kind, actor, institution_code, person_id,
-           case when accepted then verification_id end, detail
+           case when accepted then about end, detail
     from judged
     where accepted or nonce is not null
 )

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pyotp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -18,11 +20,15 @@ from fastapi import FastAPI
 
 from eligibility.__main__ import main as centre_command
 from eligibility.api.app import make_app
+from eligibility.domain.codes import Role
+from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InstitutionCode, InsurerNumber
 from eligibility.domain.names import name_key, number_key
+from eligibility.identity.staff_factors import STEP_S, StaffFactors, new_passcode_secret, sign_in_key
 from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.settings import ApiSettings
 from eligibility.storage.enrolment import enrol_institution, enrol_insurer, enrol_terminal
+from eligibility.storage.staff import StaffMember, enrol_staff
 from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import SIGNATURE_CONTEXT
 from loadtest.pki import Enrolment, Jpki, KeyPair
@@ -121,6 +127,46 @@ class World:
         known = {"person_id": person, "coverage_id": coverage, "known_from": datetime(2026, 1, 1, tzinfo=UTC)}
         await self._insert(table, known | facts)
 
+    async def staff(self, role: Role, institution: str = INSTITUTION, name: str | None = None) -> "Member":
+        """Enrol a member of staff."""
+        factors = StaffFactors.from_file(self.folder / "keys" / "staff.key")
+        member = Member(name or f"{role.ja} {uuid4().hex[:6]}", PASSWORD, new_passcode_secret(), uuid4())
+        stored = StaffMember(
+            member.staff_id, member.name, role, factors.hash_password(member.password),
+            factors.seal(member.secret, member.staff_id), disabled=False,
+        )  # fmt: skip
+        now = datetime.now(UTC)
+        await enrol_staff(self.owner, InstitutionCode(institution), stored, sign_in_key(member.name), now)
+        return member
+
+    async def drug(self, **facts: Any) -> None:
+        """Put a medicine into the drug master; the facts replace the usual ones."""
+        await self._insert("drug", _USUAL_DRUG | facts)
+
+    async def medicine(self, person: int | None, **facts: Any) -> None:
+        """State one medicine of a claim of its own, as the merge leaves it; the facts replace the usual ones."""
+        claim = await self.owner.fetchval("select nextval('claim_id_seq')")
+        stated = _USUAL_MEDICINE | {"medicine_on": day_in_japan(datetime.now(UTC)) - timedelta(days=10)} | facts
+        of_claim = {name: stated.pop(name) for name in _OF_CLAIM if name in stated}
+        month = stated["medicine_on"].replace(day=1)
+        days = {"care_month": month, "claimed_month": month, "care_from": month, "care_through": month}
+        match = {"match": "no_coverage" if person is None else "matched", "person_id": person}
+        about = {
+            "claim_id": claim, "known_from": stated["known_from"], "receipt_key": str(claim),
+            "institution_code": stated["institution_code"],
+        }  # fmt: skip
+        await self._insert("claim", _USUAL_CLAIM | days | match | about | of_claim)
+        await self._insert("claim_medicine", stated | {"claim_id": claim, "person_id": person})
+
+    async def checkup(self, person: int, performed_on: date, *results: dict[str, Any], **facts: Any) -> None:
+        """State a check-up and its results."""
+        checkup = await self.owner.fetchval("select nextval('checkup_id_seq')")
+        known = {"person_id": person, "checkup_id": checkup, "known_from": datetime(2026, 1, 1, tzinfo=UTC)}
+        place = {"submission_id": UUID(int=0), "insurer_number": INSURER, "institution_code": INSTITUTION}
+        await self._insert("checkup", known | place | {"performed_on": performed_on} | facts)
+        for result in results:
+            await self._insert("checkup_result", known | _USUAL_RESULT | result)
+
     async def events(self) -> list[tuple[str, str]]:
         """Return kind and code of every audit event since the enrolments, oldest first."""
         rows = await self.owner.fetch("select kind, code from audit_event where kind <> 'enrolment' order by event_id")
@@ -129,7 +175,7 @@ class World:
     def write_crl(self, revoked: Sequence[KeyPair] = ()) -> None:
         """Publish fresh revocation lists, each newer than the last; the centre sees them at its next refresh."""
         self.lists_published += 1
-        moment = datetime.now(UTC) - timedelta(minutes=1) + timedelta(seconds=self.lists_published)
+        moment = self.clock.now() - timedelta(minutes=1) + timedelta(seconds=self.lists_published)
         serials = {pair.certificate.serial_number: moment - timedelta(hours=1) for pair in revoked}
         for number, authority in enumerate(self.authorities.jpki.auth):
             content = authority.crl(serials, moment, moment + timedelta(days=1))
@@ -167,6 +213,18 @@ class Counter:
         proof = more.pop("proof", None) or self.proof(card, await self.challenge())
         return await self.http.post("/v1/verifications", json={"proof": proof, "method": "pin", **more})
 
+    async def sign_in(self, member: "Member", at: datetime | None = None, **said: str) -> httpx.Response:
+        """Sign a member of staff in; what is said replaces name, password or passcode."""
+        passcode = said.get("passcode") or member.passcode(at)
+        usual = {"name": member.name, "password": member.password, "passcode": passcode}
+        return await self.http.post("/v1/staff-sessions", json=usual | said)
+
+    async def token(self, member: "Member", at: datetime | None = None) -> dict[str, str]:
+        """Sign a member of staff in and return the header of the session."""
+        answer = await self.sign_in(member, at)
+        assert answer.status_code == 201, answer.text
+        return {"Authorization": f"Bearer {answer.json()['token']}"}
+
     async def number(self, **asked: Any) -> httpx.Response:
         """Verify an insured number; what is asked replaces the usual number."""
         usual = {
@@ -177,6 +235,22 @@ class Counter:
             "birth_date": "1980-01-01",
         }
         return await self.http.post("/v1/number-verifications", json=usual | asked)
+
+
+@dataclass(slots=True)
+class Member:
+    """A member of staff with both factors."""
+
+    name: str
+    password: str
+    secret: str
+    staff_id: UUID
+    last_step: int = 0
+
+    def passcode(self, at: datetime | None = None) -> str:
+        """Return a passcode that was not shown before: of this time step, or of the next where this one is used up."""
+        self.last_step = max(int((at or datetime.now(UTC)).timestamp()) // STEP_S, self.last_step + 1)
+        return pyotp.TOTP(self.secret).generate_otp(self.last_step)
 
 
 def card_key(card: KeyPair) -> bytes:
@@ -208,7 +282,8 @@ def api_settings(
         "database_url": database, "redis_url": redis_url, "port": 0, "tls_certificate": certificate, "tls_key": key,
         "terminal_authorities": folder / "terminal_authority.crt", "card_authorities": folder / "cards",
         "revocation_folder": folder / "crl", "challenge_key_file": folder / "keys" / "challenge.key",
-        "receipt_key_file": folder / "keys" / "receipt.key", "terminal_fresh_s": 0, "revocation_refresh_s": 3600,
+        "receipt_key_file": folder / "keys" / "receipt.key", "staff_key_file": folder / "keys" / "staff.key",
+        "terminal_fresh_s": 0, "revocation_refresh_s": 3600,
     }  # fmt: skip
     return ApiSettings(**(defaults | more))
 
@@ -244,6 +319,26 @@ async def running_world(
         await serving
 
 
+PASSWORD = "correct horse battery"
+_USUAL_DRUG: dict[str, Any] = {
+    "drug_code": "620900101", "name": "アサガオ錠５ｍｇ", "unit": "錠", "form": "1", "yj_code": "9991001F1011",
+    "ingredient": "9991001", "active": True, "loaded_at": datetime(2026, 1, 1, tzinfo=UTC),
+}  # fmt: skip
+_USUAL_CLAIM: dict[str, Any] = {
+    "submission_id": UUID(int=0), "kind": "dispensing", "institution_name": "試験薬局", "receipt_type": "4112",
+    "insurer_number": INSURER, "symbol": "12", "number": "345", "branch_number": "01", "symbol_key": "12",
+    "number_key": "345", "birth_date": date(1980, 1, 1), "sex": "1", "content_digest": bytes(32),
+}  # fmt: skip
+_OF_CLAIM = ("kind", "institution_name", "prescriber_name")
+_USUAL_MEDICINE: dict[str, Any] = {
+    "known_from": datetime(2026, 1, 1, tzinfo=UTC), "line": 1, "position": 0, "group_number": 1,
+    "usage_group": "oral", "drug_code": "620900101", "drug_known": True, "drug_name": "アサガオ錠５ｍｇ", "unit": "錠",
+    "quantity": Decimal("1.5"), "days_or_times": 14, "institution_code": INSTITUTION, "day_stated": True,
+}  # fmt: skip
+_USUAL_RESULT: dict[str, Any] = {
+    "item_code": "9N011000000000001", "result_kind": "PQ", "value": "23.4", "value_name": "", "unit": "kg/m2",
+    "low": Decimal("18.5"), "high": Decimal("24.9"), "flag": "N",
+}  # fmt: skip
 _USUAL_COVERAGE: dict[str, Any] = {
     "known_from": datetime(2026, 1, 1, tzinfo=UTC),
     "submission_id": UUID(int=0),

@@ -1,0 +1,255 @@
+"""What a consent opens: medication and check-ups, judged when read, on record before they leave; and its withdrawal."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.consent.grants import WhyNot
+from eligibility.consent.showing import Basis, CardStanding, GivenConsent, decide_disclosure
+from eligibility.domain.codes import ConsentClass, Outcome
+from eligibility.domain.coverage import standing_of_person
+from eligibility.domain.dates import day_in_japan
+from eligibility.domain.errors import MalformedValue, Refused
+from eligibility.domain.identifiers import PersonId
+from eligibility.domain.ids import uuid7
+from eligibility.identity.refusals import CertificateRevoked, RevocationUnknown
+from eligibility.serving.callers import Staff, Terminal
+from eligibility.storage.audit import insert_event
+from eligibility.storage.lookups import CardAsked, holders_by_cards
+from eligibility.storage.medical import (
+    DisclosureFacts,
+    checkups_shown,
+    disclosure_facts,
+    medicines_shown,
+    one_moment,
+    withdraw_consent,
+)
+from eligibility.storage.recorder import Entry
+from eligibility.verification import Centre
+from eligibility.wire.checkups import CheckupHistory
+from eligibility.wire.medications import MedicationHistory
+
+MEDICATION_MONTHS: Final = 36  # field: medication of three years
+CHECKUP_MONTHS: Final = 60  # field: check-ups of five years
+
+_T = TypeVar("_T")
+_Reader = Callable[[Any, PersonId, date, date], Awaitable[tuple[_T, datetime | None]]]
+
+
+class VerificationNotFound(Refused):
+    """There is no such verification of this institution."""
+
+    code = "verification_not_found"
+
+
+class NotShown(Refused):
+    """A class of information may not be shown; the code says why."""
+
+    def __init__(self, reason: WhyNot) -> None:
+        super().__init__()
+        self.code = f"not_shown_{reason.value}"
+
+
+class MalformedMonths(MalformedValue):
+    """The first month is not after the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """The months that are asked for; the later end is no later than now, the earlier no earlier than what is kept."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def asked(cls, first: str | None, last: str | None, today: date, kept_months: int) -> "Months":
+        """Read two months as YYYY-MM; what is left out or goes beyond is all there is.
+
+        Raises:
+            MalformedMonths: they are in the wrong order.
+        """
+        present = today.replace(day=1)
+        earliest = _months_before(present, kept_months)
+        begin = max(_month(first), earliest) if first else earliest
+        end = min(_month(last), present) if last else present
+        if begin > end:
+            raise MalformedMonths(field="from")
+        return cls(begin, end)
+
+    @property
+    def last_day(self) -> date:
+        """The last day of the last month."""
+        return _months_before(self.last, -1) - timedelta(days=1)
+
+    @property
+    def stated(self) -> tuple[str, str]:
+        """Both as YYYY-MM."""
+        return f"{self.first:%Y-%m}", f"{self.last:%Y-%m}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    data: Any
+    data_as_of: datetime | None
+    months: Months
+
+
+async def read_medications(
+    centre: Centre, staff: Staff, verification_id: UUID, first: str | None, last: str | None, now: datetime
+) -> MedicationHistory:
+    """Return the medicines of a verified person who agreed to show them; `_read` has the rule and what is raised."""
+    months = Months.asked(first, last, day_in_japan(now), MEDICATION_MONTHS)
+    read = await _read(centre, staff, verification_id, ConsentClass.MEDICATION, months, medicines_shown, now)
+    begin, end = months.stated
+    return MedicationHistory(
+        verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
+        medicines=read.data,
+    )  # fmt: skip
+
+
+async def read_checkups(
+    centre: Centre, staff: Staff, verification_id: UUID, first: str | None, last: str | None, now: datetime
+) -> CheckupHistory:
+    """Return the check-ups of a verified person who agreed to show them; `_read` has the rule and what is raised."""
+    months = Months.asked(first, last, day_in_japan(now), CHECKUP_MONTHS)
+    read = await _read(centre, staff, verification_id, ConsentClass.CHECKUP, months, checkups_shown, now)
+    begin, end = months.stated
+    return CheckupHistory(
+        verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
+        checkups=read.data,
+    )  # fmt: skip
+
+
+async def withdraw(
+    centre: Centre, terminal: Terminal, verification_id: UUID, consent_class: ConsentClass, now: datetime
+) -> None:
+    """End at once what a verification's person agreed to show this institution of a class; with its event, durable.
+
+    Raises:
+        VerificationNotFound: it is another institution's, or there is none.
+    """
+    async with centre.pool.acquire() as connection, connection.transaction():
+        ended = await withdraw_consent(connection, verification_id, terminal.institution, consent_class, now)
+        if ended is None:
+            raise VerificationNotFound
+        person, count = ended
+        event = AuditEvent(
+            uuid7(now), now, EventKind.CONSENT_WITHDRAWN, "withdrawn" if count else "nothing_in_force",
+            ActorKind.TERMINAL, str(terminal.terminal_id), institution_code=terminal.institution.code,
+            person_id=person, verification_id=verification_id, detail={"class": consent_class.value, "ended": count},
+        )  # fmt: skip
+        await insert_event(connection, event)
+
+
+async def _read(
+    centre: Centre,
+    staff: Staff,
+    verification_id: UUID,
+    wanted: ConsentClass,
+    months: Months,
+    reader: _Reader[_T],
+    now: datetime,
+) -> _Read:
+    """Judge, read, record, in this order.
+
+    (1) what the verification left and the consents it brought, by the caller's institution; (2) the person's coverages
+    and the card's revocation as they are now; (3) the rule; (4) the data, which the database's own policies guard a
+    second time; (5) the event, durable before anything leaves. (1), (2) and (4) see one moment, and the later of the
+    process's and the database's clock decides what has expired.
+
+    Raises:
+        VerificationNotFound: it is another institution's, or there is none.
+        NotShown: the rule says no.
+        RecorderAway: the event could not be made durable.
+    """
+    found: tuple[_T, datetime | None] | None = None
+    async with one_moment(centre.pool) as connection:
+        # (1) the verification and its consents
+        facts = await disclosure_facts(connection, verification_id, staff.terminal.institution)
+        if facts is None:
+            raise VerificationNotFound
+        moment = max(now, facts.database_now)
+
+        # (2) the person and the card now
+        basis = Basis(
+            institution=staff.terminal.institution,
+            found=facts.outcome,
+            stands=await _stands(connection, staff, facts, moment),
+            card=_card_standing(centre, facts, moment),
+            consents=tuple(
+                GivenConsent(c.consent_class, c.given_at, c.expires_at, c.withdrawn_at) for c in facts.consents
+            ),
+        )
+
+        # (3) the rule
+        disclosure = decide_disclosure(basis, institution=staff.terminal.institution, role=staff.role, now=moment)
+
+        # (4) the data
+        if wanted in disclosure.shown and facts.person_id is not None:
+            found = await reader(connection, facts.person_id, months.first, months.last_day)
+
+    # (5) on record
+    if found is None:
+        reason = disclosure.withheld.get(wanted, WhyNot.NOT_COVERED)
+        refused = NotShown(reason)
+        await _record(centre, staff, facts, verification_id, wanted, EventKind.REQUEST_REFUSED, refused.code, now)
+        refused.audited = True
+        raise refused
+    await _record(centre, staff, facts, verification_id, wanted, EventKind.DISCLOSURE, "shown", now, months)
+    data, data_as_of = found
+    return _Read(data, data_as_of, months)
+
+
+async def _stands(connection: Any, staff: Staff, facts: DisclosureFacts, now: datetime) -> Outcome:
+    if facts.card_key is None:
+        return facts.outcome
+    (holder,) = await holders_by_cards(connection, [CardAsked(facts.card_key, now, staff.terminal.institution)])
+    if holder is None or holder.person_id != facts.person_id:
+        return Outcome.NONE
+    return standing_of_person(holder.coverages, day_in_japan(now)).outcome
+
+
+def _card_standing(centre: Centre, facts: DisclosureFacts, now: datetime) -> CardStanding:
+    if facts.card_key is None:
+        return CardStanding.NONE
+    try:
+        centre.revocation.current.check_card(facts.card_key, now)
+    except CertificateRevoked:
+        return CardStanding.REVOKED
+    except RevocationUnknown:
+        return CardStanding.UNKNOWN
+    return CardStanding.IN_GRACE if facts.certificate_in_grace else CardStanding.GOOD
+
+
+async def _record(
+    centre: Centre,
+    staff: Staff,
+    facts: DisclosureFacts,
+    verification_id: UUID,
+    wanted: ConsentClass,
+    kind: EventKind,
+    code: str,
+    now: datetime,
+    months: Months | None = None,
+) -> None:
+    detail = {"class": wanted.value, "role": staff.role.value, "terminal": str(staff.terminal.terminal_id)}
+    if months:
+        detail["from"], detail["through"] = months.stated
+    event = AuditEvent(
+        uuid7(now), now, kind, code, ActorKind.STAFF, str(staff.staff_id),
+        institution_code=staff.terminal.institution.code, person_id=facts.person_id,
+        verification_id=verification_id, detail=detail,
+    )  # fmt: skip
+    await centre.recorder.record(Entry(event))
+
+
+def _month(text: str) -> date:
+    return date(int(text[:4]), int(text[5:]), 1)
+
+
+def _months_before(month: date, count: int) -> date:
+    number = month.year * 12 + month.month - 1 - count
+    return date(number // 12, number % 12 + 1, 1)

@@ -1,0 +1,178 @@
+"""Reads what a consent opens: the facts a disclosure is judged by, then medicines or check-ups, all of one moment."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from eligibility.domain.checkup_items import ITEMS, Flag, ResultKind
+from eligibility.domain.codes import ClaimKind, ConsentClass, Outcome, UsageGroup
+from eligibility.domain.identifiers import InstitutionCode, PersonId
+from eligibility.storage.statements import statements
+from eligibility.wire.checkups import Checkup, CheckupItem
+from eligibility.wire.medications import Medicine
+
+_SQL = statements("eligibility.storage.queries")
+
+
+class SecondWallShut(Exception):
+    """The database knows no consent where the rule found one; nothing is shown, and somebody has to look into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConsent:
+    """One consent of a verification."""
+
+    consent_class: ConsentClass
+    given_at: datetime
+    expires_at: datetime
+    withdrawn_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosureFacts:
+    """What a verification left for a later reading, and the database's own time."""
+
+    outcome: Outcome
+    person_id: PersonId | None
+    card_key: bytes | None
+    certificate_in_grace: bool
+    consents: tuple[StoredConsent, ...]
+    database_now: datetime
+
+
+@asynccontextmanager
+async def one_moment(pool: Any) -> AsyncIterator[Any]:
+    """Give a connection whose statements all see the same moment, and can change nothing."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        yield connection
+
+
+async def disclosure_facts(
+    connection: Any, verification_id: UUID, institution: InstitutionCode
+) -> DisclosureFacts | None:
+    """Return what the institution's verification left, and open the second wall as far as its consents reach.
+
+    None for a verification that is another institution's or does not exist: the two are not told apart.
+    """
+    rows = await connection.fetch(_SQL["disclosure_facts"], verification_id, institution.code)
+    if not rows:
+        return None
+    first = rows[0]
+    return DisclosureFacts(
+        Outcome(first["outcome"]),
+        None if first["person_id"] is None else PersonId(first["person_id"]),
+        first["card_key"],
+        first["certificate_in_grace"],
+        tuple(
+            StoredConsent(ConsentClass(r["class"]), r["given_at"], r["expires_at"], r["withdrawn_at"])
+            for r in rows
+            if r["class"] is not None
+        ),
+        first["database_now"],
+    )
+
+
+async def medicines_shown(
+    connection: Any, person: PersonId, first: date, last: date
+) -> tuple[tuple[Medicine, ...], datetime | None]:
+    """Return the person's medicines of these days, latest first, and when the latest of them became known.
+
+    Raises:
+        SecondWallShut: the database shows this person to nobody now.
+    """
+    rows = await connection.fetch(_SQL["medicines_shown"], first, last)
+    stated = _behind_the_wall(rows, person, "drug_code")
+    return tuple(_medicine(row) for row in stated), _latest(stated)
+
+
+async def checkups_shown(
+    connection: Any, person: PersonId, first: date, last: date
+) -> tuple[tuple[Checkup, ...], datetime | None]:
+    """Return the person's check-ups of these days, latest first, and when the latest of them became known.
+
+    Raises:
+        SecondWallShut: the database shows this person to nobody now.
+    """
+    rows = await connection.fetch(_SQL["checkups_shown"], first, last)
+    stated = _behind_the_wall(rows, person, "checkup_id")
+    checkups = tuple(_checkup(list(results)) for _, results in groupby(stated, key=lambda row: row["checkup_id"]))
+    return checkups, _latest(stated)
+
+
+async def withdraw_consent(
+    connection: Any, verification_id: UUID, institution: InstitutionCode, consent_class: ConsentClass, now: datetime
+) -> tuple[PersonId | None, int] | None:
+    """End the consents of a class that the verification's person gave this institution; return whose and how many.
+
+    None for a verification that is another institution's or does not exist.
+    """
+    row = await connection.fetchrow(
+        _SQL["withdraw_consent"], verification_id, institution.code, consent_class.value, now
+    )
+    if row is None:
+        return None
+    return None if row["person_id"] is None else PersonId(row["person_id"]), row["withdrawn"]
+
+
+def _behind_the_wall(rows: Sequence[Any], person: PersonId, stated: str) -> list[Any]:
+    if any(row["shown_person"] != person for row in rows):
+        raise SecondWallShut
+    return [row for row in rows if row[stated] is not None]
+
+
+def _latest(rows: Iterable[Any]) -> datetime | None:
+    return max((row["known_from"] for row in rows), default=None)
+
+
+def _medicine(row: Any) -> Medicine:
+    return Medicine(
+        medicine_on=row["medicine_on"],
+        day_stated=row["day_stated"],
+        prescribed_on=row["prescribed_on"],
+        kind=ClaimKind(row["kind"]),
+        usage_group=UsageGroup(row["usage_group"]),
+        usage_code=row["usage_code"],
+        drug_code=row["drug_code"],
+        drug_name=row["drug_name"],
+        drug_known=row["drug_known"],
+        ingredient=row["ingredient"],
+        quantity=row["quantity"],
+        unit=row["unit"],
+        days_or_times=row["days_or_times"],
+        institution_code=row["institution_code"],
+        institution_name=row["institution_name"],
+        prescriber_code=row["prescriber_code"],
+        prescriber_name=row["prescriber_name"],
+        comment=row["comment"],
+    )
+
+
+def _checkup(results: list[Any]) -> Checkup:
+    first = results[0]
+    return Checkup(
+        performed_on=first["performed_on"],
+        institution_code=first["institution_code"],
+        insurer_number=first["insurer_number"],
+        insurer_name=first["insurer_name"],
+        items=tuple(_item(row) for row in results if row["item_code"] is not None),
+    )
+
+
+def _item(row: Any) -> CheckupItem:
+    known = ITEMS.get(row["item_code"])
+    return CheckupItem(
+        item_code=row["item_code"],
+        name_ja=known.ja if known else None,
+        name_en=known.en if known else None,
+        result_kind=ResultKind(row["result_kind"]),
+        value=row["value"],
+        value_name=row["value_name"],
+        unit=row["unit"],
+        low=row["low"],
+        high=row["high"],
+        flag=None if row["flag"] is None else Flag(row["flag"]),
+    )

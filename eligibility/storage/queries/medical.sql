@@ -1,0 +1,54 @@
+-- name: disclosure_facts
+-- Finds an institution's verification with its consents, one row for each consent or one without; and says to this
+-- transaction, for the row-level security of what is read next, by which institution and verification it reads.
+-- $1 verification id, $2 institution code
+select set_config('eligibility.institution', $2, true) as institution_said,
+       set_config('eligibility.verification', v.verification_id::text, true) as verification_said,
+       v.outcome, v.person_id, v.card_key, v.certificate_in_grace, now() as database_now,
+       c.class, c.given_at, c.expires_at, c.withdrawn_at
+from verification v
+left join consent c on c.person_id = v.person_id and c.verification_id = v.verification_id
+where v.verification_id = $1 and v.institution_code = $2;
+
+-- name: medicines_shown
+-- Reads the medicines that claims now state of the person who consented, latest first; with nothing stated, one row
+-- whose medicine is null. No person means that no consent is in force.
+-- $1 first day, $2 last day
+select wall.person_id as shown_person, m.medicine_on, m.day_stated, m.prescribed_on, c.kind, m.usage_group,
+       m.usage_code, m.drug_code, coalesce(m.drug_name, d.name) as drug_name, d.drug_code is not null as drug_known,
+       nullif(d.ingredient, '') as ingredient, m.quantity, coalesce(m.unit, d.unit) as unit, m.days_or_times,
+       m.institution_code, c.institution_name, m.prescriber_code, c.prescriber_name, m.comment, m.known_from
+from (select consented_person('medication') as person_id) as wall
+left join (claim_medicine m join claim c on c.claim_id = m.claim_id and c.known_to = 'infinity')
+    on m.person_id = wall.person_id and m.known_to = 'infinity' and m.medicine_on between $1 and $2
+left join drug d on d.drug_code = m.drug_code
+order by m.medicine_on desc, m.claim_id, m.line, m.position;
+
+-- name: checkups_shown
+-- Reads the check-ups now known of the person who consented, latest first, one row for each result; with nothing
+-- known, one row whose check-up is null. No person means that no consent is in force.
+-- $1 first day, $2 last day
+select wall.person_id as shown_person, k.checkup_id, k.performed_on, k.institution_code, k.insurer_number,
+       i.name as insurer_name, greatest(k.known_from, r.known_from) as known_from, r.item_code, r.result_kind, r.value,
+       r.value_name, r.unit, r.low, r.high, r.flag
+from (select consented_person('checkup') as person_id) as wall
+left join (checkup k join insurer i using (insurer_number))
+    on k.person_id = wall.person_id and k.known_to = 'infinity' and k.performed_on between $1 and $2
+left join checkup_result r
+    on r.person_id = k.person_id and r.checkup_id = k.checkup_id and r.known_to = 'infinity'
+order by k.performed_on desc, k.checkup_id, r.item_code;
+
+-- name: withdraw_consent
+-- Ends a person's consents of a class to an institution, whichever of its verifications they were given with. No row
+-- means the institution has no such verification; the person is null where it named nobody.
+-- $1 verification id, $2 institution code, $3 class, $4 time
+with meant as (
+    select v.person_id from verification v where v.verification_id = $1 and v.institution_code = $2
+), withdrawn as (
+    update consent c set withdrawn_at = $4
+    from meant
+    where c.person_id = meant.person_id and c.institution_code = $2 and c.class = $3 and c.withdrawn_at is null
+      and $4 < c.expires_at
+    returning c.consent_id
+)
+select meant.person_id, (select count(*) from withdrawn) as withdrawn from meant;

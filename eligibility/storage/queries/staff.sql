@@ -1,0 +1,78 @@
+-- name: find_staff
+-- Finds a member of an institution's staff by the normal form of the sign-in name.
+-- $1 institution code, $2 name key
+select staff_id, name, role, password_hash, passcode_secret, disabled_at
+from staff
+where institution_code = $1 and name_key = $2;
+
+-- name: enrol_staff
+-- Takes a member of staff in, or gives one new factors and lets them in again.
+-- $1 id, $2 institution code, $3 name, $4 name key, $5 role, $6 password hash, $7 sealed passcode secret, $8 time
+insert into staff (staff_id, institution_code, name, name_key, role, password_hash, passcode_secret, enrolled_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (institution_code, name_key) do update
+set name = excluded.name, role = excluded.role, password_hash = excluded.password_hash,
+    passcode_secret = excluded.passcode_secret, last_time_step = 0, disabled_at = null;
+
+-- name: disable_staff
+-- Shuts a member of staff out; no row means there is none who could sign in.
+-- $1 institution code, $2 name key, $3 time
+update staff set disabled_at = $3
+where institution_code = $1 and name_key = $2 and disabled_at is null
+returning staff_id;
+
+-- name: change_staff_role
+-- Gives a member of staff another role, which their next request already has; no row means there is none.
+-- $1 institution code, $2 name key, $3 role
+update staff set role = $3 where institution_code = $1 and name_key = $2 returning staff_id;
+
+-- name: end_sessions_of_staff
+-- Ends every session of a member of staff.
+-- $1 staff id, $2 time
+update staff_session set ended_at = $2 where staff_id = $1 and ended_at is null;
+
+-- name: count_sign_in
+-- Counts an attempt to sign in against each budget, and tells how many there were in its window.
+-- $1 budget keys, in order, $2 time, $3 length of a window
+insert into sign_in_budget (budget_key, attempts, began_at)
+select budget_key, 1, $2::timestamptz from unnest($1::bytea[]) as budget_key
+on conflict (budget_key) do update
+set attempts = case when sign_in_budget.began_at + $3::interval <= $2 then 1 else sign_in_budget.attempts + 1 end,
+    began_at = case when sign_in_budget.began_at + $3::interval <= $2 then $2 else sign_in_budget.began_at end
+returning budget_key, attempts, began_at;
+
+-- name: begin_staff_session
+-- Uses the passcode's time step up and begins a session; no row means the step, or a later one, was used before.
+-- The name's budget begins anew, and the terminal gets back what this attempt cost it.
+-- $1 staff id, $2 time step, $3 token's digest, $4 institution code, $5 terminal id, $6 time, $7 end,
+-- $8 the name's budget key, $9 the terminal's
+with fresh as (
+    update staff set last_time_step = $2
+    where staff_id = $1 and last_time_step < $2 and disabled_at is null
+    returning staff_id
+), cleared as (
+    delete from sign_in_budget where budget_key = $8 and exists (select from fresh)
+), returned as (
+    update sign_in_budget set attempts = attempts - 1
+    where budget_key = $9 and attempts > 0 and exists (select from fresh)
+)
+insert into staff_session (token_digest, staff_id, institution_code, terminal_id, began_at, last_used_at, expires_at)
+select $3, staff_id, $4, $5, $6, $6, $7 from fresh
+returning staff_id;
+
+-- name: use_staff_session
+-- Finds whose session a token is, with the role they have now, and notes that it was used; no row means it is not in
+-- force on this terminal: unknown, ended, idle for too long, over, or of one who has been shut out.
+-- $1 token's digest, $2 institution code, $3 terminal id, $4 time, $5 longest idle time
+update staff_session s
+set last_used_at = greatest(s.last_used_at, $4)
+from staff p
+where s.token_digest = $1 and s.institution_code = $2 and s.terminal_id = $3 and s.ended_at is null
+  and $4 < s.expires_at and $4 < s.last_used_at + $5::interval
+  and p.staff_id = s.staff_id and p.institution_code = s.institution_code and p.disabled_at is null
+returning p.staff_id, p.role;
+
+-- name: end_staff_session
+-- Ends one session.
+-- $1 token's digest, $2 time
+update staff_session set ended_at = $2 where token_digest = $1 and ended_at is null;

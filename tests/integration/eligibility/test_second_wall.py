@@ -1,0 +1,190 @@
+"""Row-level security hides medical rows even from statements that forget to ask for a consent (CASES Z-12)."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from eligibility.api.app import COUNTER_ROLE
+from eligibility.domain.dates import day_in_japan
+from eligibility.storage.database import connect
+from eligibility.storage.statements import statements
+from tests.integration.eligibility.test_medical import Visit, doctor, visit
+from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, Counter, World
+
+YESTERDAY = day_in_japan(datetime.now(UTC)) - timedelta(days=1)
+SQL = statements("eligibility.storage.queries")
+TABLES = {"claim": "medication", "claim_medicine": "medication", "checkup": "checkup", "checkup_result": "checkup"}
+COUNTS = {table: f"select count(person_id) from {table}" for table in TABLES}  # noqa: S608 (names of the table above)
+
+
+@pytest.fixture
+async def as_counter(database: str) -> AsyncIterator[Any]:
+    connection = await connect(database, role=COUNTER_ROLE)
+    yield connection
+    await connection.close()
+
+
+async def _facts(world: World, counter: Counter, consents: list[str]) -> tuple[Visit, Visit]:
+    mine = await visit(world, counter, consents)
+    other = await visit(world, counter, ["medication", "checkup"], number="346")
+    for was in (mine, other):
+        await world.medicine(was.person)
+        await world.checkup(was.person, YESTERDAY, {})
+    return mine, other
+
+
+async def _say(connection: Any, was: str, institution: str = INSTITUTION) -> None:
+    await connection.execute(
+        "select set_config('eligibility.verification', $1, true), set_config('eligibility.institution', $2, true)",
+        was, institution,
+    )  # fmt: skip
+
+
+async def _seen(connection: Any) -> dict[str, int]:
+    return {table: await connection.fetchval(count) for table, count in COUNTS.items()}
+
+
+async def test_without_a_verification_said_no_row_exists(world: World, counter: Counter, as_counter: Any) -> None:
+    await _facts(world, counter, ["medication", "checkup"])
+    assert await _seen(as_counter) == dict.fromkeys(TABLES, 0)
+
+
+@pytest.mark.parametrize("consents", [[], ["medication"], ["checkup"], ["medication", "checkup"], ["treatment"]])
+async def test_only_the_consented_class_of_the_consenting_person_is_there(
+    consents: list[str], world: World, counter: Counter, as_counter: Any
+) -> None:
+    mine, _ = await _facts(world, counter, consents)
+    async with as_counter.transaction():
+        await _say(as_counter, mine.verification_id)
+        assert await _seen(as_counter) == {table: int(wanted in consents) for table, wanted in TABLES.items()}
+        persons = await as_counter.fetch("select person_id from claim_medicine union select person_id from checkup")
+        assert {row["person_id"] for row in persons} <= {mine.person}
+    assert await _seen(as_counter) == dict.fromkeys(TABLES, 0), "what was said outlived its transaction"
+
+
+@pytest.mark.parametrize(
+    ("said", "institution"),
+    [
+        ("mine", OTHER_INSTITUTION),
+        ("mine", ""),
+        ("mine", "%"),
+        ("none", INSTITUTION),
+        ("", INSTITUTION),
+    ],
+)
+async def test_what_is_said_falsely_opens_nothing(
+    said: str, institution: str, world: World, counter: Counter, as_counter: Any
+) -> None:
+    mine, _ = await _facts(world, counter, ["medication", "checkup"])
+    async with as_counter.transaction():
+        await _say(as_counter, {"mine": mine.verification_id, "none": str(uuid4())}.get(said, ""), institution)
+        assert await _seen(as_counter) == dict.fromkeys(TABLES, 0)
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        "withdrawn_at = now()",
+        "given_at = now() - interval '24 hours', expires_at = now()",
+        "expires_at = given_at + interval '25 hours'",
+        "institution_code = '2712345673'",
+    ],
+)
+async def test_a_consent_that_does_not_hold_opens_nothing(
+    ended: str, world: World, counter: Counter, as_counter: Any
+) -> None:
+    mine, _ = await _facts(world, counter, ["medication", "checkup"])
+    await world.owner.execute(f"update consent set {ended}")  # noqa: S608
+    async with as_counter.transaction():
+        await _say(as_counter, mine.verification_id)
+        assert await _seen(as_counter) == dict.fromkeys(TABLES, 0)
+
+
+def _unguarded(name: str) -> str:
+    """The statement with its own guard taken out: whatever person is named, every one will do."""
+    mutant, changes = re.subn(r"\w+\.person_id = wall\.person_id and", "", SQL[name])
+    assert changes == 1, "the statement's guard has moved; so must this mutation"
+    return mutant
+
+
+@pytest.mark.parametrize("name", ["medicines_shown", "checkups_shown"])
+async def test_statements_without_their_guard_still_show_nobody_else(
+    name: str, world: World, counter: Counter, as_counter: Any
+) -> None:
+    mine, other = await _facts(world, counter, ["medication", "checkup"])
+    mutant = _unguarded(name)
+    days = YESTERDAY - timedelta(days=900), YESTERDAY + timedelta(days=1)
+    stated = "drug_code" if name == "medicines_shown" else "checkup_id"
+    # The mutation bites where the second wall is not: the owner sees both.
+    async with world.owner.transaction():
+        await _say(world.owner, mine.verification_id)
+        assert len([row for row in await world.owner.fetch(mutant, *days) if row[stated] is not None]) == 2
+    async with as_counter.transaction():
+        await _say(as_counter, mine.verification_id)
+        assert len([row for row in await as_counter.fetch(mutant, *days) if row[stated] is not None]) == 1
+    assert [row for row in await as_counter.fetch(mutant, *days) if row[stated] is not None] == []
+    assert other.person != mine.person
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "select claim_id from claim_treatment",
+        "select points from claim_share",
+        "select birth_date from claim",
+        "select detail from audit_event",
+        "update consent set expires_at = 'infinity'",
+        "delete from consent",
+        "update claim_medicine set person_id = 1",
+        "insert into checkup_result select * from checkup_result",
+        "set role eligibility_payer",
+        "alter table claim_medicine disable row level security",
+        "drop policy counter_by_consent on claim_medicine",
+        "update staff set role = 'doctor'",
+        "update staff_session set expires_at = 'infinity'",
+    ],
+)
+async def test_the_counters_role_cannot_get_around_it(attempt: str, world: World, as_counter: Any) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_counter.execute(attempt)
+
+
+async def test_an_answer_with_the_wall_shut_is_an_error_and_not_an_empty_list(world: World, counter: Counter) -> None:
+    was = await visit(world, counter)
+    await world.medicine(was.person)
+    token = await doctor(world, counter)
+    await world.owner.execute(
+        "create or replace function consented_person(wanted text) returns bigint language sql stable as"
+        " $$ select null::bigint $$"
+    )
+    answer = await counter.http.get(was.medications(), headers=token)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+
+
+async def test_the_wall_costs_one_look_and_leaves_the_index_in_use(
+    world: World, counter: Counter, as_counter: Any
+) -> None:
+    was = await visit(world, counter)
+    await world.owner.execute(
+        "insert into claim_medicine (person_id, claim_id, line, position, known_from, group_number, usage_group,"
+        " drug_code, drug_known, days_or_times, institution_code, medicine_on, day_stated)"
+        " select 1000 + n % 5000, 1000000 + n, 1, 0, now(), 1, 'oral', '620900101', false, 1, '1312345679', $1, true"
+        " from generate_series(1, 50000) n",
+        YESTERDAY,
+    )
+    await world.owner.execute("analyze claim_medicine")
+    async with as_counter.transaction():
+        await _say(as_counter, was.verification_id)
+        rows = await as_counter.fetch(
+            "explain select drug_code from claim_medicine where person_id = (select consented_person('medication'))"
+            " and known_to = 'infinity' and medicine_on between '2020-01-01' and '2030-01-01'"
+        )
+    plan = "\n".join(row[0] for row in rows)
+    assert "Seq Scan" not in plan, plan
+    assert "claim_medicine_by_person" in plan, plan
+    assert "SubPlan" not in plan, "the wall is asked once for every row\n" + plan
