@@ -245,6 +245,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "TERMINAL_BRIDGE_PORT に別の番号を設定してください。",
         "Set another number in TERMINAL_BRIDGE_PORT.",
     ),
+    "bridge_state_unusable": _advice(
+        "連携プログラムの記録を読み書きできません。",
+        "What the bridge remembers cannot be read or written.",
+        "TERMINAL_BRIDGE_STATE のフォルダと空き容量を、システム管理者が確認してください。",
+        "A system administrator checks the folder TERMINAL_BRIDGE_STATE and the room left on its disk.",
+    ),
     "bridge_secret_unusable": _advice(
         "連携用のトークンか鍵のファイルが壊れているか、ほかの利用者にも読める状態です。",
         "The bridge's token or key is damaged, or others than its owner may read its file.",

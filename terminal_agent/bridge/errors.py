@@ -34,6 +34,12 @@ class RestPortTaken(BridgeError):
     code = "bridge_port_taken"
 
 
+class StateUnusable(BridgeError):
+    """What the bridge remembers cannot be read or written."""
+
+    code = "bridge_state_unusable"
+
+
 class SecretUnusable(BridgeError):
     """The token or the key is damaged, or others than its owner may read its file."""
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from terminal_agent.bridge.errors import SecretUnusable
+from terminal_agent.bridge.errors import SecretUnusable, StateUnusable
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -34,20 +34,18 @@ class SealedStore:
 
         Raises:
             SecretUnusable: its key file is damaged or open to others.
-            OSError: the folder cannot be made or written.
+            StateUnusable: the folder cannot be made or written, or its file is none of ours.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = own_key(folder / "bridge.key")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            key = own_key(folder / "bridge.key")
+            self._database = _open(folder / "bridge.sqlite3")
+        except (OSError, sqlite3.Error) as error:
+            raise StateUnusable from error
         self._now = now
         self._names = _derive(key, b"bridge: names")
         self._cipher = AESGCM(_derive(key, b"bridge: content"))
         self._lock = threading.Lock()
-        file = folder / "bridge.sqlite3"
-        file.touch(mode=0o600)
-        self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10)
-        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
-            self._database.execute(f"pragma {pragma}")
-        self._database.execute(_SCHEMA)
 
     def put(self, kind: str, name: str, content: bytes, until: datetime) -> None:
         """Keep an entry in place of an earlier one of this name."""
@@ -99,6 +97,15 @@ def own_key(file: Path) -> bytes:
     if len(key) != KEY_BYTES or file.stat().st_mode & 0o077:
         raise SecretUnusable
     return key
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    file.touch(mode=0o600)
+    database = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10)
+    for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+        database.execute(f"pragma {pragma}")
+    database.execute(_SCHEMA)
+    return database
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

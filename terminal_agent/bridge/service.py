@@ -148,7 +148,7 @@ def open_bridge(settings: TerminalSettings, staff: SignedIn) -> Iterator[Bridge]
 
     Raises:
         CredentialsUnreadable: a certificate or key file is missing or malformed.
-        SecretUnusable: the state's key is damaged or open to others.
+        SecretUnusable, StateUnusable: what it remembers is closed to it, or its key open to others.
     """
     institution = _institution_of(settings.certificate)
     store = SealedStore(state_folder(settings), _now)

@@ -1,0 +1,263 @@
+"""`python -m terminal_agent bridge` as a clinic runs it: its own process, a shared folder, and the real centre."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from eligibility.domain.codes import ConsentClass
+from eligibility.domain.identifiers import InstitutionCode
+from eligibility.storage.enrolment import enrol_terminal
+from eligibility.wire.staff import StaffSession
+from eligibility.wire.verifications import Verification
+from terminal_agent.bridge import codec, document
+from terminal_agent.bridge.codes import ConsentFlag, ReferenceClassification, Segment, Validity
+from terminal_agent.bridge.messages import EligibilityMessage, PlainMessage
+from terminal_agent.bridge.results import Result
+from terminal_agent.bridge.service import Bridge, open_bridge
+from terminal_agent.card.virtual import VirtualCard
+from terminal_agent.card.virtual_content import CardContent
+from terminal_agent.check import CheckRequest, Registering, check_card
+from terminal_agent.client import Centre
+from terminal_agent.settings import TerminalSettings
+from tests.acceptance.test_check import HOLDER, RIGHT, TEXT, Person
+from tests.integration.eligibility.world import INSTITUTION, World
+
+SAMPLES = Path(__file__).parents[1] / "samples" / "bridge"
+PATIENCE_S = 60
+NAME, KANA = "金糸雀　花子", "ｶﾅﾘｱ ﾊﾅｺ"
+
+
+@pytest.fixture
+async def settings(world: World, tmp_path: Path) -> TerminalSettings:
+    """The settings of an enrolled terminal with a shared folder and REST."""
+    terminal_id, now = uuid4(), datetime.now(UTC)
+    await enrol_terminal(world.owner, terminal_id, InstitutionCode(INSTITUTION), "受付", now)
+    certificate, key = world.authorities.enrolment.terminal(INSTITUTION, terminal_id, now).write(tmp_path, "terminal")
+    return TerminalSettings(
+        centre_url=world.url,
+        centre_authority=world.folder / "server_authority.crt",
+        certificate=certificate,
+        key=key,
+        bridge_folder=tmp_path / "shared",
+        bridge_port=0,
+        bridge_poll_s=0.05,
+        bridge_state=tmp_path / "state",
+    )
+
+
+@dataclass
+class Shared:
+    """The shared folder as the clinic's software sees it."""
+
+    root: Path
+
+    def ask(self, name: str, content: bytes) -> None:
+        """Drop a request as careful software does: under another name first."""
+        partial = self.root / "req" / (name + ".tmp")
+        partial.write_bytes(content)
+        partial.rename(self.root / "req" / name)
+
+    async def answer(self, name: str, part: str = "res") -> bytes:
+        """Wait for a file."""
+        await self.until(part, lambda names: name in names)
+        return (self.root / part / name).read_bytes()
+
+    async def until(self, part: str, enough: Callable[[list[str]], bool]) -> list[str]:
+        """Wait until a part of the folder holds enough."""
+        folder = self.root / part
+        async with asyncio.timeout(PATIENCE_S):
+            while not folder.is_dir() or not enough(sorted(os.listdir(folder))):  # noqa: ASYNC110 - a folder tells nobody
+                await asyncio.sleep(0.02)
+        return sorted(os.listdir(folder))
+
+
+def sample(api: str, **changes: str) -> bytes:
+    """Give a sample of a request with other texts in some of its elements."""
+    content = (SAMPLES / api / "good.xml").read_bytes().decode("cp932")
+    for name, text in changes.items():
+        content = re.sub(rf"(<{name}>)[^<]*(<)", rf"\g<1>{text}\g<2>", content)
+    return content.encode("cp932")
+
+
+def read(content: bytes, message: Any = EligibilityMessage) -> Any:
+    return codec.read(message, document.parse(content).root)
+
+
+@asynccontextmanager
+async def process(settings: TerminalSettings, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `python -m terminal_agent bridge`; SIGTERM ends it well."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TERMINAL_")}
+    stated = settings.model_dump(exclude_none=True, exclude={"bridge_folder", "consents_asked"})
+    environment |= {f"TERMINAL_{name.upper()}": str(value) for name, value in stated.items()}
+    with log.open("ab") as written:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "terminal_agent", "bridge", "--folder", str(settings.bridge_folder),
+            stdout=written, stderr=written, env=environment,
+        )  # fmt: skip
+    try:
+        await Shared(settings.bridge_folder or Path()).until("req", lambda _: True)
+        yield running
+    finally:
+        if running.returncode is None:
+            running.terminate()
+            assert await asyncio.wait_for(running.wait(), PATIENCE_S) == 0
+
+
+@pytest.fixture
+def shared(settings: TerminalSettings) -> Shared:
+    assert settings.bridge_folder is not None
+    return Shared(settings.bridge_folder)
+
+
+async def test_a_check_by_number_and_the_institution_s_own_number(
+    world: World, settings: TerminalSettings, shared: Shared, tmp_path: Path
+) -> None:
+    await world.coverage(await world.person(), name=NAME, name_kana=KANA)
+    async with process(settings, tmp_path / "log"):
+        shared.ask("OQSsiimm01req_1.xml", sample("OQSsiimm01"))
+        unknown = read(await shared.answer("OQSsiimm01res_1.xml"), PlainMessage)
+        assert unknown.header.error_code == Result.PATIENT_NOT_CHECKED
+
+        shared.ask("OQSsiquc01req_1.xml", sample("OQSsiquc01"))
+        answer = read(await shared.answer("OQSsiquc01res_1.xml"))
+        assert (answer.header.segment, answer.header.classification) == (Segment.DONE, ReferenceClassification.NUMBER)
+        assert (answer.body.validity, answer.body.result_code) == (Validity.VALID, Result.LIMIT_NEEDS_CARD)
+        assert (answer.body.results[0].name, answer.body.results[0].name_kana) == (NAME, KANA)
+        assert answer.body.results[0].limit_consent is ConsentFlag.NO
+
+        shared.ask("OQSsiimm01req_2.xml", sample("OQSsiimm01"))
+        assert read(await shared.answer("OQSsiimm01res_2.xml"), PlainMessage).header.error_code is None
+        shared.ask("OQSsiquc01req_2.xml", sample("OQSsiquc01"))
+        again = read(await shared.answer("OQSsiquc01res_2.xml"))
+        assert again.body.results[0].reference_number == "患者-0042"
+
+        shared.ask("OQSsiquc01req_3.xml", sample("OQSsiquc01", Birthdate="19800102"))
+        nobody = read(await shared.answer("OQSsiquc01res_3.xml"))
+        assert (nobody.body.validity, nobody.body.results) == (Validity.NONE, ())
+    log = (tmp_path / "log").read_text()
+    assert "request_answered" in log
+    assert not [canary for canary in ("金糸雀", "ｶﾅﾘｱ", "345", "1980", "0042", "req_1") if canary in log]
+
+
+async def test_a_number_with_the_form_of_a_my_number_is_kept_nowhere(
+    world: World, settings: TerminalSettings, shared: Shared, tmp_path: Path
+) -> None:
+    async with process(settings, tmp_path / "log"):
+        shared.ask("OQSsiquc01req_1.xml", sample("OQSsiquc01", InsuredIdentificationNumber="123456789018"))
+        answer = read(await shared.answer("OQSsiquc01res_1.xml"), PlainMessage)
+    assert answer.header.error_code == Result.MY_NUMBER
+    assert not [file for file in shared.root.rglob("*") if file.is_file() and b"123456789018" in file.read_bytes()]
+
+
+async def test_a_killed_bridge_answers_every_request_once(
+    world: World, settings: TerminalSettings, shared: Shared, tmp_path: Path
+) -> None:
+    await world.coverage(await world.person())
+    requests = 30
+    async with process(settings, tmp_path / "log") as running:
+        for number in range(requests):
+            shared.ask(f"OQSsiquc01req_{number}.xml", sample("OQSsiquc01", ArbitraryIdentifier=str(number)))
+        await shared.until("res", lambda names: len(names) >= 3)
+        running.send_signal(signal.SIGKILL)
+        await running.wait()
+    async with process(settings, tmp_path / "log"):
+        await shared.until("res", lambda names: len(names) == requests)
+        await shared.until(".bridge/work", lambda names: not names)
+    for number in range(requests):
+        answer = read((shared.root / "res" / f"OQSsiquc01res_{number}.xml").read_bytes())
+        assert answer.body.search.identifier == str(number)
+    # The centre did each once, too, though some were asked twice.
+    assert (await world.events()).count(("number_verification", "valid")) == requests
+    assert os.listdir(shared.root / "err") == []
+
+
+async def test_a_centre_that_is_away_is_said_at_once(
+    settings: TerminalSettings, shared: Shared, tmp_path: Path
+) -> None:
+    away = settings.model_copy(update={"centre_url": "https://127.0.0.1:1"})
+    async with process(away, tmp_path / "log"):
+        shared.ask("OQSsiquc01req_1.xml", sample("OQSsiquc01"))
+        answer = read(await shared.answer("OQSsiquc01res_1.xml"), PlainMessage)
+        assert (answer.header.segment, answer.header.error_code) == (Segment.FAILED, Result.CENTRE_AWAY)
+        shared.ask("YZKsiquc01req_1.xml", sample("YZKsiquc01"))
+        root = document.parse(await shared.answer("YZKsiquc01res_1.xml")).root
+        assert (root.findtext(".//MessageContents") or "").startswith(Result.NOT_SIGNED_IN)
+    assert os.listdir(shared.root / "err") == []
+
+
+@pytest.mark.parametrize("broken", ["bridge_folder", "certificate", "bridge_state"])
+async def test_a_bridge_that_cannot_serve_says_why_and_ends(
+    settings: TerminalSettings, tmp_path: Path, broken: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"no folder, no certificate")
+    wrong = settings.model_copy(update={broken: tmp_path / "file"})
+    environment = dict(os.environ) | {
+        f"TERMINAL_{name.upper()}": str(value)
+        for name, value in wrong.model_dump(exclude_none=True, exclude={"consents_asked"}).items()
+    }
+    ended = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "terminal_agent", "bridge", env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await asyncio.wait_for(ended.communicate(), PATIENCE_S)
+    assert ended.returncode == 64
+    assert b"Traceback" not in said
+
+
+# ── Beside the kiosk ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def beside_the_kiosk(settings: TerminalSettings, staff: list[StaffSession]) -> Iterator[Bridge]:
+    """Give the bridge as `run` has it, in this process."""
+    with open_bridge(settings, lambda: staff[-1] if staff else None) as bridge, bridge.running():
+        yield bridge
+
+
+async def visit(settings: TerminalSettings, card: VirtualCard, *agreed: ConsentClass) -> Verification:
+    """Let somebody visit with their card, for the first time."""
+
+    def check() -> Verification:
+        with Centre.open(settings) as centre:
+            wanted = CheckRequest(consents=agreed, registering=Registering.YES)
+            return check_card(card, centre, Person([RIGHT], [TEXT]), wanted)
+
+    return await asyncio.to_thread(check)
+
+
+async def test_a_card_visit_lies_in_face_unasked_and_is_rest_s_last(
+    world: World, settings: TerminalSettings, shared: Shared, card: VirtualCard, content: CardContent
+) -> None:
+    await world.coverage(await world.person(), **HOLDER)
+    with beside_the_kiosk(settings, []) as bridge:
+        answered = await visit(settings, card, ConsentClass.MEDICATION)
+        bridge.card_visit(answered)
+        (name,) = await shared.until("face", lambda names: len(names) == 1)
+        assert re.fullmatch(r"OQSsiquc01res_face_[0-9a-f]{12}_[0-9]{14}\.xml", name)
+        laid = read((shared.root / "face" / name).read_bytes())
+        assert laid.header.classification is ReferenceClassification.CARD
+        (result,) = laid.body.results
+        assert (result.name, result.birth_date) == ("髙橋　花子", date(1985, 4, 12))
+        assert (result.medication_consent, result.checkup_consent) == (ConsentFlag.YES, ConsentFlag.NO)
+        assert (result.medication_until - result.medication_consent_at).total_seconds() == 24 * 3600
+
+        token = (settings.bridge_state or Path()).joinpath("rest.token").read_text().strip()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bridge.port}", trust_env=False) as rest:
+            assert (await rest.get("/v1/card-visits/last")).status_code == 401
+            found = await rest.get("/v1/card-visits/last", headers={"Authorization": f"Bearer {token}"})
+            assert Verification.model_validate_json(found.content) == answered
+    # What is remembered is not readable.
+    for file in (settings.bridge_state or Path()).iterdir():
+        assert "髙橋".encode() not in file.read_bytes()
