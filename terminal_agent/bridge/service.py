@@ -27,6 +27,7 @@ from terminal_agent.bridge.sealed import SealedStore
 from terminal_agent.bridge.text import CharacterCode
 from terminal_agent.bridge.visits import VisitBook
 from terminal_agent.client import Centre, CredentialsUnreadable
+from terminal_agent.logs import configure_logs
 from terminal_agent.settings import TerminalSettings
 
 _log = structlog.get_logger(__name__)
@@ -168,6 +169,7 @@ def run_bridge(settings: TerminalSettings) -> None:
     """
     if settings.bridge_folder is None and settings.bridge_port is None:
         raise NothingToServe
+    configure_logs()
     ended = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: ended.set())

@@ -28,6 +28,7 @@ from terminal_agent.bridge.results import Result
 from terminal_agent.bridge.service import Bridge, open_bridge
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_content import CardContent
+from terminal_agent.card.virtual_files import save_card
 from terminal_agent.check import CheckRequest, Registering, check_card
 from terminal_agent.client import Centre
 from terminal_agent.settings import TerminalSettings
@@ -95,16 +96,19 @@ def read(content: bytes, message: Any = EligibilityMessage) -> Any:
     return codec.read(message, document.parse(content).root)
 
 
+def _environment(settings: TerminalSettings) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TERMINAL_")}
+    stated = settings.model_dump(exclude_defaults=True).items()
+    return inherited | {f"TERMINAL_{name.upper()}": str(value) for name, value in stated}
+
+
 @asynccontextmanager
-async def process(settings: TerminalSettings, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `python -m terminal_agent bridge`; SIGTERM ends it well."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TERMINAL_")}
-    stated = settings.model_dump(exclude_none=True, exclude={"bridge_folder", "consents_asked"})
-    environment |= {f"TERMINAL_{name.upper()}": str(value) for name, value in stated.items()}
+async def process(settings: TerminalSettings, log: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `python -m terminal_agent` until the block ends; SIGTERM ends it well."""
     with log.open("ab") as written:
         running = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "terminal_agent", "bridge", "--folder", str(settings.bridge_folder),
-            stdout=written, stderr=written, env=environment,
+            sys.executable, "-m", "terminal_agent", *(arguments or ("bridge",)),
+            stdout=written, stderr=written, env=_environment(settings),
         )  # fmt: skip
     try:
         await Shared(settings.bridge_folder or Path()).until("req", lambda _: True)
@@ -203,12 +207,8 @@ async def test_a_bridge_that_cannot_serve_says_why_and_ends(
 ) -> None:
     (tmp_path / "file").write_bytes(b"no folder, no certificate")
     wrong = settings.model_copy(update={broken: tmp_path / "file"})
-    environment = dict(os.environ) | {
-        f"TERMINAL_{name.upper()}": str(value)
-        for name, value in wrong.model_dump(exclude_none=True, exclude={"consents_asked"}).items()
-    }
     ended = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "terminal_agent", "bridge", env=environment,
+        sys.executable, "-m", "terminal_agent", "bridge", env=_environment(wrong),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     _, said = await asyncio.wait_for(ended.communicate(), PATIENCE_S)
@@ -261,3 +261,36 @@ async def test_a_card_visit_lies_in_face_unasked_and_is_rest_s_last(
     # What is remembered is not readable.
     for file in (settings.bridge_state or Path()).iterdir():
         assert "髙橋".encode() not in file.read_bytes()
+
+
+async def test_run_serves_the_folder_beside_the_screens(
+    world: World, settings: TerminalSettings, shared: Shared, card: VirtualCard, content: CardContent, tmp_path: Path
+) -> None:
+    await world.coverage(await world.person(), **HOLDER)
+    await visit(settings, card)  # the card is known from now on
+    save_card(tmp_path / "card", content)
+    beside = settings.model_copy(update={"screens_port": 0, "run_folder": tmp_path / "run"})
+    async with process(beside, tmp_path / "log", "run", "--virtual", str(tmp_path / "card")):
+        await shared.until("../run", lambda names: "patient-url" in names)
+        address = (tmp_path / "run" / "patient-url").read_text().strip()
+        origin = address.partition("/enter/")[0]
+        async with httpx.AsyncClient(follow_redirects=True, headers={"Origin": origin}, timeout=30) as browser:
+            page = await browser.get(address)
+            for wanted, done in (
+                ('name="secret"', {"action": "enter", "secret": RIGHT}),
+                ('value="agree_all"', {"action": "agree_all"}),
+            ):
+                async with asyncio.timeout(PATIENCE_S):
+                    while wanted not in page.text:
+                        page = await browser.get(origin)
+                turn = re.search(r'name="turn" value="([0-9]+)"', page.text)
+                assert turn
+                page = await browser.post(f"{origin}/act", data={"turn": turn[1], **done})
+        (name,) = await shared.until("face", lambda names: len(names) == 1)
+        (result,) = read((shared.root / "face" / name).read_bytes()).body.results
+        assert (result.name, result.checkup_consent) == ("髙橋　花子", ConsentFlag.YES)
+        # Nobody is signed in at the staff's screen yet.
+        shared.ask("TKKsiquc01req_1.xml", sample("TKKsiquc01"))
+        root = document.parse(await shared.answer("TKKsiquc01res_1.xml")).root
+        assert (root.findtext(".//MessageContents") or "").startswith(Result.NOT_SIGNED_IN)
+    assert "髙橋" not in (tmp_path / "log").read_text()
