@@ -1,6 +1,7 @@
 """The terminal's log: JSON lines on standard output, which hold codes and counts and nothing of a person."""
 
 import logging
+import sys
 
 import structlog
 
@@ -13,6 +14,7 @@ def configure_logs() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
