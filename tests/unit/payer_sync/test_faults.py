@@ -20,7 +20,7 @@ def test_every_fault_says_what_was_expected_in_both_languages(code: FaultCode) -
 @pytest.mark.parametrize("code", FaultCode)
 def test_every_fault_has_a_test_that_meets_it(code: FaultCode) -> None:
     met = [*(TESTS / "samples").rglob("*.jsonl"), *(TESTS / "integration" / "payer_sync").glob("*.py")]
-    met.append(Path(__file__).with_name("test_reading.py"))
+    met += [path for path in Path(__file__).parent.rglob("test_*.py") if path != Path(__file__)]
     texts = [path.read_text("utf-8") for path in met]
 
     assert any(f'"{code.value}"' in text or f"FaultCode.{code.name}" in text for text in texts)

@@ -6,6 +6,8 @@ from terminal_agent.bridge.errors import BridgeError
 from terminal_agent.card import errors
 from terminal_agent.client import CentreError
 from terminal_agent.face.camera import CameraMissing
+from terminal_agent.kiosk.passcode import PasscodeTrouble
+from terminal_agent.kiosk.serving import PortTaken
 from terminal_agent.messages import ADVICE, PROMPTS
 from terminal_agent.outbox.journal import JournalUnusable
 from terminal_agent.outbox.sealing import OutboxTrouble
@@ -17,7 +19,7 @@ def _kinds(root: type[Exception]) -> list[type[Exception]]:
     return [root, *(kind for child in root.__subclasses__() for kind in _kinds(child))]
 
 
-ROOTS = (errors.CardError, CentreError, CameraMissing, BridgeError, OutboxTrouble)
+ROOTS = (errors.CardError, CentreError, CameraMissing, BridgeError, OutboxTrouble, PasscodeTrouble, PortTaken)
 KINDS = [kind for root in ROOTS for kind in _kinds(root)]
 
 
