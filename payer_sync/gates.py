@@ -78,6 +78,10 @@ async def pass_gates(connection: Any, filed: Filed, layout: Layout, *, complete:
     ):
         emptied |= dict(await connection.fetchrow(statement, *arguments))
     coverages = emptied.pop("coverages")
+    further = {column.field for column in layout.columns if column.further}
+    if further:  # an edition without such a column says that nothing further is known
+        rows = await connection.fetch(_SQL["count_emptied_further"])
+        emptied |= {row["field"]: row["emptied"] for row in rows if row["field"] in further}
     found = list(_emptied_columns(emptied, coverages, layout))
     if filed.submission.manifest.kind is SubmissionKind.FULL:
         if complete:

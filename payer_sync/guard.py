@@ -59,12 +59,10 @@ class Guard:
 
     async def quarantine_mislinked(self) -> int:
         """Take records out of the plan that disagree with what is known of their person; return how many."""
-        for statement in (_SQL["begin_known_links"], _SQL["begin_guard_findings"]):
-            await self._connection.execute(statement)
+        await self._connection.execute(_SQL["begin_guard_findings"])
         if await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer):
             await self._connection.execute(_SQL["supersede_cases"], self._insurer, self._now)
-        if not await self._count(_SQL["find_known_links"], self._insurer):
-            return 0
+        await self.find_links()
         findings = await self._compare()
         if findings.is_empty():
             return 0
@@ -74,6 +72,12 @@ class Guard:
         kept = await self._open_cases("mismatch", "review", "swapped")
         await self._connection.execute(_SQL["take_out_quarantined"])
         return kept
+
+    async def find_links(self) -> None:
+        """Find what is stated now of the persons whom the planned records mean."""
+        await self._connection.execute(_SQL["begin_known_links"])
+        await self._connection.execute(_SQL["find_known_links"], self._insurer)
+        await self._connection.execute(_SQL["find_former_links"])
 
     async def quarantine_claimed_twice(self, told_before: int) -> None:
         """Open cases for what was refused since then because one person would have two insured numbers at once."""
@@ -92,14 +96,28 @@ class Guard:
         if told:
             await self._count(_SQL["notify_covered_elsewhere"], self._now, self._insurer, code, text)
 
+    async def notify_overlaps(self) -> None:
+        """Leave a notice of the same for both insurers, where no file is there to tell it in."""
+        code = FaultCode.COVERED_ELSEWHERE.value
+        for statement in (_SQL["notify_own_overlaps"], _SQL["notify_covered_elsewhere"]):
+            await self._connection.execute(statement, self._now, self._insurer, code, _OVERLAPPING)
+
     async def tell_notices(self) -> None:
         """Tell the insurer what others' files and operators have caused since its last file."""
         told = await self._count(_SQL["tell_notices"], self._submission, self._feedback.told, self._insurer)
         self._feedback.told += told
 
     async def _compare(self) -> pl.DataFrame:
+        found = [await self._disagreeing(_SQL[name]) for name in ("disagreeing_links", "disagreeing_records")]
+        names = {field: self._layout.column(field).name for field in _STATED}
+        return _with_swaps(pl.concat(found)).select(
+            "record_number", "lead_record", "person_id", "kind",
+            reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
+        )  # fmt: skip
+
+    async def _disagreeing(self, statement: str) -> pl.DataFrame:
         found = []
-        cursor = await self._connection.cursor(_SQL["disagreeing_links"])
+        cursor = await self._connection.cursor(statement)
         begun: list[tuple[object, ...]] = []  # a record whose statements may go on in the next rows
         while rows := await cursor.fetch(_AT_ONCE):
             begun += map(tuple, rows)
@@ -108,11 +126,7 @@ class Guard:
             found.append(disagreements(_pairs(begun[:whole])))
             begun = begun[whole:]
         found.append(disagreements(_pairs(begun)))
-        names = {field: self._layout.column(field).name for field in _STATED}
-        return _with_swaps(pl.concat(found)).select(
-            "record_number", "lead_record", "person_id", "kind",
-            reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
-        )  # fmt: skip
+        return pl.concat(found)
 
     async def _open_cases(self, *kinds: str) -> int:
         await self._connection.execute(_SQL["open_cases"], self._now, self._submission, self._insurer, kinds)

@@ -80,7 +80,10 @@ class _Merge:
 
     async def run_released(self) -> tuple[int, int]:
         known_from = await self._plan()
+        guard = Guard(self._connection, self._filed, self._layout, self._feedback, known_from)
+        await guard.find_links()
         refused = await self._refuse_records()
+        await guard.notify_overlaps()
         await self._apply(known_from)
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 

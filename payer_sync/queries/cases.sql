@@ -33,7 +33,12 @@ select c.coverage_id, c.person_id, c.insurer_number, c.symbol, c.number, c.branc
     c.birth_date, c.sex, c.acquired_on, c.lost_on
 from coverage c
 where c.known_to = 'infinity'
-    and c.person_id in (select q.person_id from quarantined_record q where q.case_id = $1)
+    and c.person_id in (
+        select q.person_id from quarantined_record q where q.case_id = $1
+        union
+        select p.person_id from quarantined_record q join person p on p.linkage_code = q.stated ->> 'linkage_code'
+        where q.case_id = $1
+    )
 order by c.person_id, c.acquired_on, c.coverage_id;
 
 -- name: lock_case
@@ -77,7 +82,7 @@ from quarantined_record q
 join mislink_case m using (case_id)
 join coverage c on c.insurer_number = m.insurer_number and c.number_key = q.number_key and c.symbol_key = q.symbol_key
     and c.branch_number = q.branch_number and c.acquired_on = q.acquired_on and c.known_to = 'infinity'
-    and c.person_id = q.person_id
+join person p on p.person_id = c.person_id and p.linkage_code = q.stated ->> 'linkage_code'
 where q.case_id = $1;
 
 -- name: coverages_to_split
@@ -85,7 +90,12 @@ where q.case_id = $1;
 select coverage_id, person_id, insurer_number
 from coverage
 where coverage_id = any($2) and known_to = 'infinity'
-    and person_id in (select q.person_id from quarantined_record q where q.case_id = $1)
+    and person_id in (
+        select q.person_id from quarantined_record q where q.case_id = $1
+        union
+        select p.person_id from quarantined_record q join person p on p.linkage_code = q.stated ->> 'linkage_code'
+        where q.case_id = $1
+    )
 order by insurer_number, coverage_id;
 
 -- name: split_time

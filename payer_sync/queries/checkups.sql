@@ -220,6 +220,8 @@ with moved as materialized (
         ) as known
     from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
     join coverage c on c.person_id = m.person_id and c.coverage_id = m.coverage_id and c.known_to = $4
+    join coverage n on n.person_id = m.other and n.coverage_id = m.coverage_id and n.known_from = $4
+        and n.birth_date = c.birth_date
     join checkup k on k.person_id = m.person_id and k.insurer_number = c.insurer_number and k.known_to = 'infinity'
         and c.acquired_on <= k.performed_on and (c.lost_on is null or k.performed_on < c.lost_on)
 ), closed as (

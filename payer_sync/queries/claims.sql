@@ -255,12 +255,14 @@ join coverage c on c.person_id = p.person_id and c.coverage_id = m.coverage_id a
 where m.change = 'corrected' and p.person_id <> m.known_person_id;
 
 -- name: move_claim_medicines
--- Put medicines to the person to whom their claim's coverage belongs now.
+-- Put medicines to the person to whom their claim's coverage belongs now; a claim of another birth date stays.
 -- $1 persons before, $2 coverages, $3 persons now, $4 time
 with moved as (
     select k.claim_id, m.other
     from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
     join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+    join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
+        and c.birth_date = k.birth_date
 ), closed as (
     update claim_medicine k set known_to = $4
     from moved m
@@ -284,6 +286,8 @@ with moved as (
     select k.claim_id, m.other
     from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
     join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+    join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
+        and c.birth_date = k.birth_date
 ), closed as (
     update claim_treatment k set known_to = $4
     from moved m
@@ -304,7 +308,9 @@ from closed;
 with closed as (
     update claim k set known_to = $4
     from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+    join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
     where k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+        and k.birth_date = c.birth_date
     returning m.other, k.claim_id, k.submission_id, k.kind, k.receipt_key, k.institution_code, k.institution_name,
         k.care_month, k.claimed_month, k.receipt_type, k.insurer_number, k.symbol, k.number, k.branch_number,
         k.symbol_key, k.number_key, k.birth_date, k.sex, k.care_from, k.care_through, k.prescriber_code,

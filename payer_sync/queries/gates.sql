@@ -93,11 +93,24 @@ select (select count(*) from merge_plan where record_kind = '1') as coverages,
     count(*) filter (where c.copayment_percent is not null and s.copayment_percent is null) as copayment_percent,
     count(*) filter (where c.issued_on is not null and s.issued_on is null) as issued_on,
     count(*) filter (where c.valid_from is not null and s.valid_from is null) as valid_from,
-    count(*) filter (where c.valid_through is not null and s.valid_through is null) as valid_through
+    count(*) filter (where c.valid_through is not null and s.valid_through is null) as valid_through,
+    count(*) filter (where c.preschool and not s.preschool) as preschool,
+    count(*) filter (where c.viewing_suspended and not s.viewing_suspended) as viewing_suspended
 from merge_plan m
 join staged_eligibility s using (record_number)
 join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
 where m.change = 'corrected';
+
+-- name: count_emptied_further
+-- The same for each of the further fields of later editions.
+select known.field, count(*) as emptied
+from merge_plan m
+join staged_eligibility s using (record_number)
+join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
+cross join jsonb_object_keys(c.further) as known (field)
+where m.change = 'corrected' and c.further is not null and not coalesce(s.further ? known.field, false)
+group by known.field
+order by known.field;
 
 -- name: count_emptied_keys
 -- How many new coverages lack a symbol or a branch number that their holder's known coverage has.

@@ -41,6 +41,16 @@ join person p on p.linkage_code = s.linkage_code
 join coverage c on c.person_id = p.person_id and c.known_to = 'infinity'
 where m.change in ('new', 'corrected');
 
+-- name: find_former_links
+-- For coverages put to a person of whom nothing is stated, what they themselves stated until now of another one.
+insert into known_link (record_number, person_id, coverage_id, insurer_number, agrees, overlapping)
+select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
+    row(c.name_key, c.name_kana, c.birth_date, c.sex) = row(s.name_key, s.name_kana, s.birth_date, s.sex), false
+from merge_plan m
+join staged_eligibility s using (record_number)
+join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
+where m.change = 'corrected' and not exists (select from known_link k where k.record_number = m.record_number);
+
 -- name: disagreeing_links
 -- Records that agree word for word with nothing that is stated of their person now, beside each of those statements.
 select k.record_number, k.person_id, s.name, s.name_key, s.name_kana, s.birth_date, s.sex,
@@ -52,6 +62,28 @@ join coverage c on c.person_id = k.person_id and c.coverage_id = k.coverage_id a
 where not k.agrees
     and not exists (select from known_link a where a.record_number = k.record_number and a.agrees)
 order by k.record_number;
+
+-- name: disagreeing_records
+-- Records whose person nobody has stated yet, beside the first record of the file with the same linkage code, where
+-- they do not agree word for word: as if the file's records had come one after the other.
+with first as (
+    select s.linkage_code, min(m.record_number) as record_number
+    from merge_plan m
+    join staged_eligibility s using (record_number)
+    where m.change = 'new' and not exists (select from known_link k where k.record_number = m.record_number)
+    group by s.linkage_code
+    having count(*) > 1
+)
+select m.record_number, null::bigint as person_id, s.name, s.name_key, s.name_kana, s.birth_date, s.sex,
+    f.name as known_name, f.name_key as known_name_key, f.name_kana as known_name_kana,
+    f.birth_date as known_birth_date, f.sex as known_sex
+from first
+join staged_eligibility f using (record_number)
+join staged_eligibility s on s.linkage_code = first.linkage_code
+join merge_plan m on m.record_number = s.record_number and m.change = 'new'
+where row(f.name_key, f.name_kana, f.birth_date, f.sex) is distinct from
+    row(s.name_key, s.name_kana, s.birth_date, s.sex)
+order by m.record_number;
 
 -- name: find_claimed_twice
 -- Of the records refused because their days overlap, those that give one person several insured numbers.
@@ -142,6 +174,15 @@ join merge_plan m using (record_number);
 -- $1 now, $2 insurer number, $3 code, $4 expected, with %s for the other insurer
 insert into insurer_notice (insurer_number, created_at, code, expected, coverage_id)
 select k.insurer_number, $1::timestamptz, $3, format($4, $2::text), k.coverage_id
+from known_link k
+join merge_plan m using (record_number)
+where k.overlapping;
+
+-- name: notify_own_overlaps
+-- Leave a notice for the insurer itself of its coverages that overlap others', when no file of it is being merged.
+-- $1 now, $2 insurer number, $3 code, $4 expected, with %s for the other insurer
+insert into insurer_notice (insurer_number, created_at, code, expected, coverage_id)
+select distinct $2, $1::timestamptz, $3, format($4, k.insurer_number), m.coverage_id
 from known_link k
 join merge_plan m using (record_number)
 where k.overlapping;

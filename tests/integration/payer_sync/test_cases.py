@@ -63,8 +63,8 @@ async def test_the_insurers_are_told_how_a_case_ended(
     first = await take_in(write(record(1, 住所="東京都")))
     second = await take_in(write(record(9, 保険者番号=OTHER)), insurer=OTHER)
 
-    assert [code for _, code in first.codes] == ["mislink_elsewhere", "case_closed"]
-    assert [code for _, code in second.codes] == ["case_closed"]
+    assert [code for _, code in first.codes] == ["mislink_elsewhere", "covered_elsewhere", "case_closed"]
+    assert [code for _, code in second.codes] == ["covered_elsewhere", "case_closed"]
 
 
 async def test_a_rejected_record_stays_out(case: int, owner: Any) -> None:
@@ -148,6 +148,42 @@ async def test_a_reversal_without_a_coverage_of_the_case_is_refused(
 ) -> None:
     with pytest.raises(DecisionRefused):
         await reverse(owner, case, coverages, _decided())
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "left"),
+    [("2", {"資格喪失日": "20260401", "喪失事由": "01"}, 1), ("3", {}, 0)],
+)
+async def test_a_split_coverage_can_be_ended_and_cancelled_by_its_insurer(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any, kind: str, loss: dict[str, str], left: int
+) -> None:
+    await release(owner, case, _decided())
+    await reverse(owner, case, (), _decided())
+    ending = record(
+        1, レコード種別=kind, 保険者番号=OTHER, 資格取得日="20250401", 紐付番号="LK-RIGHT", **SOMEBODY, **loss
+    )
+    stranger = ending | {"生年月日": "3420304"}
+
+    assert (await take_in(write(stranger), insurer=OTHER)).counts == (1, 1, 0, 0)
+    assert (await take_in(write(ending), insurer=OTHER)).counts == (1, 0, 1, 0)
+
+    current = "select lost_on from coverage where insurer_number = $1 and known_to = 'infinity'"
+    found = await owner.fetch(current, OTHER)
+    assert [str(row["lost_on"]) for row in found] == ["2026-04-01"] * left
+
+
+async def test_both_insurers_are_told_of_days_that_a_release_covers_twice(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    married = {"氏名": "佐藤　花子", "氏名カナ": "ｻﾄｳ ﾊﾅｺ"}
+    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **married)), insurer=OTHER)
+
+    await release(owner, await owner.fetchval("select case_id from mislink_case"), _decided())
+
+    one, other = await take_in(write(record(2))), await take_in(write(record(3, 保険者番号=OTHER)), insurer=OTHER)
+    for loaded, elsewhere in ((one, OTHER), (other, "06130512")):
+        assert [elsewhere in f["expected"] for f in loaded.faults if f["code"] == "covered_elsewhere"] == [True]
 
 
 async def test_the_right_linkage_code_brings_a_split_coverage_to_its_person(

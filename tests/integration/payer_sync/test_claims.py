@@ -16,9 +16,9 @@ import pytest
 from eligibility.storage.database import connect
 from loadtest.nation.claims import ClaimWriter, Kind
 from loadtest.population import Nation
+from payer_sync.cases import Decided, release
 from payer_sync.claims.drug_master import merge_drugs, read_drugs
 from payer_sync.claims.records import MEDICAL
-from payer_sync.following import follow_coverages
 from tests.integration.payer_sync.conftest import Loaded
 
 pytestmark = pytest.mark.database
@@ -213,11 +213,10 @@ async def test_claims_of_a_coverage_that_is_split_off_go_with_it(
     await take_in(write(record(1)))
     treated = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 37])
     await take_claims(*medical(treated))
-    (known,) = await owner.fetch("select person_id, coverage_id from coverage")
-    other = await owner.fetchval("insert into person (linkage_code) values ('LK-OTHER') returning person_id")
 
-    await follow_coverages(owner, [(known["person_id"], known["coverage_id"], other)], datetime.now(UTC))
+    await take_in(write(record(1, 紐付番号="LK-OTHER")))
 
+    other = await owner.fetchval("select person_id from person where linkage_code = 'LK-OTHER'")
     for table in ("claim", "claim_medicine", "claim_treatment"):
         rows = await owner.fetch(f"select person_id from {table} where known_to = 'infinity'")  # noqa: S608
         assert [row["person_id"] for row in rows] == [other]
@@ -334,6 +333,21 @@ async def test_claims_are_pushed_like_any_other_file(
     submission = json.loads(run.stdout)
     assert (run.returncode, submission["state"], submission["records"], submission["merged"]) == (0, "merged", 6, 4)
     assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+
+
+async def test_a_claim_of_another_birth_date_does_not_follow_its_number_to_another_person(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    await take_claims(*medical())
+    held = await owner.fetchval("select person_id from claim_medicine where known_to = 'infinity'")
+    await take_in(write(record(1, 紐付番号="LK-NEW", 生年月日="3420303", 氏名="佐藤　太郎")))
+    await release(owner, await owner.fetchval("select case_id from mislink_case"), Decided("o", "x", datetime.now(UTC)))
+
+    assert await owner.fetchval("select linkage_code from person join coverage using (person_id)"
+                                " where known_to = 'infinity'") == "LK-NEW"  # fmt: skip
+    for table in ("claim", "claim_medicine"):
+        assert await owner.fetchval(f"select person_id from {table} where known_to = 'infinity'") == held  # noqa: S608
 
 
 async def test_the_command_loads_a_master_and_leaves_an_event(database: str, owner: Any) -> None:

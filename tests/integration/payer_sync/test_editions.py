@@ -70,6 +70,20 @@ async def test_what_edition_2_adds_is_kept_corrected_and_dropped(
     assert await owner.fetchval("select count(*) from coverage where further is not null") == 3
 
 
+async def test_a_column_that_a_later_edition_adds_has_its_gate(
+    take_in: Any, write: Any, second: Any, record: Any
+) -> None:
+    people = [record(n, **FURTHER) for n in range(1, 11)]
+    await take_in(second(*people), stated={"edition": 2})
+    emptied = [person | {"マイナンバーカード保有区分": ""} if n < 3 else person for n, person in enumerate(people)]
+
+    held = await take_in(second(*emptied), stated={"edition": 2})
+
+    assert [(f["code"], f["field"]) for f in held.faults] == [("held_column_empty", "マイナンバーカード保有区分")]
+    # An edition that does not have the column says that nothing further is known.
+    assert (await take_in(write(*(record(n) for n in range(1, 11))))).submission.state == "merged"
+
+
 async def test_an_edition_that_adds_nothing_to_a_record_changes_nothing(
     take_in: Any, write: Any, second: Any, record: Any
 ) -> None:

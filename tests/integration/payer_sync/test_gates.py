@@ -107,6 +107,8 @@ async def test_who_lost_the_coverage_before_need_not_be_stated(
         ({}, {"記号": ""}, "記号"),
         ({"証有効終了日": "20270331"}, {"証有効終了日": ""}, "証有効終了日"),
         ({"資格喪失日": "20260401", "喪失事由": "03"}, {"資格喪失日": "", "喪失事由": ""}, "資格喪失日"),
+        ({"未就学区分": "1"}, {"未就学区分": ""}, "未就学区分"),
+        ({"閲覧抑止": "1"}, {"閲覧抑止": ""}, "閲覧抑止"),
         (LIMIT, dict.fromkeys(LIMIT, ""), "限度額証区分"),
         (DISEASE, dict.fromkeys(DISEASE, ""), "特定疾病区分"),
         (ELDERLY, dict.fromkeys(ELDERLY, ""), "高齢負担割合"),

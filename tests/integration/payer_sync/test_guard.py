@@ -1,12 +1,13 @@
 """Records whose linkage code means somebody else: kept from the register, in a case, and told to both sides."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadtest.bench.guard import PRECISION_TARGET, RECALL_TARGET, measure
+from payer_sync.cases import Decided, release, reverse
 
 pytestmark = pytest.mark.database
 
@@ -52,6 +53,48 @@ async def test_an_insurers_own_correction_of_who_it_is_is_quarantined_too(
     assert loaded.codes == [(1, "mislink_suspected"), (2, "mislink_suspected")]
     assert await owner.fetchval("select birth_date from coverage") == date(1980, 1, 10)
     assert await owner.fetchval("select count(*) from limit_certificate") == 0
+
+
+async def test_a_number_put_to_somebody_unknown_who_is_another_is_quarantined(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    before = await owner.fetch(CURRENT)
+
+    loaded = await take_in(write(record(1, 紐付番号="LK-NEW", **SOMEBODY)))
+
+    assert loaded.codes == [(1, "mislink_suspected")]
+    assert await owner.fetch(CURRENT) == before
+    case = await owner.fetchval("select case_id from mislink_case")
+    await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC)))
+    (reversal,) = await reverse(owner, case, (), Decided("operator", "mistaken", datetime.now(UTC)))
+    assert len(reversal.coverages) == 1
+
+
+@pytest.mark.parametrize(
+    ("different", "code"),
+    [(SOMEBODY, "mislink_suspected"), ({"氏名": "佐藤　花子", "氏名カナ": "ｻﾄｳ ﾊﾅｺ"}, "mislink_review")],
+)
+async def test_records_of_one_file_are_compared_as_if_they_came_one_after_the_other(
+    take_in: Any, write: Any, record: Any, owner: Any, different: dict[str, str], code: str
+) -> None:
+    ended = {"資格喪失日": "20250401", "喪失事由": "01"}
+    later = {"紐付番号": "LK-00000001", "資格取得日": "20250501"}
+
+    loaded = await take_in(write(record(1, **ended), record(2, **later, **different), record(3)))
+
+    assert (loaded.counts, loaded.codes) == ((3, 1, 2, 0), [(2, code)])
+    assert await owner.fetchval("select count(*) from coverage") == 2
+    assert await owner.fetchval("select count(*) from quarantined_record") == 1
+
+
+async def test_an_earlier_coverage_in_the_same_file_is_the_same_person(take_in: Any, write: Any, record: Any) -> None:
+    ended = {"資格喪失日": "20250401", "喪失事由": "01"}
+    later = {"紐付番号": "LK-00000001", "資格取得日": "20250501", "氏名": "高橋花子", "氏名カナ": "タカハシ　ハナコ"}
+
+    loaded = await take_in(write(record(1, **ended), record(2, **later)))
+
+    assert (loaded.counts, loaded.codes) == ((2, 0, 2, 0), [])
 
 
 async def test_a_changed_surname_is_a_review(take_in: Any, write: Any, record: Any, owner: Any) -> None:
