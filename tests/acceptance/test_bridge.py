@@ -1,6 +1,7 @@
 """`python -m terminal_agent bridge` as a clinic runs it: its own process, a shared folder, and the real centre."""
 
 import asyncio
+import io
 import os
 import re
 import signal
@@ -14,16 +15,19 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pypdf
 import pytest
 
-from eligibility.domain.codes import ConsentClass
+from eligibility.bulk_checks import work_on_bulk
+from eligibility.domain.codes import ConsentClass, Role
 from eligibility.domain.identifiers import InstitutionCode
+from eligibility.storage.database import open_pool
 from eligibility.storage.enrolment import enrol_terminal
-from eligibility.wire.staff import StaffSession
+from eligibility.wire.staff import StaffSession, StaffSessionRequest
 from eligibility.wire.verifications import Verification
 from terminal_agent.bridge import codec, document
-from terminal_agent.bridge.codes import ConsentFlag, ReferenceClassification, Segment, Validity
-from terminal_agent.bridge.messages import EligibilityMessage, PlainMessage
+from terminal_agent.bridge.codes import ConsentFlag, Processing, ReferenceClassification, Segment, Validity
+from terminal_agent.bridge.messages import BulkMessage, EligibilityMessage, PlainMessage
 from terminal_agent.bridge.results import Result
 from terminal_agent.bridge.service import Bridge, open_bridge
 from terminal_agent.card.virtual import VirtualCard
@@ -294,3 +298,107 @@ async def test_run_serves_the_folder_beside_the_screens(
         root = document.parse(await shared.answer("TKKsiquc01res_1.xml")).root
         assert (root.findtext(".//MessageContents") or "").startswith(Result.NOT_SIGNED_IN)
     assert "髙橋" not in (tmp_path / "log").read_text()
+
+
+# ── Many persons ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_bulk_check_in_two_steps_is_found_again_after_a_restart(
+    world: World, settings: TerminalSettings, shared: Shared, tmp_path: Path, database: str
+) -> None:
+    await world.coverage(await world.person(), name=NAME, name_kana=KANA)
+    async with process(settings, tmp_path / "log"):
+        shared.ask("OQSmuquc01req_1.xml", sample("OQSmuquc01"))
+        accepted = read(await shared.answer("OQSmuquc01res_1.xml"), BulkMessage)
+        number = accepted.header.reception_number
+        shared.ask("OQSmuquc02req_1.xml", sample("OQSmuquc02", ReceptionNumber=number))
+        working = read(await shared.answer("OQSmuquc02res_1.xml"), BulkMessage)
+        assert (working.header.segment, working.units) == (Segment.WORKING, ())
+    pool = await open_pool(database, role="eligibility_worker", size=2)
+    while await work_on_bulk(pool, 1000, datetime.now(UTC)):
+        pass
+    await pool.close()
+    async with process(settings, tmp_path / "log"):
+        shared.ask("OQSmuquc02req_2.xml", sample("OQSmuquc02", ReceptionNumber=number))
+        done = read(await shared.answer("OQSmuquc02res_2.xml"), BulkMessage)
+    assert (done.header.segment, done.header.results, done.header.results_wrong) == (Segment.DONE, 3, 1)
+    found = {unit.search.identifier: unit for unit in done.units if unit.search}
+    assert (found["P-1"].validity, found["P-1"].results[0].name) == (Validity.VALID, NAME)
+    assert (found["P-2"].validity, found["P-2"].results) == (Validity.NONE, ())
+    assert found["P-3"].processing is Processing.ERROR
+
+
+# ── Medical data ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _signed_in(world: World, settings: TerminalSettings, role: Role) -> StaffSession:
+    member = await world.staff(role)
+    asked = StaffSessionRequest(name=member.name, password=member.password, passcode=member.passcode())
+    with Centre.open(settings) as centre:
+        return await asyncio.to_thread(centre.sign_in, asked)
+
+
+HOLDER_NUMBER = {"symbol": "12", "number": "345", "branch_number": "01"}
+AGREED = (ConsentClass.MEDICATION, ConsentClass.CHECKUP)
+
+
+async def test_medication_and_checkups_of_a_visit_for_a_doctor_who_is_signed_in(
+    world: World, settings: TerminalSettings, shared: Shared, card: VirtualCard, content: CardContent
+) -> None:
+    person = await world.person()
+    await world.coverage(person, **HOLDER, **HOLDER_NUMBER)
+    await world.drug()
+    await world.medicine(person, medicine_on=date(2026, 11, 2))
+    await world.medicine(person, medicine_on=date(2026, 2, 2))
+    await world.checkup(person, date(2026, 6, 1), {"value": "26.1", "flag": "H"})
+    staff: list[StaffSession] = []
+    with beside_the_kiosk(settings, staff) as bridge:
+        bridge.card_visit(await visit(settings, card, *AGREED))
+        await shared.until("face", lambda names: len(names) == 1)
+        for number, (role, said) in enumerate(((None, Result.NOT_SIGNED_IN), (Role.CLERK, Result.ROLE_MAY_NOT))):
+            staff[:] = [await _signed_in(world, settings, role)] if role else []
+            for api in ("YZKsiquc01", "TKKsiquc01"):
+                shared.ask(f"{api}req_{number}.xml", sample(api))
+                root = document.parse(await shared.answer(f"{api}res_{number}.xml")).root
+                assert (root.findtext(".//ResultCode"), root.find(".//Name")) == ("2", None)
+                assert (root.findtext(".//MessageContents") or "").startswith(said)
+
+        staff[:] = [await _signed_in(world, settings, Role.DOCTOR)]
+        shared.ask("YZKsiquc01req_d.xml", sample("YZKsiquc01", StartDate="202606"))
+        root = document.parse(await shared.answer("YZKsiquc01res_d.xml")).root
+        assert [one.text for one in root.iterfind(".//DiDate")] == ["20261102"]
+        assert root.findtext(".//DrugInf/DrugN") == "アサガオ錠５ｍｇ"
+        assert root.findtext("MessageHeader/QuaInf/Name") == "髙橋　花子"
+        shared.ask("TKKsiquc01req_d.xml", sample("TKKsiquc01"))
+        root = document.parse(await shared.answer("TKKsiquc01res_d.xml")).root
+        assert root.findtext(".//DataValue") == "26.1"
+        shared.ask("TKKsiquc01req_p.xml", sample("TKKsiquc01", FileCategory="1"))
+        pages = pypdf.PdfReader(io.BytesIO(await shared.answer("TKKsiquc01res_p.pdf")))
+        assert "26.1 ▲" in pages.pages[0].extract_text()
+
+
+@pytest.mark.parametrize("withdrawn", [True, False])
+async def test_what_the_patient_did_not_agree_to_or_took_back_is_not_given(
+    world: World,
+    settings: TerminalSettings,
+    shared: Shared,
+    card: VirtualCard,
+    content: CardContent,
+    withdrawn: bool,
+) -> None:
+    await world.coverage(await world.person(), **HOLDER, **HOLDER_NUMBER)
+    staff = [await _signed_in(world, settings, Role.DOCTOR)]
+    with beside_the_kiosk(settings, staff) as bridge:
+        answered = await visit(settings, card, *(AGREED if withdrawn else ()))
+        bridge.card_visit(answered)
+        await shared.until("face", lambda names: len(names) == 1)
+        if withdrawn:
+            counter = await world.terminal()
+            path = f"/v1/verifications/{answered.verification_id}/consents/medication"
+            assert (await counter.http.delete(path)).status_code == 204
+        shared.ask("YZKsiquc01req_1.xml", sample("YZKsiquc01"))
+        root = document.parse(await shared.answer("YZKsiquc01res_1.xml")).root
+    assert (root.findtext(".//MessageContents") or "").startswith(
+        Result.CONSENT_OVER if withdrawn else Result.NO_CONSENT
+    )
+    assert root.find(".//Name") is None

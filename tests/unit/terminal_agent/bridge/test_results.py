@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from terminal_agent.bridge.results import NOTICES, OF_LINE, SAID, Result
+from eligibility.api.problems import PROBLEMS
+from terminal_agent.bridge.results import NOTICES, OF_CENTRE, OF_LINE, SAID, Result
 from terminal_agent.client import CentreError
 
 DOCS = Path(__file__).parents[4] / "docs" / "bridge.md"
@@ -24,6 +25,7 @@ def test_codes_have_one_form_and_the_docs_name_no_other() -> None:
 
 
 def test_what_is_mapped_is_what_the_centre_says() -> None:
+    assert set(OF_CENTRE) <= set(PROBLEMS)
     lines = {kind.code for kind in CentreError.__subclasses__()}
     assert set(OF_LINE) <= lines
     assert set(NOTICES) == {"certificate_expiring", "certificate_in_grace"}
