@@ -1,5 +1,6 @@
 """Medication and check-ups reach the staff who may see them, of a patient who agreed, and nobody else."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -393,3 +394,55 @@ async def test_anothers_verification_is_as_one_that_does_not_exist(world: World,
     refused = [code for kind, code in await world.events() if kind == "request_refused"]
     assert refused == ["verification_not_found"] * 8
     assert await world.owner.fetchval("select count(*) from consent where withdrawn_at is not null") == 0
+
+
+async def test_no_read_that_begins_after_a_withdrawal_is_answered(world: World, counter: Counter) -> None:
+    was = await visit(world, counter)
+    await world.medicine(was.person, comment="カナリア")
+    token = await doctor(world, counter)
+    withdrawn = asyncio.Event()
+
+    async def read() -> tuple[bool, httpx.Response]:
+        late = withdrawn.is_set()
+        return late, await counter.http.get(was.medications(), headers=token)
+
+    async def withdraw() -> None:
+        assert (await counter.http.delete(was.consent("medication"))).status_code == 204
+        withdrawn.set()
+
+    async def reader() -> list[tuple[bool, httpx.Response]]:
+        return [await read() for _ in range(10)]
+
+    _, *answers = await asyncio.gather(withdraw(), *(reader() for _ in range(10)))
+    found = [answer for several in answers for answer in several]
+    assert sum(late for late, _ in found) > 10
+    for late, answer in found:
+        assert answer.status_code == 403 or not late
+        # What had begun before is whole or refused, and never half of either.
+        assert (answer.status_code == 200) is ("カナリア" in answer.text)
+
+
+async def test_no_consent_comes_without_a_card_or_from_a_card_seen_before(world: World, counter: Counter) -> None:
+    was = await visit(world, counter, [])
+    asked = {"insurer_number": INSURER, "symbol": "12", "number": "345", "birth_date": "1980-01-01"}
+    by_number = await counter.http.post("/v1/number-verifications", json=asked | {"consents": ["medication"]})
+    assert by_number.status_code == 422
+    proof = counter.proof(was.card, await counter.challenge())
+    first = {"proof": proof, "method": "pin"}
+    assert (await counter.http.post("/v1/verifications", json=first)).status_code == 200
+    again = await counter.http.post("/v1/verifications", json=first | {"consents": ["medication"]})
+    assert (again.status_code, again.json()["code"]) == (401, "challenge_replayed")
+    there = await world.terminal()
+    elsewhere = counter.proof(was.card, await counter.challenge())
+    moved = await there.http.post(
+        "/v1/verifications", json={"proof": elsewhere, "method": "pin", "consents": ["medication"]}
+    )
+    assert (moved.status_code, moved.json()["code"]) == (401, "challenge_forged")
+    assert await world.owner.fetchval("select count(*) from consent") == 0
+
+
+async def test_a_consent_of_one_patient_opens_no_other(world: World, counter: Counter) -> None:
+    await visit(world, counter)
+    other = await visit(world, counter, [], number="346")
+    await world.medicine(other.person)
+    assert await _refused(world, counter, other) == "not_shown_no_consent"
