@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
+from eligibility.domain.codes import ConsentClass
 from eligibility.wire.bulk import (
     BulkReceipt,
     BulkRequest,
@@ -281,6 +282,22 @@ class Centre:
         """
         return self._get(f"/v1/verifications/{verification_id}/checkups", CheckupHistory, staff)
 
+    def sign_out(self, staff: StaffSession) -> None:
+        """End a member of staff's session at the centre.
+
+        Raises:
+            Refused, CentreError: as `verify`; a session that has ended already is refused.
+        """
+        self._delete("/v1/staff-sessions/current", staff)
+
+    def withdraw_consent(self, verification_id: UUID, consent_class: ConsentClass) -> None:
+        """End at once what a patient agreed to show this institution of a class; nobody of staff is needed.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        self._delete(f"/v1/verifications/{verification_id}/consents/{consent_class.value}")
+
     def _post(
         self,
         path: str,
@@ -306,17 +323,27 @@ class Centre:
         # None and not an empty table: that would take away what a path states behind its question mark.
         return self._ask(self._http.build_request("GET", path, params=asked or None, headers=_bearer(staff)), answer)
 
+    def _delete(self, path: str, staff: StaffSession | None = None) -> None:
+        self._send(self._http.build_request("DELETE", path, headers=_bearer(staff)))
+
     def _ask(self, request: httpx.Request, answer: type[Answer]) -> Answer:
         return self._response(request, answer)[0]
 
     def _response(self, request: httpx.Request, answer: type[Answer]) -> tuple[Answer, httpx.Response]:
+        response = self._send(request)
+        try:
+            return answer.model_validate_json(response.content), response
+        except ValidationError as error:
+            raise CentreAnswerUnreadable from error
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             response = self._http.send(request)
         except httpx.HTTPError as error:
             raise _connection_error(error) from error
+        if response.is_success:
+            return response
         try:
-            if response.is_success:
-                return answer.model_validate_json(response.content), response
             if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
                 raise Refused(Problem.model_validate_json(response.content))
         except ValidationError as error:
