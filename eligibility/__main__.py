@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     close = command("close-institution", _close_institution, "Close an institution from a day on.")
     close.add_argument("code")
     close.add_argument("day", type=date.fromisoformat)
+    retire = command("retire-records", _retire_records, "Drop a month of verifications and events whose time is over.")
+    retire.add_argument("month", type=lambda text: date.fromisoformat(f"{text}-01"), metavar="YYYY-MM")
     return parser
 
 
@@ -281,6 +283,17 @@ def _close_institution(chosen: argparse.Namespace) -> int:
     closed = asyncio.run(_with_connection(lambda c: close_institution(c, code, chosen.day, now)))
     print("Closed." if closed else "There is no such institution.")
     return 0 if closed else 1
+
+
+def _retire_records(chosen: argparse.Namespace) -> None:
+    from eligibility.storage.clearing import retire_records
+
+    async def work(connection: Any) -> int:
+        async with connection.transaction():
+            return await retire_records(connection, chosen.month, datetime.now(UTC))
+
+    dropped = asyncio.run(_with_connection(work))
+    print(f"{dropped} partitions dropped." if dropped else "There are no records of that month.")
 
 
 async def _with_connection(work: Any) -> Any:

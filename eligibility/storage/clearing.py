@@ -1,26 +1,59 @@
 """Clears what has had its time: used challenges, kept answers, results of bulk checks."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.domain.dates import day_in_japan
+from eligibility.domain.errors import DomainError
+from eligibility.domain.ids import uuid7
+from eligibility.storage.audit import insert_event
 from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
 # A challenge is refused from its expiry on; until long after it, so that no clock that is set right, or back, by less
 # than this makes one that was cleared good again.
 CHALLENGES_KEPT: Final = timedelta(hours=1)
+RECORDS_KEPT_YEARS: Final = 5  # verifications and their audit events, as long as the clinics keep theirs
 BULK_CHECKS_KEPT: Final = timedelta(days=30)  # without questions and results; they count an institution's misses
+
+
+class TooYoung(DomainError):
+    """The month's records have not been kept for as long as they must be."""
+
+
+async def retire_records(connection: Any, month: date, now: datetime) -> int:
+    """Drop a month's verifications and audit events, as the schema's owner; return how many partitions there were.
+
+    That it was done is an event itself, in the connection's transaction.
+
+    Raises:
+        TooYoung: the month has not been over for as long as records are kept.
+    """
+    kept_to = date(month.year + RECORDS_KEPT_YEARS, month.month, 1)
+    if day_in_japan(now) < (kept_to + timedelta(days=31)).replace(day=1):
+        raise TooYoung
+    dropped = int(await connection.fetchval(_SQL["drop_records_of_month"], month))
+    if dropped:
+        detail = {"month": f"{month:%Y-%m}", "partitions": dropped}
+        event = AuditEvent(
+            uuid7(now), now, EventKind.CLEARED, "records_retired", ActorKind.OPERATOR, "operator", detail=detail
+        )
+        await insert_event(connection, event)
+    return dropped
 
 
 async def clear_expired(
     connection: Any, now: datetime, *, kept_answers: timedelta, bulk_results: timedelta
 ) -> dict[str, int]:
-    """Clear in the connection's transaction; return how many of each kind."""
+    """Clear in the connection's transaction, and make ready what is written to next; return how many of each kind."""
+    await connection.fetchval(_SQL["prepare_partitions"], now)
     return {
-        "used_challenges": await connection.fetchval(
-            _SQL["clear_used_challenges"], now - CHALLENGES_KEPT, timeout=None
-        ),
         "kept_answers": await connection.fetchval(_SQL["clear_kept_answers"], now - kept_answers, timeout=None),
         "bulk_results": await connection.fetchval(_SQL["clear_bulk_results"], now - bulk_results, now, timeout=None),
         "bulk_checks": await connection.fetchval(_SQL["forget_bulk_checks"], now - BULK_CHECKS_KEPT, timeout=None),
+        # Last, because whoever writes a challenge waits for a table that is being dropped until all of this is done.
+        "days_of_used_challenges": await connection.fetchval(
+            _SQL["drop_used_challenges"], now - CHALLENGES_KEPT, timeout=None
+        ),
     }

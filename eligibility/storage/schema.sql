@@ -248,14 +248,17 @@ create table card (
 );
 create index card_by_person on card (person_id);
 
--- The unique key that makes a challenge single-use whatever happens to any cache.
+-- The unique key that makes a challenge single-use whatever happens to any cache. A challenge's expiry stands under the
+-- same MAC as its nonce, so the two together are unique exactly when the nonce is; partitions of days can be dropped.
 create table used_challenge (
-    nonce      bytea primary key,
-    expires_at timestamptz not null
-);
+    nonce      bytea not null,
+    expires_at timestamptz not null,
+    primary key (nonce, expires_at)
+) partition by range (expires_at);
+create table used_challenge_other partition of used_challenge default;
 
 create table verification (
-    verification_id   uuid primary key,
+    verification_id   uuid primary key,  -- version 7: in the order of time
     occurred_at       timestamptz not null,
     institution_code  text not null,
     terminal_id       uuid not null,
@@ -268,7 +271,8 @@ create table verification (
     card_key          bytea,
     -- Whether the card's certificate had expired when it was read: then no medical data are shown later either.
     certificate_in_grace boolean not null default false
-);
+) partition by range (verification_id);
+create table verification_other partition of verification default;
 
 create table consent (
     person_id        bigint not null,
@@ -297,7 +301,8 @@ create table audit_event (
     verification_id  uuid,
     submission_id    uuid,
     detail           jsonb not null default '{}'
-);
+) partition by range (event_id);
+create table audit_event_other partition of audit_event default;
 create index audit_event_by_verification on audit_event (verification_id) where verification_id is not null;
 
 create function refuse_change_of_audit() returns trigger language plpgsql as $$
@@ -345,7 +350,6 @@ grant select on staged_eligibility, merge_plan to eligibility_payer;
 grant delete on feedback to eligibility_payer;
 grant insert on audit_event to eligibility_payer;
 
-grant select, delete on used_challenge to eligibility_worker;
 grant select, insert on audit_event to eligibility_worker;
 
 -- ── Held files, suspected wrong links, notices ──────────────────────────────────────────────────────────────────
@@ -896,3 +900,101 @@ create policy payer_all on checkup to eligibility_payer using (true) with check 
 create policy payer_all on checkup_result to eligibility_payer using (true) with check (true);
 create policy worker_all on checkup to eligibility_worker using (true) with check (true);
 create policy worker_all on checkup_result to eligibility_worker using (true) with check (true);
+
+-- ── Partitions ──────────────────────────────────────────────────────────────────────────────────────────────────
+-- What grows with every visit is kept by the day or the month, so that writing costs the same however much there is,
+-- and what has had its time goes by dropping a table.
+
+-- The first identifier of version 7 that a moment can have: between two of them lie all of a month.
+create function first_uuid7(at timestamptz) returns uuid language sql immutable parallel safe as $$
+    select (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+
+-- Makes a partition unless it is there. It is made apart and then attached, so that nobody waits who writes meanwhile.
+create function make_partition(parent text, part text, lower text, upper text) returns integer
+language plpgsql set search_path = pg_catalog, public as $$
+begin
+    if to_regclass('public.' || part) is not null then
+        return 0;
+    end if;
+    execute format('create table public.%I (like public.%I including all)', part, parent);
+    -- Rows are only added: what is vacuumed is frozen, a piece at a time, long before it has to be.
+    execute format('alter table public.%I set (autovacuum_vacuum_insert_threshold = 1000000,'
+        ' autovacuum_vacuum_insert_scale_factor = 0, autovacuum_analyze_threshold = 1000000,'
+        ' autovacuum_analyze_scale_factor = 0.2)', part);
+    execute format('alter table public.%I attach partition public.%I for values from (%L) to (%L)',
+                   parent, part, lower, upper);
+    if parent = 'audit_event' then  -- a trigger for each statement guards only the table that the statement names
+        execute format('create trigger audit_event_is_never_changed before update or delete or truncate on public.%I'
+            ' for each statement execute function public.refuse_change_of_audit()', part);
+    end if;
+    return 1;
+end $$;
+
+-- Makes what is missing of the partitions from a moment on: three days of used challenges, three months of records and
+-- events. What no partition stands ready for goes to the one for everything else, so that nobody is refused for it.
+create function prepare_partitions(at timestamptz) returns integer
+language plpgsql security definer set search_path = pg_catalog, public as $$
+declare
+    made integer := 0;
+    start timestamptz;
+    parent text;
+begin
+    for n in 0..2 loop
+        start := date_trunc('day', at, 'UTC') + make_interval(days => n);
+        made := made + public.make_partition(
+            'used_challenge', 'used_challenge_' || to_char(start at time zone 'UTC', 'YYYYMMDD'),
+            start::text, (start + interval '1 day')::text);
+    end loop;
+    for n in 0..2 loop
+        start := (date_trunc('month', at at time zone 'UTC') + make_interval(months => n)) at time zone 'UTC';
+        foreach parent in array array['verification', 'audit_event'] loop
+            made := made + public.make_partition(
+                parent, parent || '_' || to_char(start at time zone 'UTC', 'YYYYMM'),
+                public.first_uuid7(start)::text,
+                public.first_uuid7((start at time zone 'UTC' + interval '1 month') at time zone 'UTC')::text);
+        end loop;
+    end loop;
+    return made;
+end $$;
+
+-- Forgets the challenges of whole days that ended before a moment; returns how many partitions went.
+create function drop_used_challenges(before timestamptz) returns integer
+language plpgsql security definer set search_path = pg_catalog, public set lock_timeout = '2s' as $$
+declare
+    part text;
+    dropped integer := 0;
+begin
+    for part in
+        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'public.used_challenge'::regclass and c.relname ~ '_[0-9]{8}$'
+            and (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp at time zone 'UTC' <= before
+        order by c.relname
+    loop
+        execute format('drop table public.%I', part);
+        dropped := dropped + 1;
+    end loop;
+    delete from public.used_challenge_other where expires_at < before;
+    return dropped;
+end $$;
+
+-- Retires a month of verifications and audit events whole, as the schema's owner; returns how many partitions went.
+create function drop_records_of_month(month date) returns integer
+language plpgsql set search_path = pg_catalog, public as $$
+declare
+    part text;
+    dropped integer := 0;
+begin
+    foreach part in array array['verification_', 'audit_event_'] loop
+        part := part || to_char(month, 'YYYYMM');
+        if to_regclass('public.' || part) is not null then
+            execute format('drop table public.%I', part);
+            dropped := dropped + 1;
+        end if;
+    end loop;
+    return dropped;
+end $$;
+
+revoke all on function make_partition, prepare_partitions, drop_used_challenges, drop_records_of_month from public;
+grant execute on function prepare_partitions, drop_used_challenges to eligibility_worker;
+select prepare_partitions(now());

@@ -1,7 +1,17 @@
--- name: clear_used_challenges
--- Forgets challenges that nobody would accept any more, used or not.
+-- name: prepare_partitions
+-- Makes the partitions that will be written to next; tells how many were missing.
+-- $1 now
+select prepare_partitions($1);
+
+-- name: drop_used_challenges
+-- Forgets, by whole days, challenges that nobody would accept any more; tells how many days.
 -- $1 expired before
-with gone as (delete from used_challenge where expires_at < $1 returning 1) select count(*) from gone;
+select drop_used_challenges($1);
+
+-- name: drop_records_of_month
+-- Retires a month of verifications and audit events, as the schema's owner; tells how many partitions there were.
+-- $1 the month
+select drop_records_of_month($1);
 
 -- name: clear_kept_answers
 -- Forgets answers whose keys are no longer honoured.

@@ -373,7 +373,8 @@ async def test_a_worker_told_to_stop_ends_well(world: World, database: str) -> N
 
 async def test_the_worker_clears_what_has_had_its_time_and_nothing_else(world: World, database: str) -> None:
     now = datetime.now(UTC)
-    for n, expires in enumerate((now - timedelta(hours=2), now - timedelta(minutes=1), now + timedelta(minutes=1))):
+    await world.owner.execute("select prepare_partitions($1)", now - timedelta(days=2))
+    for n, expires in enumerate((now - timedelta(days=2), now - timedelta(minutes=1), now + timedelta(minutes=1))):
         await world.owner.execute("insert into used_challenge values ($1, $2)", bytes([n]), expires)
     for age in (1, 6, 8):
         await world.owner.execute(
@@ -384,5 +385,6 @@ async def test_the_worker_clears_what_has_had_its_time_and_nothing_else(world: W
         )
     worker = await connect(database, role="eligibility_worker")
     cleared = await clear_expired(worker, now, kept_answers=timedelta(days=7), bulk_results=timedelta(hours=24))
-    assert cleared == {"used_challenges": 1, "kept_answers": 1, "bulk_results": 0, "bulk_checks": 0}
+    assert cleared == {"days_of_used_challenges": 1, "kept_answers": 1, "bulk_results": 0, "bulk_checks": 0}
+    assert await world.owner.fetchval("select count(*) from used_challenge") == 2
     await worker.close()
