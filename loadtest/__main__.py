@@ -6,7 +6,7 @@ import sys
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    from loadtest import card_photo, population, run, seed
+    from loadtest import card_photo, explore, population, run, seed
 
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -20,12 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_arguments(morning)
     photo = commands.add_parser("card-photo", help="Give a virtual card a photo, made from a picture.")
     card_photo.add_arguments(photo)
+    exploring = commands.add_parser("explore", help="Run a centre, and Locust's page against it.")
+    explore.add_arguments(exploring)
     commands.add_parser("openapi", help="Write docs/openapi/ from the apps.")
     chosen = parser.parse_args(arguments)
     if chosen.command == "population":
         return population.run(chosen)
     if chosen.command == "seed":
         return seed.run(chosen)
+    if chosen.command == "explore":
+        return explore.run(chosen)
     if chosen.command == "run":
         return run.run(chosen)
     if chosen.command == "card-photo":

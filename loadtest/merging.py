@@ -77,7 +77,7 @@ class Merging:
 @contextmanager
 def merge_meanwhile(site: Site, rows: int, number: int) -> Iterator[Merging]:
     """Write the file of an insurer that the site does not have yet, and run the intake that takes it."""
-    insurer = asyncio.run(_enrol(site))
+    insurer = asyncio.run(enrol_stranger(site))
     file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
     _write(file, insurer, rows, number)
     certificate, key = site.enrolment.insurer(insurer.digits, datetime.now(UTC)).write(
@@ -105,7 +105,8 @@ def _write(file: Path, insurer: InsurerNumber, rows: int, number: int) -> None:
             out.write(text.encode())
 
 
-async def _enrol(site: Site) -> InsurerNumber:
+async def enrol_stranger(site: Site) -> InsurerNumber:
+    """Take in an insurer that has no members here yet; the same one each time."""
     connection = await connect(site.database)
     try:
         known = {row[0] for row in await connection.fetch("select insurer_number from insurer where name <> '負荷'")}

@@ -9,6 +9,7 @@ import os
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ from typing import Any, Final
 from rich.console import Console
 
 from eligibility.storage.database import connect
-from loadtest.driving.deck import make_deck
+from loadtest.bulking import Bulk, check_in_bulk, worker
+from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
 from loadtest.driving.plan import Operation, Plan, Sent, Stream
 from loadtest.figures import Outcome, outcome, recovered_after_s
@@ -37,7 +39,7 @@ PATHS: Final = {
     Operation.NUMBER_VERIFICATION: "/v1/number-verifications",
     Operation.CHALLENGES: "/v1/challenges",
 }
-SCENARIOS: Final = ("limit", "steady", "parallel", "overload")
+SCENARIOS: Final = ("limit", "steady", "bulk", "parallel", "overload")
 _POOL_OF_CHALLENGES: Final = 20  # fetched by one request
 _RECOVERY_SEEN_S: Final = 15.0
 
@@ -57,6 +59,7 @@ class Size:
     parallel: Mapping[Operation, float]
     parallel_s: float
     merged_rows: int
+    bulk_items: int
     overload_s: float
     overload_connections: int  # of each terminal
     most_at_once: int  # requests in each API process, before the rest are shed
@@ -68,12 +71,13 @@ SIZES: Final = {
         persons=1_000_000, cards=8_000, most_a_second=6_000, limit_s=8, limit_rounds=4,
         steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
         parallel={Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300}, parallel_s=60, merged_rows=500_000,
+        bulk_items=10_000,
         overload_s=60, overload_connections=8, most_at_once=512,
     ),
     "small": Size(
         persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1,
         steady={Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30}, steady_s=2, steady_rounds=1,
-        parallel={}, parallel_s=0, merged_rows=0,
+        parallel={}, parallel_s=0, merged_rows=0, bulk_items=50,
         overload_s=1, overload_connections=4, most_at_once=80, warm=False,
     ),
 }  # fmt: skip
@@ -93,6 +97,7 @@ class _Morning:
             environment["ELIGIBILITY_MOST_AT_ONCE"] = str(self._size.most_at_once)
             self._centre = stack.enter_context(server("eligibility", ["api"], environment, logs / "api.log"))
             self._ceiling = stack.enter_context(server("loadtest.bench.ceiling", [], environment, logs / "ceiling.log"))
+            stack.enter_context(worker(self._site))
             if self._size.warm:
                 self._warm_up()
             for scenario in scenarios:
@@ -160,21 +165,43 @@ class _Morning:
             [f"the largest API process holds {memory:,.0f} MiB (PSS)"],
         )
 
+    def _bulk(self) -> Chapter:
+        """One bulk check alone."""
+        done = self._check_in_bulk()
+        told = f"A bulk check of {done.items:,} insured numbers alone, from sending it to its last result."
+        notes = [f"{done.seconds:.2f} s {done.said}".rstrip()]
+        return Chapter("bulk", told, [], [_of_bulk("bulk", done)], Observation(), notes)
+
     def _parallel(self) -> Chapter:
-        """All peaks at once: counters, and an insurer's file merged meanwhile."""
+        """All peaks at once: counters, a bulk check, and an insurer's file merged meanwhile."""
         size = self._size
-        with merge_meanwhile(self._site, size.merged_rows, self._windows) as merging:
-            chapter = self._at_rates("parallel", size.parallel, size.parallel_s, 1, merging.start)
-            merged = merging.wait()
+        with (
+            merge_meanwhile(self._site, size.merged_rows, self._windows) as merging,
+            ThreadPoolExecutor(max_workers=1) as beside,
+        ):
+            bulk: list[Future[Bulk]] = []
+
+            def started() -> None:
+                merging.start()
+                bulk.append(beside.submit(self._check_in_bulk))
+
+            chapter = self._at_rates("parallel", size.parallel, size.parallel_s, 1, started)
+            merged, checked = merging.wait(), bulk[0].result()
         note = f"merge: {merged.rows:,} rows in {merged.seconds:.1f} s ({merged.rows / merged.seconds:,.0f} rows/s)"
         done = Measured(
             "parallel", "merge", 1, {"error_ratio": float(merged.rows < size.merged_rows), "seconds": merged.seconds}
         )
         rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.parallel.items())
-        told = f"{rates} for {size.parallel_s:g} s, while an insurer's file of {size.merged_rows:,} rows is merged."
-        return Chapter(
-            "parallel", told, chapter.outcomes, [*chapter.measured, done], chapter.observation, [*merged.said, note]
+        told = (
+            f"{rates} for {size.parallel_s:g} s, while an insurer's file of {size.merged_rows:,} rows is merged and "
+            f"{checked.items:,} insured numbers are checked in bulk."
         )
+        notes = [*merged.said, note, f"bulk check: {checked.seconds:.2f} s {checked.said}".rstrip()]
+        measured = [*chapter.measured, done, _of_bulk("parallel", checked)]
+        return Chapter("parallel", told, chapter.outcomes, measured, chapter.observation, notes)
+
+    def _check_in_bulk(self) -> Bulk:
+        return check_in_bulk(self._site, self._centre.url, read_deck(self._deck).numbers, self._size.bulk_items)
 
     def _overload(self) -> Chapter:
         """Three times what can be sustained, then what is usual again."""
@@ -289,6 +316,11 @@ def _enough(rate: float, seconds: float) -> int:
     """Return how many requests are prepared, so that chance never asks for more."""
     mean = rate * seconds
     return int(mean + 6 * mean**0.5) + 10
+
+
+def _of_bulk(scenario: str, done: Bulk) -> Measured:
+    figures = {"seconds": done.seconds, "error_ratio": 1 - done.outcomes / done.items}
+    return Measured(scenario, "bulk_check", done.items, figures)
 
 
 def _all_computed(seen: Observation) -> float:

@@ -1,0 +1,75 @@
+"""A clinic's bulk check of tomorrow's appointments, from sending it to its last result."""
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from loadtest.driving.connection import terminal_tls
+from loadtest.site import Site
+
+_TERMINAL: Final = 255  # none that the driver uses
+_LOOK_EVERY_S: Final = 0.05
+_TIMEOUT_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What one bulk check came to."""
+
+    items: int
+    seconds: float
+    outcomes: int  # items that have one
+    said: str = ""  # what went wrong
+
+
+@contextmanager
+def worker(site: Site) -> Iterator[None]:
+    """Run the worker that does bulk checks."""
+    log = site.folder / "worker.log"
+    environment = os.environ | site.api_environment(1)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "eligibility", "worker"], env=environment, stdout=file, stderr=file
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) -> Bulk:
+    """Ask about so many insured numbers at once, and fetch every result."""
+    asked = [json.loads(numbers[n % len(numbers)]) | {"item_id": str(n)} for n in range(items)]
+    certificate, key = site.terminal_certificate(_TERMINAL)
+    context: ssl.SSLContext = terminal_tls(site.folder / "pki" / "server_authority.crt", certificate, key)
+    began = time.monotonic()
+    with httpx.Client(base_url=url, verify=context, timeout=60) as client:
+        taken = client.post("/v1/bulk-verifications", json={"items": asked})
+        if taken.status_code != httpx.codes.ACCEPTED:
+            return Bulk(items, float("nan"), 0, f"{taken.status_code}: {taken.text[:200]}")
+        path = f"/v1/bulk-verifications/{taken.json()['bulk_id']}"
+        while (state := _json(client, path)["state"]) != "done":
+            if time.monotonic() - began > _TIMEOUT_S:
+                return Bulk(items, float("nan"), 0, f"still {state} after {_TIMEOUT_S:.0f} s")
+            time.sleep(_LOOK_EVERY_S)
+        outcomes, after = 0, 0
+        while after is not None:
+            page = _json(client, f"{path}/results?after={after}")
+            outcomes += sum(result["outcome"] is not None for result in page["results"])
+            after = page["after"]
+    return Bulk(items, time.monotonic() - began, outcomes)
+
+
+def _json(client: httpx.Client, path: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get(path).raise_for_status().json()
+    return answer

@@ -1,0 +1,182 @@
+"""Who Locust plays: receptionists of clinics large and small on a Monday morning, and insurers who push beside them."""
+
+import json
+import os
+import secrets
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from locust import HttpUser, User, constant, task
+from locust.clients import HttpSession
+from requests.adapters import HTTPAdapter
+
+from eligibility.wire.encoding import b64url, b64url_decode
+from eligibility.wire.verifications import SIGNATURE_CONTEXT
+from loadtest.driving.connection import terminal_tls
+from loadtest.driving.deck import Deck, read_deck, read_keys
+from loadtest.explore import DECK, INTAKE, PAUSE, SITE
+from loadtest.nation.rows import COLUMNS
+from loadtest.population import Nation
+from loadtest.seed import TERMINALS
+
+_POOL: Final = 20
+_PADDING, _SHA256 = padding.PKCS1v15(), hashes.SHA256()
+
+
+class _Mutual(HTTPAdapter):
+    """Shows a terminal's certificate, and trusts the platform's own authority alone."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(pool_maxsize=2)
+
+    def init_poolmanager(self, *places: Any, **options: Any) -> Any:
+        return super().init_poolmanager(*places, ssl_context=self._context, **options)
+
+
+@cache
+def _deck() -> Deck:
+    return read_deck(Path(os.environ[DECK]))
+
+
+@cache
+def _keys() -> tuple[Any, ...]:
+    return read_keys(Path(os.environ[SITE]))
+
+
+@cache
+def _context(terminal: int) -> ssl.SSLContext:
+    folder = Path(os.environ[SITE])
+    path = folder / "terminals" / f"{terminal:04}.crt"
+    return terminal_tls(folder / "pki" / "server_authority.crt", path, path.with_suffix(".key"))
+
+
+class Receptionist(HttpUser):
+    """One counter: a card is read, a PIN is thought about, now and then only a number is known.
+
+    Terminals are spread over institutions by a power law (loadtest/seed.py), so large ones have many counters.
+    """
+
+    weight = 40
+
+    def on_start(self) -> None:
+        """Sit down at a terminal."""
+        self._chance = np.random.default_rng(secrets.randbits(64))
+        session: HttpSession = self.client
+        session.mount("https://", _Mutual(_context(int(self._chance.integers(TERMINALS)))))
+        self._challenges: list[str] = []
+
+    def wait_time(self) -> float:
+        """Return the time to the next patient: mostly about the mean, now and then long."""
+        mean = float(os.environ.get(PAUSE, "40"))
+        return float(self._chance.gamma(2.0, mean / 2))
+
+    @task(85)
+    def card(self) -> None:
+        """Verify a card: a challenge from the pool, the holder's PIN, the answer."""
+        if not self._challenges:
+            answer = self._ask("challenges", "/v1/challenges", {"count": _POOL})
+            self._challenges = list(answer["challenges"]) if answer else []
+            if not self._challenges:
+                return
+        challenge, deck = self._challenges.pop(), _deck()
+        card = deck.cards[int(self._chance.integers(len(deck.cards)))]
+        signed = _keys()[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
+        proof = {"challenge": challenge, "certificate": card.certificate, "signature": b64url(signed)}
+        consents = ["limit_certificate"] if self._chance.random() < 0.25 else []
+        self._ask("verification", "/v1/verifications", {"proof": proof, "method": "pin", "consents": consents})
+
+    @task(14)
+    def number(self) -> None:
+        """Check by the number on a paper: somebody has forgotten the card."""
+        deck = _deck()
+        asked = json.loads(deck.numbers[int(self._chance.integers(len(deck.numbers)))])
+        self._ask("number_verification", "/v1/number-verifications", asked)
+
+    @task(1)
+    def bulk(self) -> None:
+        """Send tomorrow's appointments, and look once how far they are."""
+        deck = _deck()
+        chosen = self._chance.integers(len(deck.numbers), size=50)
+        items = [json.loads(deck.numbers[int(n)]) | {"item_id": str(at)} for at, n in enumerate(chosen)]
+        taken = self._ask("bulk_check", "/v1/bulk-verifications", {"items": items})
+        if taken:
+            with self.client.get(
+                f"/v1/bulk-verifications/{taken['bulk_id']}", name="bulk_status", catch_response=True
+            ) as answer:
+                if not answer.ok:
+                    answer.failure(f"{answer.status_code}: {answer.text[:200]}")
+
+    def _ask(self, name: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        with self.client.post(path, json=body, name=name, catch_response=True) as answer:
+            if answer.ok:
+                said: dict[str, Any] = answer.json()
+                return said
+            # What the centre refuses, and what never came back, both stand among the failures, by their code.
+            answer.failure(f"{answer.status_code} {_code(answer)}")
+            return None
+
+
+class Pusher(User):
+    """An insurer who sends what has changed, through `payer_sync push`, a file at a time."""
+
+    fixed_count = 1
+    wait_time = constant(10)
+
+    @task
+    def push(self) -> None:
+        """Send a file of a few hundred records of people who are new."""
+        if INTAKE not in os.environ:
+            return
+        number, began = secrets.randbits(31), time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="eligibility-push-") as folder:
+            command = _push_command(Path(folder) / "file.csv", number)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own module)
+        failed = None if done.returncode in (0, 1) else RuntimeError(f"push ended with {done.returncode}")
+        self.environment.events.request.fire(
+            request_type="PUSH", name="push", response_time=(time.perf_counter() - began) * 1000, response_length=0,
+            exception=failed, context={},
+        )  # fmt: skip
+
+
+def _push_command(file: Path, number: int) -> list[str]:
+    site, nation = Path(os.environ[SITE]), Nation.make(300, number, date(2026, 11, 1), insurers=1)
+    insurer = (site / "insurers" / "exploring").read_text(encoding="ascii").strip()
+    with file.open("wb") as out:
+        out.write((",".join(COLUMNS) + "\n").encode())
+        for frame in nation.records(nation.insurers[0]):
+            at = COLUMNS.index("保険者番号")
+            frame.replace_column(at, frame.to_series(at).clear().extend_constant(insurer, frame.height))
+            out.write(frame.write_csv(include_header=False, quote_style="never").encode())
+    certificate = site / "insurers" / f"{insurer}.crt"
+    options = ["--certificate", str(certificate), "--key", str(certificate.with_suffix(".key")), "--kind", "delta"]
+    options += ["--authority", str(site / "pki" / "server_authority.crt"), "--to", os.environ[INTAKE]]
+    return [sys.executable, "-m", "payer_sync", "push", str(file), *options]
+
+
+def _code(answer: Any) -> str:
+    try:
+        return str(answer.json().get("code", ""))
+    except (ValueError, AttributeError):
+        return str(answer.error or "")[:200]
+
+
+def monday(seconds: float, users: int, length_s: float) -> int:
+    """Return how many counters are busy after some seconds of a morning that is played in `length_s`.
+
+    Doors open at nine: half a crowd is there at once, it is fullest at ten, and thins towards noon.
+    """
+    hour = 9 + 3 * min(max(seconds / length_s, 0.0), 1.0)
+    known = [(9.0, 0.5), (9.5, 0.85), (10.0, 1.0), (10.5, 0.95), (11.0, 0.7), (11.5, 0.5), (12.0, 0.25)]
+    share = float(np.interp(hour, [h for h, _ in known], [s for _, s in known]))
+    return max(round(users * share), 1)
