@@ -54,6 +54,10 @@ screens: setup ## Take pictures of every screen of the counter into build/screen
 	@ELIGIBILITY_SCREENS=build/screens $(PYTHON_IN) -m pytest -q tests/browser/counter
 	@echo "build/screens/ holds $$(ls build/screens | wc -l) pictures"
 
+.PHONY: bench-growth
+bench-growth: setup ## Measure whether a verification costs the same with ten million persons and fifty million stored
+	@$(PYTHON_IN) -m loadtest.bench.growth
+
 .PHONY: openapi
 openapi: setup ## Write docs/openapi/ again from the apps
 	@$(PYTHON_IN) -m loadtest openapi

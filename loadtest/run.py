@@ -83,14 +83,32 @@ SIZES: Final = {
 }  # fmt: skip
 
 
-class _Morning:
+class Morning:
     """One run: its site, its servers, and the chapters it has come to."""
 
     def __init__(self, site: Site, size: Size, deck: Path, screen: Console, workers: int) -> None:
         self._site, self._size, self._deck, self._screen, self._workers = site, size, deck, screen, workers
         self._windows = int(time.time())  # so that no two windows send the same
 
+    def verifications_at_once(self) -> tuple[Outcome, float]:
+        """Verify as fast as answers come; return what it came to, and what each computed, in µs."""
+        size, blocks, computed = self._size, [], 0.0
+        with ExitStack() as stack:
+            environment, log = self._site.api_environment(self._workers), self._site.folder / "api.log"
+            self._centre = self._ceiling = stack.enter_context(server("eligibility", ["api"], environment, log))
+            self._warm_up()
+            most = int(size.most_a_second * size.limit_s)
+            operation = Operation.VERIFICATION
+            for _ in range(size.limit_rounds):
+                streams = [Stream(operation, PATHS[operation], None, most)]
+                sent, seen = self._window(streams, size.limit_s, self._centre)
+                blocks.append(sent)
+                computed += _all_computed(seen)
+        made = outcome(operation.value, blocks, size.limit_s)
+        return made, computed / max(made.answered, 1) * 1e6
+
     def run(self, scenarios: Sequence[str]) -> list[Chapter]:
+        """Play the scenarios, in this order."""
         self.chapters: list[Chapter] = []
         with ExitStack() as stack:
             environment, logs = dict(self._site.api_environment(self._workers)), self._site.folder
@@ -381,7 +399,7 @@ def run(arguments: Namespace) -> int:
         asyncio.run(seed(site, size.persons, SEED, screen))
         deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
         stored, version = asyncio.run(_stored(site))
-        chapters = _Morning(site, size, deck, screen, arguments.workers).run(scenarios)
+        chapters = Morning(site, size, deck, screen, arguments.workers).run(scenarios)
     limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), arguments.size)
     verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
     setting = Setting(

@@ -94,6 +94,7 @@ class _Filling:
     def __init__(self, site: Site, connection: Any, nation: Nation, number: int, progress: Progress) -> None:
         self._site, self._connection, self._nation, self._number = site, connection, nation, number
         self._progress = progress
+        self._filled = False  # whether this run has copied anything
 
     async def run(self) -> None:
         institutions = self._nation.institutions(INSTITUTIONS)
@@ -102,7 +103,8 @@ class _Filling:
         await self._coverages()
         await self._cards(institutions[0].code)
         await self._medicines(institutions)
-        await self._connection.execute("vacuum (analyze, freeze)")
+        if self._filled:
+            await self._connection.execute("vacuum (analyze, freeze)")
 
     async def _terminals(self, institutions: tuple[Institution, ...]) -> None:
         now = datetime.now(UTC)
@@ -237,6 +239,7 @@ class _Filling:
 
     async def _copy(self, table: str, frame: pl.DataFrame) -> None:
         if frame.height:
+            self._filled = True
             await copy_rows(self._connection, table, frame.columns, _pieces(frame), _COPY_TIMEOUT_S)
 
 
