@@ -5,9 +5,10 @@ Reads the encoded picture from standard input; writes rows and columns (two byte
 
 import resource
 import sys
+from pathlib import Path
 from typing import Final
 
-_MEMORY_BYTES: Final = 768 * 1024 * 1024  # OpenCV's libraries alone map some 500
+_MORE_MEMORY_BYTES: Final = 256 * 1024 * 1024  # than the libraries took, which differs from machine to machine
 _CPU_S: Final = 3
 
 
@@ -18,7 +19,9 @@ def main() -> int:
 
     # After the libraries are loaded, so that the limits meet the picture and not them.
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    memory = pages * resource.getpagesize() + _MORE_MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))

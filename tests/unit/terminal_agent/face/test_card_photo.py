@@ -131,3 +131,21 @@ def test_a_cell_that_takes_too_long_or_dies_is_a_photo_that_cannot_be_read(monke
     monkeypatch.undo()
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     assert decode_photo(GOOD, trusted=False) is None
+
+
+def test_the_cells_memory_ends_a_little_above_what_its_libraries_take() -> None:
+    """A picture that grows while it is decoded meets the limit, whatever the machine has."""
+    greedy = (
+        "import terminal_agent.face.opencv as opencv\n"
+        "def decode(encoded):\n"
+        "    held = bytearray(300 * 1024 * 1024)\n"
+        "opencv.decode = decode\n"
+        "from terminal_agent.face import cell\n"
+        "cell.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", greedy], input=GOOD, capture_output=True, timeout=60, check=False,
+        env={"PYTHONPATH": os.fspath(card_photo.Path(card_photo.__file__).parents[2])},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"MemoryError" in done.stderr
