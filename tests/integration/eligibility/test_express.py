@@ -1,0 +1,94 @@
+"""The short way answers as the long way does, and takes only routes that it can take."""
+
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from eligibility.serving.express import ExpressLane
+from eligibility.wire.verifications import ChallengesRequest
+from tests.integration.eligibility.world import Counter, World
+
+SHORT, LONG = "application/json", "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"count": 0}',
+        b'{"count": 101}',
+        b'{"count": "two"}',
+        b'{"count": 1, "more": 2}',
+        b'{"count": 1} {}',
+        b"\xff\xfe",
+        b'{"count": 1e999}',
+    ],
+)
+async def test_what_is_malformed_is_told_alike_on_both_ways(world: World, counter: Counter, body: bytes) -> None:
+    answers = [
+        await counter.http.post("/v1/challenges", content=body, headers={"Content-Type": kind})
+        for kind in (SHORT, LONG)
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].json() == answers[1].json()
+    assert await world.events() == [("request_refused", "malformed")] * 2
+
+
+@pytest.mark.parametrize("kind", [SHORT, LONG])
+async def test_both_ways_answer(counter: Counter, kind: str) -> None:
+    answer = await counter.http.post("/v1/challenges", content=b'{"count": 3}', headers={"Content-Type": kind})
+    assert answer.status_code == 200
+    assert len(answer.json()["challenges"]) == 3
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("kind", [SHORT, LONG])
+async def test_a_stranger_is_refused_on_both_ways(world: World, kind: str) -> None:
+    nobody = world.client(None)
+    answer = await nobody.post("/v1/challenges", content=b'{"count": 3}', headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (401, "caller_unknown")
+
+
+@pytest.mark.parametrize("kind", [SHORT, LONG])
+async def test_too_much_is_refused_on_both_ways(counter: Counter, kind: str) -> None:
+    answer = await counter.http.post("/v1/challenges", content=b" " * 70_000, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+async def _refused(request: Request, asked: ChallengesRequest, needed: Annotated[str, Header()]) -> Response:
+    raise NotImplementedError
+
+
+async def _queried(request: Request, asked: ChallengesRequest, page: Annotated[int, Query()] = 1) -> Response:
+    raise NotImplementedError
+
+
+async def _without_message(request: Request) -> Response:
+    raise NotImplementedError
+
+
+async def _without_request(asked: ChallengesRequest) -> Response:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("endpoint", [_refused, _queried, _without_message, _without_request])
+def test_a_route_that_needs_more_is_refused_at_the_start(endpoint: Any) -> None:
+    router = APIRouter()
+    router.add_api_route("/x", endpoint, methods=["POST"], response_model=None)
+    with pytest.raises(ValueError, match="/x takes more"):
+        ExpressLane(_never, router, ["/x"], {})
+
+
+def test_a_path_that_is_no_route_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="no such routes"):
+        ExpressLane(_never, APIRouter(), ["/x"], {})
+
+
+async def _never(scope: Any, receive: Any, send: Any) -> None:
+    raise NotImplementedError
