@@ -89,6 +89,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
             asyncio.create_task(recorder.run()),
             asyncio.create_task(cards.run()),
             asyncio.create_task(numbers.run()),
+            asyncio.create_task(budget.run()),
             asyncio.create_task(_keep_revocation_fresh(revocation, settings.revocation_refresh_s, now)),
         ]
         try:

@@ -58,7 +58,10 @@ def drive(plans: Sequence[Plan], around: Any = None) -> list[list[Sent]]:
             start = time.monotonic() + _START_IN_S
             for pipe in pipes:
                 pipe.send(start)
-            return [_take(pipe) for pipe in pipes]
+            sent = [_take(pipe) for pipe in pipes]
+        for pipe in pipes:  # only now, so that what each has computed could still be asked
+            pipe.send("end")
+        return sent
     finally:
         for process in processes:
             process.join(timeout=5)
@@ -85,6 +88,9 @@ def _run(plan: Plan, pipe: Pipe) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             pipe.send(("sent", runner.run(_Driver(plan, pipe).run())))
+        pipe.recv()
+    except EOFError:
+        pass  # the parent has gone
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
         pipe.send(("failed", f"{type(error).__qualname__}: {error}"))
     finally:
