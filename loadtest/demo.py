@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -107,9 +108,9 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
     screen.print(f"  医療機関 institution  {scene.institution.code}  {scene.institution.name}")
 
     _heading(screen, 3, "センター", "The centre starts: API for terminals, intake for insurers")
-    api = stack.enter_context(_server("eligibility", "api", _api_environment(scene), folder / "api.log"))
+    api = stack.enter_context(_server("eligibility", ["api"], _api_environment(scene), folder / "api.log"))
     screen.print(f"  {api}  (mTLS)")
-    intake = stack.enter_context(_server("payer_sync", "intake", _intake_environment(scene), folder / "intake.log"))
+    intake = stack.enter_context(_server("payer_sync", ["intake"], _intake_environment(scene), folder / "intake.log"))
     screen.print(f"  {intake}  (mTLS)")
 
     _heading(screen, 4, "保険者がファイルを送る", f"Two insurers push {PERSONS:,} insured persons")
@@ -120,10 +121,11 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
     card = folder / "card"
     save_card(card, _card_content(scene, person))
     environment, options = _terminal(scene, api), ["--language", "ja"]
-    if (reader := _insert(screen, stack, card)) is None:
+    slot = _insert(screen, stack, card)
+    if slot is None:
         options += ["--virtual", str(card)]
     else:
-        environment |= reader
+        environment |= slot.environment
 
     _heading(screen, 6, "窓口で確認する", "The counter asks: first use registers the card, then the answer")
     answer = _check(screen, environment, options)
@@ -139,6 +141,7 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
 
     screen.print("\n[bold green]✓[/] 保険者のファイルが窓口の答えになりました。 An insurer's file became an answer.")
     if not once:
+        _open_counter(screen, stack, scene, environment, slot, card)
         _stay_up(screen, scene, folder, environment | owner, options, keys)
     return 0
 
@@ -270,13 +273,21 @@ def _push_files(screen: Console, scene: _Scene, intake: str) -> None:
     screen.print(f"  {records:,} records in {elapsed:.1f} s, both files, from writing them to their feedback")
 
 
-def _insert(screen: Console, stack: ExitStack, folder: Path) -> Mapping[str, str] | None:
-    """Put the card into a PC/SC reader; return what a program needs to find the reader, or None without one."""
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """The card in its reader, and what a program needs to find the reader."""
+
+    card: CardInVpcd
+    environment: Mapping[str, str]
+
+
+def _insert(screen: Console, stack: ExitStack, folder: Path) -> _Slot | None:
+    """Put the card into a PC/SC reader; return it, or None without a reader."""
     try:
         if find_spec("smartcard") is None:
             raise PcscdUnavailable("pyscard is not installed (make setup says why)")
         pcscd = stack.enter_context(own_pcscd())
-        stack.enter_context(CardInVpcd(stack.enter_context(card_in_folder(folder)), pcscd.vpcd_port))
+        inserted = stack.enter_context(CardInVpcd(stack.enter_context(card_in_folder(folder)), pcscd.vpcd_port))
     except (PcscdUnavailable, CardError) as missing:
         screen.print(f"  [yellow]! 読取装置を使えません / No PC/SC reader here: {missing}[/]")
         screen.print("  [yellow]  カードは端末のプロセス内で動かします / the card runs in the terminal's process.[/]")
@@ -284,7 +295,7 @@ def _insert(screen: Console, stack: ExitStack, folder: Path) -> Mapping[str, str
     screen.print(
         f"  pcscd と vpcd の読取装置にカードが入りました / The card is in vpcd's reader, port {pcscd.vpcd_port}"
     )
-    return pcscd.environment
+    return _Slot(inserted, pcscd.environment)
 
 
 def _check(screen: Console, environment: Mapping[str, str], options: list[str]) -> dict[str, Any]:
@@ -295,6 +306,42 @@ def _check(screen: Console, environment: Mapping[str, str], options: list[str]) 
     said = _run([*command, "--json"], environment, PIN, quiet=True)
     answer: dict[str, Any] = json.loads(said)["verification"]
     return answer
+
+
+def _open_counter(
+    screen: Console,
+    stack: ExitStack,
+    scene: _Scene,
+    environment: Mapping[str, str],
+    slot: _Slot | None,
+    card: Path,
+) -> None:
+    """Open the counter's screens in front of the reader, and let Enter put the card in and take it out."""
+    run = scene.folder / "run"
+    own = {"TERMINAL_RUN_FOLDER": str(run), "TERMINAL_SCREENS_PORT": "0"}
+    own |= {"TERMINAL_OUTBOX_FILE": str(scene.folder / "outbox"), "TERMINAL_OUTBOX_KEY_FILE": str(run / "outbox.key")}
+    run.mkdir()
+    options = [] if slot is not None else ["--virtual", str(card)]
+    stack.enter_context(_server("terminal_agent", ["run", *options], environment | own, scene.folder / "counter.log"))
+    screen.print("\n[bold]キオスクと職員画面  The counter's two screens:[/]\n")
+    for name, file in (("患者 patient", "patient-url"), ("職員 staff  ", "staff-url")):
+        screen.print(f"  {name}  {(run / file).read_text(encoding='utf-8').strip()}", markup=False)
+    screen.print(
+        f"\n  暗証番号 / the PIN is {PIN}.  Enter: カードを取る・置く / take the card out, put it in", markup=False
+    )
+    if sys.stdin.isatty():
+        threading.Thread(target=_move_card, args=(slot, card), name="the patient's hand", daemon=True).start()
+
+
+def _move_card(slot: _Slot | None, folder: Path) -> None:
+    there = True
+    for _ in sys.stdin:
+        there = not there
+        if slot is not None:
+            (slot.card.insert if there else slot.card.remove)()
+        else:
+            lying, taken = folder / "card.json", folder / "card.taken"
+            (taken if there else lying).rename(lying if there else taken)
 
 
 def _stay_up(
@@ -323,11 +370,11 @@ def _stay_up(
 
 
 @contextmanager
-def _server(module: str, command: str, environment: Mapping[str, str], log: Path) -> Iterator[str]:
+def _server(module: str, command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[str]:
     """Run a server process; give its address once it listens."""
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 (our own modules)
-            [sys.executable, "-m", module, command], env=os.environ | environment, stdout=file, stderr=file
+            [sys.executable, "-m", module, *command], env=os.environ | environment, stdout=file, stderr=file
         )
     try:
         yield f"https://localhost:{_port_of(process, log)}"

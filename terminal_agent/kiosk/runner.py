@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -80,16 +81,12 @@ from terminal_agent.kiosk.visit import (
     step,
 )
 from terminal_agent.language import Language
+from terminal_agent.outbox.draining import LiveChecks
+from terminal_agent.outbox.journal import Journal as VisitJournal
+from terminal_agent.outbox.sealing import OutboxTrouble
 
 _log = structlog.get_logger(__name__)
 STOP_S: Final = 15.0  # longer than the centre's slowest answer
-
-
-class Outbox(Protocol):
-    """Where a visit goes that the centre did not answer."""
-
-    def journal(self, code: str) -> None:
-        """Keep it until the line is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +132,8 @@ class Runner:
         daybook: Daybook,
         memory: Memory,
         language: Language = Language.JA,
-        outbox: Outbox | None = None,
+        journal: VisitJournal | None = None,
+        live: LiveChecks | None = None,
         face: FaceMode | None = None,
         pinless: PinlessSigner | None = None,
     ) -> None:
@@ -143,7 +141,9 @@ class Runner:
         self._centre = centre
         self._daybook = daybook
         self._memory = memory
-        self._outbox = outbox
+        self._journal = journal
+        self._live = live or LiveChecks()
+        self._certificate: bytes | None = None
         self._face = face
         self._pinless = pinless
         self._own_language = language
@@ -305,9 +305,8 @@ class Runner:
                 return self._ask(consents, method)
             case RegisterCard(secret):
                 return self._register(secret)
-            case Journal(code):
-                if self._outbox is not None:
-                    self._outbox.journal(code)
+            case Journal():
+                self._keep_for_later()
             case LetGo():
                 self._let_go()
             case LookAtFace(number):
@@ -326,7 +325,8 @@ class Runner:
         self._let_go()
         connection = self._stack.enter_context(self._slot.hold())
         session = JpkiSession.open(connection)
-        self._held = _Held(connection, session, session.auth_certificate())
+        self._certificate = session.auth_certificate()
+        self._held = _Held(connection, session, self._certificate)
         tries_left = session.tries_left()
         # Before anybody enters a PIN, so that a line that is down is known at once.
         self._centre.fetch_challenges()
@@ -370,14 +370,27 @@ class Runner:
             proof=self._proof(held), method=method, face=evidence, consents=consents, asked_for=None, known_at=None
         )
         staff = held.confirmed_by if method is Method.VISUAL else None
-        verification = self._centre.verify(asked, staff)
+        with self._live.check():
+            verification = self._centre.verify(asked, staff)
         before = self._memory.recall(held.certificate)
         self._daybook.add_answer(verification, differences(before, verification))
         if verification.coverage is not None:
             self._memory.remember(held.certificate, LastVisit.of(verification.coverage, consents))
+            if self._journal is not None:
+                self._journal.remember(held.certificate, verification.coverage, day_in_japan(_now()))
         for listener in self._answer_listeners:
             listener(verification)
         return Answered(_told(verification))
+
+    def _keep_for_later(self) -> None:
+        """Journal a visit without an answer, by the number its card had here before, or for staff to enter one."""
+        if self._journal is None:
+            return
+        try:
+            person = None if self._certificate is None else self._journal.recall(self._certificate)
+            self._journal.add(person, day_in_japan(_now()), _now())
+        except (OutboxTrouble, sqlite3.Error) as error:
+            _log.error("visit_not_journalled", kind=type(error).__name__)
 
     def _proof(self, held: _Held) -> CardProof:
         if held.pin is not None or self._pinless is None:

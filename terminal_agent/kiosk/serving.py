@@ -27,11 +27,14 @@ from terminal_agent.kiosk.guard import Keys
 from terminal_agent.kiosk.memory import KEY_BYTES, Memory
 from terminal_agent.kiosk.passcode import Passcode
 from terminal_agent.kiosk.rendering import Renderer
-from terminal_agent.kiosk.runner import Runner
+from terminal_agent.kiosk.runner import STOP_S, Runner
 from terminal_agent.kiosk.slot import FolderSlot, ReaderSlot, Slot
 from terminal_agent.kiosk.staff import StaffScreen
 from terminal_agent.language import Language
 from terminal_agent.logs import configure_logs
+from terminal_agent.outbox.command import drain_of, open_seal
+from terminal_agent.outbox.draining import Drain, LiveChecks
+from terminal_agent.outbox.journal import Journal
 from terminal_agent.probing import examine
 from terminal_agent.settings import TerminalSettings
 
@@ -62,7 +65,15 @@ class Screens:
         self._server: _Server | None = None
         self.daybook = Daybook(_now)
         self.desks = Desks(_now)
-        self.memory = Memory(None, secrets.token_bytes(KEY_BYTES), _now)
+        self.live = LiveChecks()
+        self.journal: Journal | None = None
+        if settings.outbox_file is None:
+            self.memory = Memory(None, secrets.token_bytes(KEY_BYTES), _now)
+        else:
+            seal = open_seal(settings, settings.outbox_file)
+            self.journal = Journal(settings.outbox_file, seal)
+            # Beside the outbox, under a key derived from the same: what differs from the last visit.
+            self.memory = Memory(settings.outbox_file.with_suffix(".visits"), seal.key, _now)
         self.runner = Runner(
             slot,
             centre,
@@ -71,6 +82,8 @@ class Screens:
             language=Language(settings.screens_language),
             face=self._face,
             pinless=pinless,
+            journal=self.journal,
+            live=self.live,
         )
 
     @property
@@ -107,6 +120,7 @@ class Screens:
             renderer,
             staff_changes,
             lambda: examine(self._settings, self._face),
+            self.journal,
             _now,
         )
         hosts = frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"})
@@ -118,16 +132,35 @@ class Screens:
         self._write_addresses()
         self.runner.start()
         try:
-            await self._server.serve(sockets=[self._socket])
+            with self._draining():
+                await self._server.serve(sockets=[self._socket])
         finally:
             await asyncio.to_thread(self.runner.stop)
             self.memory.close()
+            if self.journal is not None:
+                self.journal.close()
             self._remove_addresses()
 
     def stop(self) -> None:
         """Tell the server to end; safe from any thread."""
         if self._server is not None:
             self._server.should_exit = True
+
+    @contextmanager
+    def _draining(self) -> Iterator[None]:
+        """Settle journalled visits beside the live ones, over a line of its own, for the block."""
+        if self.journal is None:
+            yield
+            return
+        with Centre.open(self._settings) as line:
+            drain = drain_of(self._settings, self.journal, line, self.live)
+            thread = threading.Thread(target=_drain, args=(drain,), name="outbox", daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                drain.stop()
+                thread.join(STOP_S)
 
     def _write_addresses(self) -> None:
         folder = self._settings.run_folder
@@ -213,6 +246,13 @@ class PortTaken(Exception):
     """Another program listens on the screens' port."""
 
     code = "port_taken"
+
+
+def _drain(drain: Drain) -> None:
+    try:
+        drain.run(until_empty=False)
+    except Exception as error:  # noqa: BLE001 - the counter goes on; what is journalled stays
+        _log.error("outbox_stopped", kind=type(error).__name__)
 
 
 def _bound(port: int) -> socket.socket:

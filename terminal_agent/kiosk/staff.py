@@ -31,6 +31,8 @@ from terminal_agent.kiosk.runner import Runner
 from terminal_agent.kiosk.visit import StaffCalled
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE
+from terminal_agent.outbox.journal import InsuredPerson, Journal
+from terminal_agent.outbox.paper import Statement, print_statement
 from terminal_agent.records import charts, checkup, medication
 from terminal_agent.records.patient import Patient
 from terminal_agent.records.pdf import checkup_pdf, medication_pdf
@@ -54,6 +56,7 @@ class StaffScreen:
     renderer: Renderer
     changes: Changes
     examine: Callable[[], tuple[Finding, ...]]
+    journal: Journal | None
     now: Callable[[], datetime]
 
     def routes(self) -> list[BaseRoute]:
@@ -69,6 +72,8 @@ class StaffScreen:
             Route("/staff/confirm", self._signed_in(StaffScreen.confirm), methods=["POST"]),
             Route("/staff/pictures/{which}.jpg", self._signed_in(StaffScreen.picture)),
             Route("/staff/health", self.health),
+            Route("/staff/outbox", self._signed_in(StaffScreen.outbox), methods=["GET", "POST"]),
+            Route("/staff/paper.pdf", self.paper),
             Route("/staff/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/staff/sign-out", self.sign_out, methods=["POST"]),
             Route("/staff/language", self.speak, methods=["POST"]),
@@ -212,6 +217,33 @@ class StaffScreen:
             request, "staff_checkups.html", session, visit=visit, table=table, lines=lines, history=history
         )
 
+    async def outbox(self, request: Request, session: StaffSession) -> Response:
+        """Show the visits of a line that was down, and take the number of one whose card nobody here knew."""
+        if self.journal is None:
+            return RedirectResponse("/staff", 303)
+        problem, status = None, 200
+        if request.method == "POST":
+            async with request.form(max_fields=10, max_files=0) as form:
+                entered = {name: str(form.get(name, "")).strip() for name in (*_NUMBER_FIELDS, "visit")}
+            try:
+                person = InsuredPerson(
+                    entered["insurer_number"],
+                    entered["symbol"],
+                    entered["number"],
+                    entered["branch_number"],
+                    date.fromisoformat(entered["birth_date"]),
+                )
+                await asyncio.to_thread(self.journal.enter_number, UUID(entered["visit"]), person)
+                return RedirectResponse("/staff/outbox", 303)
+            except ValueError:  # a ValidationError is one
+                problem, status = _INCOMPLETE, 422
+        visits = await asyncio.to_thread(self.journal.latest)
+        return self._page(request, "staff_outbox.html", session, visits=visits, problem=problem, status=status)
+
+    async def paper(self, request: Request) -> Response:
+        """Print the field's form for a visit that cannot be verified; it holds nothing of anybody."""
+        return _pdf(await asyncio.to_thread(print_statement, Statement(visited_at=self.now())), "statement")
+
     async def health(self, request: Request) -> Response:
         """Show how every part of this terminal is, and how to mend it; nothing of a patient, so nobody need sign in."""
         findings = await asyncio.to_thread(self.examine)
@@ -254,6 +286,7 @@ class StaffScreen:
             view=view,
             kind=type(view.stage).__name__,
             may_confirm=self.passcode is not None and isinstance(view.stage, StaffCalled),
+            with_outbox=self.journal is not None,
             why_look=gaze and gaze.said_to_staff,
             with_pictures=gaze is not None and gaze.pictures is not None,
             path=request.url.path if request.method == "GET" else "/staff",

@@ -33,11 +33,18 @@ def open_journal(settings: TerminalSettings) -> Journal:
     """
     if settings.outbox_file is None:
         raise JournalUnusable
+    return Journal(settings.outbox_file, open_seal(settings, settings.outbox_file))
+
+
+def open_seal(settings: TerminalSettings, file: Path) -> Seal:
+    """Open the key of an outbox's file, or make it.
+
+    Raises:
+        KeyUnusable: it cannot be read or made.
+    """
     if settings.outbox_key_file is not None:
-        seal = Seal.from_file(settings.outbox_key_file)
-    else:
-        seal = Seal.from_keyring(str(settings.outbox_file.absolute()))
-    return Journal(settings.outbox_file, seal)
+        return Seal.from_file(settings.outbox_key_file)
+    return Seal.from_keyring(str(file.absolute()))
 
 
 def drain_of(settings: TerminalSettings, journal: Journal, centre: Centre, live: LiveChecks) -> Drain:

@@ -1,12 +1,27 @@
 """Whole visits on the patient's screen: the real centre, a virtual card, and Chromium."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from terminal_agent.card.sessions import JpkiSession, TextSession
-from tests.browser.counter.conftest import PIN, TEXT_PIN, VIEWPORT, Counter, Patient, Town, picture
+from terminal_agent.outbox.journal import State
+from terminal_agent.settings import TerminalSettings
+from tests.browser.counter.conftest import (
+    PIN,
+    TEXT_PIN,
+    VIEWPORT,
+    Counter,
+    HandSlot,
+    Line,
+    Patient,
+    Town,
+    picture,
+    running_counter,
+)
 
 READY = "マイナンバーカードを置いてください"
 PIN_PAGE = "暗証番号を入力してください"
@@ -320,3 +335,43 @@ def test_without_scripts_every_step_is_a_form(counter: Counter, plain_page: Page
     shows(page, CONSENT)
     page.get_by_role("button", name="すべて はい").click()
     shows(page, CONFIRMED)
+
+
+def test_a_visit_while_the_line_is_down_is_journalled_and_settled_once_when_it_is_back(
+    settings: TerminalSettings,
+    patient: Patient,
+    line: Line,
+    page: Page,
+    town: Town,
+    known: int,
+    tmp_path: Path,
+) -> None:
+    # One challenge at a time, so that the second visit has to ask for another at once.
+    kept = {"outbox_file": tmp_path / "outbox", "outbox_key_file": tmp_path / "key", "challenges": 1}
+    slot = HandSlot(patient.card)
+    with running_counter(settings.model_copy(update=kept), slot, patient.card, line) as counter:
+        come_to_consents(counter, page)
+        page.get_by_role("button", name="すべて はい").click()
+        shows(page, CONFIRMED)
+        slot.remove()
+        line.cut()
+        slot.insert()
+        shows(page, AWAY)
+        slot.remove()
+        shows(page, READY)
+        journal = counter.screens.journal
+        assert journal is not None
+        assert journal.counts()[State.JOURNALLED] + journal.counts()[State.SETTLING] == 1
+        line.mend()
+        deadline = time.monotonic() + 20
+        while journal.counts()[State.SETTLED] == 0 and time.monotonic() < deadline:
+            page.wait_for_timeout(100)
+        methods = town.wait(
+            town.world.owner.fetch(
+                "select method, outcome from verification where person_id = $1 order by verification_id", known
+            )
+        )
+    assert [tuple(row) for row in methods] == [("pin", "valid"), ("number", "valid")]
+    held = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.name.startswith("outbox"))
+    for plain in ("髙橋", patient.facts["number"], patient.facts["birth_date"].isoformat(), PIN):
+        assert str(plain).encode() not in held
