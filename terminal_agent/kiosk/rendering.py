@@ -43,7 +43,8 @@ def _environment(language: Language) -> Environment:
         lstrip_blocks=True,
     )
     # newstyle: placeholders are filled in by name, and escaped
-    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    catalogue = load_catalogue(language)
+    environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     locale = language.value
 
     def words(value: FieldCode | Sentence) -> str:
@@ -61,7 +62,7 @@ def _environment(language: Language) -> Environment:
 
     def translated(text: str) -> str:
         """Translate a text that was marked where it stands."""
-        return str(environment.globals["gettext"](text))  # type: ignore[operator]
+        return catalogue.gettext(text)
 
     def why_not(reason: str) -> str:
         # A reason newer than this terminal is shown as it came.

@@ -161,7 +161,7 @@ class StaffScreen:
     async def number(self, request: Request, session: StaffSession) -> Response:
         """Ask by insured number, for whoever has no card that can be used."""
         if request.method == "GET":
-            return self._page(request, "staff_number.html", session, problem=None, entered={})
+            return self._page(request, "staff_number.html", session, problem=None, entered=dict.fromkeys(_NUMBER_FIELDS, ""))
         async with request.form(max_fields=10, max_files=0) as form:
             entered = {name: str(form.get(name, "")).strip() for name in _NUMBER_FIELDS}
         try:

@@ -36,6 +36,7 @@ from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPin
 from terminal_agent.card.vpcd import CardInVpcd
 from terminal_agent.client import Centre
 from terminal_agent.face.mode import FaceMode
+from terminal_agent.kiosk.passcode import write_passcode
 from terminal_agent.kiosk.runner import View
 from terminal_agent.kiosk.serving import Screens
 from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
@@ -45,8 +46,9 @@ from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.line import Line
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World, make_authorities, running_world
 
-PIN, TEXT_PIN = "2741", "5906"
+PIN, TEXT_PIN, PASSCODE = "2741", "5906", "松竹梅246"
 VIEWPORT: Any = {"width": 1280, "height": 800}
+STAFF_VIEWPORT: Any = {"width": 1440, "height": 1000}
 _CHROMIUM = ("chromium", "chromium-browser")
 _OPTIONS = (
     "--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run",
@@ -63,6 +65,7 @@ class Town:
         self._thread = threading.Thread(target=self._loop.run_forever, name="town", daemon=True)
         self._thread.start()
         self.world: World
+        self.database = ""
 
     def wait(self, work: Awaitable[Any]) -> Any:
         """Have the town's loop do something, and return what comes of it."""
@@ -119,6 +122,7 @@ def town(
             await administrator.close()
 
     town = Town()
+    town.database = database_url(running_stores.database_url, name)
     with town.running(run):
         yield town
 
@@ -256,8 +260,16 @@ def line(town: Town) -> Iterator[Line]:
         yield whole
 
 
+@pytest.fixture(scope="session")
+def passcode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the passcode with which staff confirm a face."""
+    file = tmp_path_factory.mktemp("passcode") / "passcode"
+    write_passcode(file, PASSCODE)
+    return file
+
+
 @pytest.fixture
-def settings(town: Town, line: Line, tmp_path: Path) -> TerminalSettings:
+def settings(town: Town, line: Line, tmp_path: Path, passcode: Path) -> TerminalSettings:
     """The settings of an enrolled terminal."""
     terminal_id, now, world = uuid4(), datetime.now(UTC), town.world
     town.wait(enrol_terminal(world.owner, terminal_id, InstitutionCode(INSTITUTION), "受付", now))
@@ -269,6 +281,7 @@ def settings(town: Town, line: Line, tmp_path: Path) -> TerminalSettings:
         key=key,
         screens_port=0,
         answer_timeout_s=5,
+        visual_passcode=passcode,
     )
 
 
@@ -394,6 +407,19 @@ def gallery_page(browser: Browser, gallery: Gallery) -> Iterator[Page]:
     page.goto(gallery._screens.patient_url)
     yield page
     context.close()
+
+
+@pytest.fixture
+def staff_page(browser: Browser) -> Iterator[Page]:
+    """The staff's browser."""
+    context = browser.new_context(viewport=STAFF_VIEWPORT, locale="ja-JP", permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    context.close()
+    assert complaints == []
 
 
 def violations(page: Page) -> list[str]:
