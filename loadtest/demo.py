@@ -322,7 +322,9 @@ def _open_counter(
     own |= {"TERMINAL_OUTBOX_FILE": str(scene.folder / "outbox"), "TERMINAL_OUTBOX_KEY_FILE": str(run / "outbox.key")}
     run.mkdir()
     options = [] if slot is not None else ["--virtual", str(card)]
-    stack.enter_context(_server("terminal_agent", ["run", *options], environment | own, scene.folder / "counter.log"))
+    stack.enter_context(
+        _server("terminal_agent", ["run", *options], {**environment, **own}, scene.folder / "counter.log")
+    )
     screen.print("\n[bold]キオスクと職員画面  The counter's two screens:[/]\n")
     for name, file in (("患者 patient", "patient-url"), ("職員 staff  ", "staff-url")):
         screen.print(f"  {name}  {(run / file).read_text(encoding='utf-8').strip()}", markup=False)

@@ -27,6 +27,7 @@ WHY_NOT = {
     "certificate_expired": Sentence(ja="電子証明書の期限切れ", en="certificate expired"),
     "not_covered": Sentence(ja="有効な資格なし", en="not covered"),
     "suspended": Sentence(ja="閲覧停止中", en="viewing suspended"),
+    "withdrawn": Sentence(ja="同意の取り消し", en="withdrawn"),
 }
 Row = tuple[Sentence, Sentence | str]
 

@@ -2,17 +2,23 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from eligibility.domain.codes import ConsentClass
 from eligibility.domain.dates import day_in_japan
 from eligibility.wire.problems import Sentence
-from eligibility.wire.verifications import Verification
+from eligibility.wire.verifications import Verification, Withheld
 from terminal_agent.kiosk.differences import Difference
 
 MAX_VISITS: Final = 2_000
+# What of a coverage a consent opens.
+_CERTIFICATES: Final = {
+    ConsentClass.LIMIT_CERTIFICATE: "limit_certificates",
+    ConsentClass.SPECIFIC_DISEASE: "specific_disease_certificates",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,22 @@ class Daybook:
         """Return the visit with this verification."""
         visits = self.visits()
         return next((v for v in visits if v.verification and v.verification.verification_id == verification_id), None)
+
+    def withdraw(self, verification_id: UUID, consent_class: ConsentClass) -> Visit | None:
+        """Take a consent out of the answer as it is listed, with what it had opened; return the visit."""
+        with self._lock:
+            for place, visit in enumerate(self._visits):
+                was = visit.verification
+                if was is None or was.verification_id != verification_id:
+                    continue
+                kept = tuple(consent for consent in was.consents if consent.consent_class is not consent_class)
+                gone = Withheld(consent_class=consent_class, reason="withdrawn")
+                update: dict[str, object] = {"consents": kept, "withheld": (*was.withheld, gone)}
+                if was.coverage is not None and consent_class in _CERTIFICATES:
+                    update["coverage"] = was.coverage.model_copy(update={_CERTIFICATES[consent_class]: ()})
+                self._visits[place] = replace(visit, verification=was.model_copy(update=update))
+                return self._visits[place]
+        return None
 
     @property
     def last(self) -> int:

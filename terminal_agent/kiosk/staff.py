@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from eligibility.domain.codes import ConsentClass
 from eligibility.wire.problems import Sentence
 from eligibility.wire.staff import StaffSession, StaffSessionRequest
 from eligibility.wire.verifications import NumberVerificationRequest
@@ -69,6 +71,7 @@ class StaffScreen:
             Route("/staff/visits/{verification:uuid}/checkups", self._signed_in(StaffScreen.checkups)),
             Route("/staff/visits/{verification:uuid}/checkups.pdf", self._signed_in(StaffScreen.checkups)),
             Route("/staff/number", self._signed_in(StaffScreen.number), methods=["GET", "POST"]),
+            Route("/staff/withdraw", self._signed_in(StaffScreen.withdraw), methods=["POST"]),
             Route("/staff/confirm", self._signed_in(StaffScreen.confirm), methods=["POST"]),
             Route("/staff/pictures/{which}.jpg", self._signed_in(StaffScreen.picture)),
             Route("/staff/health", self.health),
@@ -103,7 +106,13 @@ class StaffScreen:
 
     async def sign_out(self, request: Request) -> Response:
         """End the session here."""
-        self.desks.stand_up(request.cookies.get(COOKIE, ""))
+        cookie = request.cookies.get(COOKIE, "")
+        session = self.desks.who(cookie)
+        self.desks.stand_up(cookie)
+        if session is not None:
+            # At the centre too; if it cannot be reached, its half hour ends what nobody here can use any more.
+            with suppress(Refused, CentreError):
+                await asyncio.to_thread(self.centre.sign_out, session)
         answer = RedirectResponse("/staff/sign-in", 303)
         answer.delete_cookie(COOKIE, path="/staff")
         return answer
@@ -149,6 +158,18 @@ class StaffScreen:
             request, "staff_visits.html", session, visits=visits, chosen=None, problem=problem, status=403
         )
 
+    async def withdraw(self, request: Request, session: StaffSession) -> Response:
+        """End a consent at once, as the patient asks at the desk."""
+        async with request.form(max_fields=5, max_files=0) as form:
+            verification, wanted = str(form.get("verification", "")), str(form.get("class", ""))
+        try:
+            verification_id, consent_class = UUID(verification), ConsentClass(wanted)
+        except ValueError:
+            return RedirectResponse("/staff", 303)
+        await asyncio.to_thread(self.centre.withdraw_consent, verification_id, consent_class)
+        visit = self.daybook.withdraw(verification_id, consent_class)
+        return RedirectResponse("/staff" if visit is None else f"/staff/visits/{visit.number}", 303)
+
     async def picture(self, request: Request, session: StaffSession) -> Response:
         """Show the card's photo, or the last frame of the camera, while somebody waits for staff; never kept."""
         gaze = self.runner.gaze()
@@ -161,7 +182,9 @@ class StaffScreen:
     async def number(self, request: Request, session: StaffSession) -> Response:
         """Ask by insured number, for whoever has no card that can be used."""
         if request.method == "GET":
-            return self._page(request, "staff_number.html", session, problem=None, entered=dict.fromkeys(_NUMBER_FIELDS, ""))
+            return self._page(
+                request, "staff_number.html", session, problem=None, entered=dict.fromkeys(_NUMBER_FIELDS, "")
+            )
         async with request.form(max_fields=10, max_files=0) as form:
             entered = {name: str(form.get(name, "")).strip() for name in _NUMBER_FIELDS}
         try:

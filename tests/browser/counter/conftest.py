@@ -412,7 +412,9 @@ def gallery_page(browser: Browser, gallery: Gallery) -> Iterator[Page]:
 @pytest.fixture
 def staff_page(browser: Browser) -> Iterator[Page]:
     """The staff's browser."""
-    context = browser.new_context(viewport=STAFF_VIEWPORT, locale="ja-JP", permissions=["clipboard-read", "clipboard-write"])
+    context = browser.new_context(
+        viewport=STAFF_VIEWPORT, locale="ja-JP", permissions=["clipboard-read", "clipboard-write"]
+    )
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

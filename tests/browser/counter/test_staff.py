@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from loadtest.medical_record import Patient as RecordOf
-from loadtest.medical_record import give_medical_record
 from playwright.sync_api import Page, expect
 
 from eligibility.domain.codes import Role, Sex
+from loadtest.medical_record import Patient as RecordOf
+from loadtest.medical_record import give_medical_record
 from tests.browser.counter.conftest import PASSCODE, PIN, Counter, Patient, Town, picture, violations
 from tests.browser.counter.test_visit import AWAY, CONFIRMED, CONSENT, PIN_PAGE, READY, begin, enter_by_pad, shows
 from tests.integration.eligibility.world import INSURER, Member
@@ -74,6 +74,11 @@ def test_a_visit_appears_by_itself_and_one_click_shows_the_answer(
     staff_page.get_by_role("button", name=f"{patient.facts['number']} をコピー").click()
     assert staff_page.evaluate("navigator.clipboard.readText()") == patient.facts["number"]
     checked(staff_page, "02-answer")
+    staff_page.get_by_role("button", name="薬剤情報 を取り消す").click()
+    expect(staff_page.locator(".consents .no").last).to_contain_text("薬剤情報")
+    expect(staff_page.get_by_role("link", name="薬剤情報")).to_have_count(0)
+    withdrawn = "select count(*) from consent where person_id = $1 and withdrawn_at is not null"
+    assert town.wait(town.world.owner.fetchval(withdrawn, known)) == 1
     staff_page.get_by_role("button", name="English").click()
     expect(staff_page.locator(".answer")).to_contain_text("Share to pay")
     checked(staff_page, "03-answer-en")
