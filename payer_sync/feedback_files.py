@@ -22,7 +22,7 @@ HEADER: Final = (
     "記録 record", "項目 field", "コード code", "重さ severity", "値の形 shape", "期待される内容 expected",
 )  # fmt: skip
 # What makes a spreadsheet take a cell for a formula; the quote itself, so that taking it off again is exact.
-_BEGINS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+_BEGINS_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ def _line(record: int | None = 1, **different: str | None) -> FeedbackLine:
 
 @pytest.mark.parametrize(
     "cell",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "'", "", "あ", "=cmd|' /C calc'!A0", "1=1", "''=", "−1"],
-)
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "'", "", "あ", "=cmd|' /C calc'!A0", "1=1", "''=", "−1",
+     "＝1+1", "＋1", "－1", "＠SUM(A1)", "\n=1"],
+)  # fmt: skip
 def test_a_guarded_cell_begins_no_formula_and_comes_back_as_it_was(cell: str) -> None:
-    assert not guard(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not guard(cell).startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"))
     assert unguard(guard(cell)) == cell
 
 
