@@ -17,7 +17,7 @@ from payer_sync.feedback import FeedbackWriter
 from payer_sync.following import follow_coverages
 from payer_sync.gates import DecisionRefused
 from payer_sync.layouts.register import find_layout
-from payer_sync.merging import merge_released
+from payer_sync.merging import begin_merge, merge_released
 from payer_sync.submission import Filed, find_submission
 
 _SQL = statements("payer_sync.queries")
@@ -73,8 +73,9 @@ async def release(connection: Any, case_id: int, decided: Decided) -> int:
         if submission is None:
             raise _unknown()
         await connection.execute(_SQL["begin_staging"])
-        await connection.execute(_SQL["begin_plan"])
+        await begin_merge(connection)
         await connection.execute(_SQL["stage_case"], case_id)
+        await connection.execute(_SQL["all_may_repeat"])
         feedback = FeedbackWriter(connection, submission.submission_id)
         with feedback.spool:
             feedback.told = await connection.fetchval(_SQL["last_fault"], submission.submission_id)

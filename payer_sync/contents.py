@@ -22,8 +22,10 @@ class Content(Protocol):
     read: int  # records seen
     refused: int  # of these, left out by the check
 
-    async def stage(self) -> None:
+    async def stage(self, aside: Any | None) -> None:
         """Check the file, keep its faults, and put what holds into the session's staging tables.
+
+        `aside` is a connection outside the load's transaction; there is none when the file is not what was announced.
 
         Raises:
             FileRefused: the file cannot be read at all.

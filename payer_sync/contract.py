@@ -1,8 +1,9 @@
 """Checks a batch against its layout, column by column, and returns the records that hold with every fault found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -13,7 +14,7 @@ from payer_sync.faults import SHAPE_LENGTH, FaultCode
 from payer_sync.layouts.columns import Column, Required, Text
 from payer_sync.layouts.layout import Layout
 from payer_sync.normal_forms import hold_my_number, may_hold_my_number, number_keys, shapes
-from payer_sync.reading import Batch
+from payer_sync.reading import SPACES, Batch
 from payer_sync.rules import TODAY, RecordKind
 
 # Controls of every kind, line separators, what has no width, and the marks that turn the direction of what is read.
@@ -22,7 +23,6 @@ _CONTROL: Final = (
 )
 # Private use (what cp932's gaiji become) and the mark that an earlier conversion leaves for what it lost.
 _GAIJI: Final = r"[\x{e000}-\x{f8ff}\x{fffd}\x{f0000}-\x{10fffd}]"
-_SPACES: Final = " \u3000"  # around a value they mean nothing; other white space is a fault and stays visible
 _REFUSED: Final = Severity.RECORD_REFUSED.value
 
 
@@ -45,11 +45,13 @@ class _Finding:
 
 def check(batch: Batch, layout: Layout, insurer: InsurerNumber, today: date) -> Checked:
     """Check the records of one batch; `staged` has `record_number` and the fields of the layout's staging table."""
-    texts = _texts(batch.fields, layout)
-    values = texts.select(value for column in layout.columns for value in column.values())
-    both = pl.concat([texts, values.with_columns(pl.lit(today).alias(TODAY))], how="horizontal")
-    findings = [*_field_findings(batch, layout, insurer), *(_rule_findings(layout))]
-    found = [batch.faults, *_faults(both, batch.records, findings), *_my_number_faults(batch, layout)]
+    read = texts(batch.fields, layout.columns)
+    values = read.select(value for column in layout.columns for value in column.values())
+    both = pl.concat([read, values.with_columns(pl.lit(today).alias(TODAY))], how="horizontal")
+    # One look at the lines tells whether any holds what has to be looked for in each of its fields.
+    suspects = batch.lines.str.contains(_suspicious())
+    findings = [*_field_findings(layout, insurer, suspicious=suspects.any()), *_rule_findings(layout)]
+    found = [batch.faults, *_faults(both, batch.records, findings), *_my_number_faults(batch, suspects, layout)]
     faults = pl.concat(found).sort("record", maintain_order=True)
     refused = faults.filter(pl.col("severity") == _REFUSED)["record"].unique()
     staged = layout.staged(values).insert_column(0, batch.records.alias("record_number"))
@@ -58,26 +60,26 @@ def check(batch: Batch, layout: Layout, insurer: InsurerNumber, today: date) -> 
     return Checked(staged, faults, read=batch.read, refused=len(refused))
 
 
-def _texts(fields: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+def texts(fields: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+    """Return the texts of some columns as they are read: to half width where width means nothing, and stripped."""
     # Most columns are plain ASCII, for which width needs no folding; a column knows by its two lengths.
     lengths = fields.select(
-        (pl.col(column.name).str.len_bytes().sum() == pl.col(column.name).str.len_chars().sum())
-        for column in layout.columns
+        (pl.col(column.name).str.len_bytes().sum() == pl.col(column.name).str.len_chars().sum()) for column in columns
     ).row(0)
-    plain = dict(zip(layout.column_names, lengths, strict=True))
     return fields.select(
         (
-            pl.col(column.name).str.normalize("NFKC")
-            if column.kind.folded and not plain[column.name]
-            else pl.col(column.name)
-        ).str.strip_chars(_SPACES)
-        for column in layout.columns
+            pl.col(column.name).str.normalize("NFKC") if column.kind.folded and not plain else pl.col(column.name)
+        ).str.strip_chars(SPACES)
+        for column, plain in zip(columns, lengths, strict=True)
     )
 
 
-def _field_findings(batch: Batch, layout: Layout, insurer: InsurerNumber) -> Iterator[_Finding]:
-    controls = batch.lines.str.contains(_CONTROL).any()
-    gaiji = batch.lines.str.contains(_GAIJI).any()
+@cache
+def _suspicious() -> str:
+    return f"{_CONTROL}|{_GAIJI}|{may_hold_my_number()}"
+
+
+def _field_findings(layout: Layout, insurer: InsurerNumber, *, suspicious: bool) -> Iterator[_Finding]:
     loses = pl.col("record_kind") == RecordKind.LOSE.value
     for column in layout.columns:
         text, value = pl.col(column.name), pl.col(column.field)
@@ -90,9 +92,8 @@ def _field_findings(batch: Batch, layout: Layout, insurer: InsurerNumber) -> Ite
         yield _Finding(column, column.kind.malformed, (text != "") & empty)
         if isinstance(column.kind, Text):
             yield _Finding(column, FaultCode.TOO_LONG, text.str.len_chars() > column.kind.max_length)
-        if controls:
+        if suspicious:
             yield _Finding(column, FaultCode.CONTROL_CHARACTER, text.str.contains(_CONTROL))
-        if gaiji:
             yield _Finding(column, FaultCode.GAIJI, text.str.contains(_GAIJI))
     yield _Finding(layout.column("insurer_number"), FaultCode.OTHER_INSURER, pl.col("insurer_number") != insurer.digits)
 
@@ -111,8 +112,7 @@ def _faults(both: pl.DataFrame, records: pl.Series, findings: list[_Finding]) ->
             yield _rows(records.filter(wrong), both[finding.column.name].filter(wrong), finding)
 
 
-def _my_number_faults(batch: Batch, layout: Layout) -> Iterator[pl.DataFrame]:
-    suspects = may_hold_my_number(batch.lines)
+def _my_number_faults(batch: Batch, suspects: pl.Series, layout: Layout) -> Iterator[pl.DataFrame]:
     if not suspects.any():
         return
     records, fields = batch.records.filter(suspects), batch.fields.filter(suspects)

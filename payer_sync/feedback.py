@@ -49,6 +49,12 @@ class FeedbackWriter:
         self.spool.write(copy_bytes(rows))
         self.told += len(faults)
 
+    def forget(self) -> None:
+        """Drop what was put aside: the check begins again."""
+        self.spool.seek(0)
+        self.spool.truncate()
+        self.told = 0
+
     async def send_spooled(self) -> None:
         """Write all that was put aside."""
         self.spool.seek(0)

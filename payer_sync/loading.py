@@ -107,15 +107,18 @@ class _Load:
         self._damaged = measured.content_digest != manifest.content_digest
         try:
             async with self._connection.transaction():  # what was staged goes, what was found in it stays
-                await self._content.stage()
+                await self._content.stage(None if self._damaged else self._watch)
+                self._refuse_other_count()
         except FileRefused as refused:
             return refused.faults
-        read = self._content.read
-        if read != manifest.records:
-            ja = f"目録の{manifest.records}件(ファイルは{read}件)"
-            en = f"the manifest's {manifest.records} records (the file has {read})"
-            return (Fault(FaultCode.COUNT_WRONG, expected=both(ja, en)),)
         return ()
+
+    def _refuse_other_count(self) -> None:
+        read, stated = self._content.read, self._filed.submission.manifest.records
+        if read != stated:
+            ja = f"目録の{stated}件(ファイルは{read}件)"
+            en = f"the manifest's {stated} records (the file has {read})"
+            raise FileRefused(Fault(FaultCode.COUNT_WRONG, expected=both(ja, en)))
 
     async def _merge(self, *, approved: bool) -> tuple[int, int]:
         if approved or not self._damaged:

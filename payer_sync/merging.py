@@ -19,12 +19,14 @@ from payer_sync.layouts.layout import Layout
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
-_CERTIFICATE_STATEMENTS: Final = (
+_CLOSED_CERTIFICATES: Final = (
     "close_limit_certificates",
-    "add_limit_certificates",
     "close_specific_disease_certificates",
-    "add_specific_disease_certificates",
     "close_elderly_certificates",
+)
+_ADDED_CERTIFICATES: Final = (
+    "add_limit_certificates",
+    "add_specific_disease_certificates",
     "add_elderly_certificates",
 )
 # PostgreSQL's format() puts the number of the other record into both languages.
@@ -33,79 +35,127 @@ _APART: Final = both("記録 %1$s の資格と重ならない期間", "days that
 _APART_FROM_KNOWN: Final = both("登録済みの資格と重ならない期間", "days that a coverage already known does not have")
 
 
+async def begin_merge(connection: Any) -> None:
+    """Make the session's own tables of a merge, beside the one that records are staged in."""
+    for statement in ("begin_plan", "begin_repeats", "begin_followers"):
+        await connection.execute(_SQL[statement])
+
+
+async def merge_time(connection: Any, filed: Filed) -> datetime:
+    """Return the one moment at which what a merge states becomes known."""
+    known_from: datetime = await connection.fetchval(_SQL["merge_time"], filed.insurer.digits)
+    return known_from
+
+
 async def merge(
-    connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, *, complete: bool
+    connection: Any,
+    filed: Filed,
+    layout: Layout,
+    feedback: FeedbackWriter,
+    known_from: datetime | None = None,
+    *,
+    complete: bool,
 ) -> tuple[int, int]:
     """Merge the session's staging table; return how many records were refused and how many changed something.
 
-    The caller holds the insurer's lock in an open transaction. `complete` says that the check left no record out.
+    The caller holds the insurer's lock in an open transaction. `complete` says that the check left no record out,
+    `known_from` is the merge's time if a part of the file has been merged already.
 
     Raises:
         Held: a gate is closed; nothing was changed.
     """
-    return await _Merge(connection, filed, layout, feedback).run(complete=complete)
+    known_from = known_from or await merge_time(connection, filed)
+    return await _Merge(connection, filed, layout, feedback, known_from).run(complete=complete)
+
+
+async def merge_portion(
+    connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, known_from: datetime
+) -> int:
+    """Merge the staged records whose persons were just named, of whom nothing else is stated; return how many."""
+    return await _Merge(connection, filed, layout, feedback, known_from).run_portion()
 
 
 async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
     """Merge records that a case had kept, which an operator has looked at instead of the gates and the guard."""
-    return await _Merge(connection, filed, layout, feedback).run_released()
+    known_from = await merge_time(connection, filed)
+    return await _Merge(connection, filed, layout, feedback, known_from).run_released()
 
 
 class _Merge:
     """One merge: its connection, whose file it is, and where its faults go."""
 
-    def __init__(self, connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> None:
+    def __init__(
+        self, connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, known_from: datetime
+    ) -> None:
         self._connection = connection
         self._filed = filed
         self._insurer = filed.insurer
         self._submission = filed.submission
         self._layout = layout
         self._feedback = feedback
+        self._known_from = known_from
 
     async def run(self, *, complete: bool) -> tuple[int, int]:
-        known_from = await self._plan()
+        await self._plan()
         await pass_gates(self._connection, self._filed, self._layout, complete=complete)
-        guard = Guard(self._connection, self._filed, self._layout, self._feedback, known_from)
+        guard = Guard(self._connection, self._filed, self._layout, self._feedback, self._known_from)
         refused = await guard.quarantine_mislinked()
         told = self._feedback.told
         refused += await self._refuse_records()
         if self._feedback.told > told:
             await guard.quarantine_claimed_twice(told)
         await guard.tell_overlaps()
-        await self._apply(known_from)
-        retired = await retire(self._connection, known_from, self._submission.submission_id)
+        await self._apply()
+        retired = 0
+        if self._submission.manifest.kind is SubmissionKind.FULL:
+            retired = await retire(self._connection, self._known_from, self._submission.submission_id)
         await guard.tell_notices()
         await self._tell_of_file(retired, complete=complete)
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
     async def run_released(self) -> tuple[int, int]:
-        known_from = await self._plan()
-        guard = Guard(self._connection, self._filed, self._layout, self._feedback, known_from)
+        await self._plan()
+        guard = Guard(self._connection, self._filed, self._layout, self._feedback, self._known_from)
         await guard.find_links()
         refused = await self._refuse_records()
         await guard.notify_overlaps()
-        await self._apply(known_from)
+        await self._apply()
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
-    async def _plan(self) -> datetime:
-        known_from: datetime = await self._connection.fetchval(_SQL["merge_time"], self._insurer.digits)
+    async def run_portion(self) -> int:
+        planned = await self._execute("plan_portion")
+        await self._add_stated()
+        return planned
+
+    async def _plan(self) -> None:
         await self._execute("give_merge_memory")
         await self._execute("analyze_staging")
+        await self._execute("find_followers")
         await self._execute("plan_merge", self._insurer.digits)
         await self._execute("analyze_plan")
-        return known_from
 
-    async def _apply(self, known_from: datetime) -> None:
+    async def _apply(self) -> None:
+        known_from = self._known_from
         await self._execute("mark_changed_certificates")
-        await self._execute("add_persons")
+        await self._add_persons()
         await self._execute("close_coverages", known_from)
-        await self._execute("add_coverages", known_from, self._submission.submission_id)
-        await self._execute("add_losses", known_from, self._submission.submission_id)
-        for statement in _CERTIFICATE_STATEMENTS:
+        for statement in _CLOSED_CERTIFICATES:
             await self._execute(statement, known_from)
+        await self._add_stated()
+        await self._execute("add_losses", known_from, self._submission.submission_id)
         moved = await self._connection.fetch(_SQL["moved_coverages"], known_from)
         await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
+
+    async def _add_stated(self) -> None:
+        await self._execute("add_coverages", self._known_from, self._submission.submission_id)
+        for statement in _ADDED_CERTIFICATES:
+            await self._execute(statement, self._known_from)
+
+    async def _add_persons(self) -> None:
+        planned = await self._connection.fetchval(_SQL["count_new_persons"])
+        if await self._execute("add_persons") < planned or await self._connection.fetchval(_SQL["records_may_repeat"]):
+            await self._execute("name_new_persons")
 
     async def _refuse_records(self) -> int:
         refused = 0

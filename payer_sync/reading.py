@@ -14,6 +14,7 @@ import polars as pl
 
 from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FAULT_SCHEMA
+from payer_sync.layouts.columns import Column
 from payer_sync.layouts.layout import Layout
 
 # About 40,000 eligibility records: the next are checked while the server takes in these. Also the longest line there
@@ -33,6 +34,8 @@ _UNDEFINED_IN_CP932: Final = {
     "\uf8f3": b"\xff",
 }
 _LINE_ENDS: Final = both("行の終わりは CRLF か LF(CR だけは不可)", "lines that end with CRLF or LF, not with CR alone")
+SPACES: Final = " \u3000"  # around a value they mean nothing; other white space is a fault and stays visible
+_VISIBLE: Final = r"^[!-~]+$"
 _QUOTED_FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
 
 
@@ -61,6 +64,49 @@ def read_batches(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> 
             batch = _batch(_utf8(block, encoding, first + 1), layout, first)
             first += batch.read
             yield batch
+
+
+def read_texts(path: Path, layout: Layout, column: Column) -> Iterator[pl.Series]:
+    """Yield one column's texts, without the spaces around them: a quick look before the records are read.
+
+    Raises:
+        FileRefused: as by read_batches, but only for what the quick look comes upon.
+    """
+    place = layout.columns.index(column)
+    with path.open("rb") as file:
+        encoding, names = _read_header(file)
+        _check_header(names, layout)
+        first = 1
+        for block in _blocks(file, BLOCK_BYTES):
+            texts = _ascii_texts(block, place)
+            if texts is None:
+                batch = _batch(_utf8(block, encoding, first + 1), layout, first)
+                # Of a line without fields no text is known; its record is refused by the check.
+                known = pl.DataFrame(
+                    {"record": batch.records, "text": batch.fields[column.name].str.strip_chars(SPACES)}
+                )
+                every = pl.int_range(first, first + batch.read, eager=True).alias("record").to_frame()
+                texts = every.join(known, on="record", how="left", maintain_order="left")["text"]
+            first += len(texts)
+            yield texts
+
+
+def _ascii_texts(block: bytes, place: int) -> pl.Series | None:
+    # In UTF-8 and in cp932 no other character has the byte of a comma, a quote or a line feed in it.
+    if b'"' in block or not block.endswith(b"\n"):
+        return None
+    texts = pl.read_csv(
+        block,
+        has_header=False,
+        columns=[place],
+        infer_schema=False,
+        quote_char=None,
+        encoding="utf8-lossy",
+        truncate_ragged_lines=True,
+        empty_string_is_null=False,
+    ).to_series()
+    plain = len(texts) == block.count(b"\n") and texts.str.contains(_VISIBLE).all()
+    return texts if plain and not texts.null_count() else None
 
 
 def _read_header(file: BinaryIO) -> tuple[str, list[str]]:

@@ -1,19 +1,25 @@
 """Files that are tables of columns: checked batch by batch, copied to staging, merged into the register."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
+
+import asyncpg
+import polars as pl
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.contract import Checked, check
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
+from payer_sync.first_file import FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
-from payer_sync.merging import merge
-from payer_sync.reading import read_batches
+from payer_sync.merging import begin_merge, merge, merge_portion, merge_time
+from payer_sync.reading import Batch, read_batches
+from payer_sync.repeats import Repeats, find_shared_persons, stage_repeated
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
@@ -31,36 +37,76 @@ class TableContent:
         self._path = path
         self._feedback = feedback
         self._layout: Layout = find_layout(manifest.layout, manifest.edition)
+        self._known_from: datetime | None = None
+        self._merged = 0
         self.read = 0
         self.refused = 0
 
-    async def stage(self) -> None:
-        """Check every record and copy those that hold.
+    async def stage(self, aside: Any | None) -> None:
+        """Check every record and copy those that hold; of an insurer's first file, merge those that stand alone.
 
         Raises:
             FileRefused: the file cannot be read at all.
         """
         await self._connection.execute(_SQL["begin_staging"])
-        await self._connection.execute(_SQL["begin_plan"])
-        await copy_rows(
-            self._connection, self._layout.staging, self._layout.staged_fields, self._rows(), LOAD_TIMEOUT_S
-        )
+        await begin_merge(self._connection)
+        if aside and not await self._connection.fetchval(_SQL["insurer_has_register"], self._filed.insurer.digits):
+            try:
+                async with self._connection.transaction():
+                    await self._stage_first(aside)
+                return
+            except asyncpg.UniqueViolationError:
+                # Records of different persons state one coverage; which contradict, only the whole file shows.
+                self._begin_again()
+        await self._stage_all()
 
     async def merge(self) -> tuple[int, int]:
-        """Merge the records; return how many were refused and how many changed something."""
-        return await merge(self._connection, self._filed, self._layout, self._feedback, complete=self.refused == 0)
+        """Merge the staged records; return how many of the file were refused and how many changed something."""
+        refused, merged = await merge(
+            self._connection, self._filed, self._layout, self._feedback, self._known_from, complete=self.refused == 0
+        )
+        return refused, merged + self._merged
 
-    async def _rows(self) -> AsyncIterator[bytes]:
-        checked = self._checked(day_in_japan(datetime.now(UTC)))
-        # The next batch is read and checked in a thread, while the server takes in the one before.
-        while (rows := await asyncio.to_thread(next, checked, None)) is not None:
-            for start in range(0, len(rows), _SEND_BYTES):
-                yield rows[start : start + _SEND_BYTES]
+    def _begin_again(self) -> None:
+        self._known_from, self._merged = None, 0
+        self.read = self.refused = 0
+        self._feedback.forget()
 
-    def _checked(self, today: date) -> Iterator[bytes]:
-        for batch in read_batches(self._path, self._layout):
-            checked: Checked = check(batch, self._layout, self._filed.insurer, today)
+    async def _stage_first(self, aside: Any) -> None:
+        shared = await asyncio.to_thread(find_shared_persons, self._path, self._layout)
+        self._known_from = await merge_time(self._connection, self._filed)
+        with FirstFile(self._connection, aside, self._layout, shared) as first:
+            async with aclosing(first.portions(self._checked())) as portions:
+                async for _ in portions:
+                    self._merged += await merge_portion(
+                        self._connection, self._filed, self._layout, self._feedback, self._known_from
+                    )
+            await first.stage_rest()
+
+    async def _stage_all(self) -> None:
+        repeats = Repeats()
+        await copy_rows(
+            self._connection, self._layout.staging, self._layout.staged_fields, self._rows(repeats), LOAD_TIMEOUT_S
+        )
+        await stage_repeated(self._connection, repeats.records())
+
+    async def _rows(self, repeats: Repeats) -> AsyncGenerator[bytes, None]:
+        async with aclosing(ahead(self._checked())) as batches:
+            async for staged in batches:
+                repeats.add(staged)
+                rows = await asyncio.to_thread(copy_bytes, staged)
+                for start in range(0, len(rows), _SEND_BYTES):
+                    yield rows[start : start + _SEND_BYTES]
+
+    async def _checked(self) -> AsyncGenerator[pl.DataFrame, None]:
+        today = day_in_japan(datetime.now(UTC))
+        batches = read_batches(self._path, self._layout)
+        while checked := await asyncio.to_thread(self._check_next, batches, today):
             self.read += checked.read
             self.refused += checked.refused
             self._feedback.keep(checked.faults)
-            yield copy_bytes(checked.staged)
+            yield checked.staged
+
+    def _check_next(self, batches: Iterator[Batch], today: date) -> Checked | None:
+        batch = next(batches, None)
+        return None if batch is None else check(batch, self._layout, self._filed.insurer, today)

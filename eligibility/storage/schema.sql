@@ -233,10 +233,31 @@ create table merge_plan (
     records         bigint not null,
     record_kind     text not null,
     coverage_id     bigint,           -- of the known coverage, or a new one; null where nothing is known to end
-    known_person_id bigint,
+    known_person_id bigint,           -- of the known coverage
     change          text not null check (change in
-        ('new', 'corrected', 'certificates', 'lost', 'cancelled', 'unchanged', 'nothing_known'))
+        ('new', 'corrected', 'certificates', 'lost', 'cancelled', 'unchanged', 'nothing_known')),
+    person_id       bigint,           -- whom the linkage code means; of a new person the identifier to be
+    new_person      boolean not null  -- no file has stated the linkage code before
 );
+
+-- Also copied: the records that may state a coverage or a person which another record of their file states too, and of
+-- these the ones that state a coverage again.
+create table repeated_record (
+    record_number bigint not null
+);
+create table following_record (
+    record_number bigint not null,
+    lead_record   bigint not null  -- the first that states the coverage
+);
+-- Of a portion of a first file: the codes it states, who was named by them just now, and what of it has to wait.
+create table stated_code (
+    linkage_code text not null
+);
+create table named_person (
+    person_id    bigint not null,
+    linkage_code text not null
+);
+create table postponed_eligibility (like staged_eligibility);
 
 -- ── What happened at counters ───────────────────────────────────────────────────────────────────────────────────
 
@@ -342,11 +363,12 @@ grant select, insert on person, coverage, limit_certificate, specific_disease_ce
     to eligibility_payer;
 grant update (known_to) on coverage, limit_certificate, specific_disease_certificate, elderly_certificate
     to eligibility_payer;
-grant usage on sequence coverage_id_seq to eligibility_payer;
+grant usage on sequence coverage_id_seq, person_person_id_seq to eligibility_payer;
 grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
     to eligibility_payer;
-grant select on staged_eligibility, merge_plan to eligibility_payer;
+grant select on staged_eligibility, merge_plan, repeated_record, following_record, stated_code, named_person,
+    postponed_eligibility to eligibility_payer;
 grant delete on feedback to eligibility_payer;
 grant insert on audit_event to eligibility_payer;
 

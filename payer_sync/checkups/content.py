@@ -45,7 +45,7 @@ class CheckupContent:
         self.read = 0
         self.refused = 0
 
-    async def stage(self) -> None:
+    async def stage(self, aside: Any | None) -> None:
         """Check every record and copy those that hold.
 
         Raises:

@@ -52,7 +52,7 @@ class ClaimContent:
         self.read = 0
         self.refused = 0
 
-    async def stage(self) -> None:
+    async def stage(self, aside: Any | None) -> None:
         """Check every receipt and copy those that hold.
 
         Raises:

@@ -199,7 +199,9 @@ class Column:
 
 
 def _days(texts: pl.Series) -> pl.Series:
-    # A column of days holds few different ones, most often the empty one, and reading is costly: each is read once.
+    # A column of days holds few different ones, most often none at all, and reading is costly: each is read once.
+    if not texts.str.len_bytes().sum():
+        return pl.Series(texts.name, [None], dtype=pl.Date).new_from_index(0, len(texts))
     distinct = texts.unique()
     days = distinct.to_frame("text").select(_day(pl.col("text"))).to_series()
     return texts.replace_strict(distinct, days, return_dtype=pl.Date) if len(texts) else days

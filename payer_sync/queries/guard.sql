@@ -37,9 +37,8 @@ select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
         )
 from merge_plan m
 join staged_eligibility s using (record_number)
-join person p on p.linkage_code = s.linkage_code
-join coverage c on c.person_id = p.person_id and c.known_to = 'infinity'
-where m.change in ('new', 'corrected');
+join coverage c on c.person_id = m.person_id and c.known_to = 'infinity'
+where m.change in ('new', 'corrected') and not m.new_person;
 
 -- name: find_former_links
 -- For coverages put to a person of whom nothing is stated, what they themselves stated until now of another one.

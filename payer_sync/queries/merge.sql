@@ -11,6 +11,65 @@ create temp table staged_eligibility (like public.staged_eligibility) on commit 
 -- The same for the merge's plan.
 create temp table merge_plan (like public.merge_plan) on commit drop;
 
+-- name: begin_repeats
+-- The same for the records that may repeat others.
+create temp table repeated_record (like public.repeated_record) on commit drop;
+
+-- name: begin_followers
+-- The same for those that do.
+create temp table following_record (like public.following_record) on commit drop;
+
+-- name: begin_first_file
+-- The same for whom a portion of a first file names, and for what of it has to wait for the whole file.
+create temp table named_person (like public.named_person) on commit drop;
+
+-- name: begin_postponed
+-- See begin_first_file.
+create temp table postponed_eligibility (like public.staged_eligibility) on commit drop;
+
+-- name: begin_naming
+-- Make the naming session's own table of the codes stated by a portion.
+create temp table stated_code (like public.stated_code) on commit delete rows;
+
+-- name: name_persons
+-- Name the persons not yet known whom a portion states; return those. In the order of their codes, see add_persons.
+insert into person (linkage_code)
+select linkage_code from stated_code order by linkage_code
+on conflict do nothing
+returning person_id, linkage_code;
+
+-- name: postpone_known
+-- Let the records wait whose person was known already: there is something to compare them with.
+insert into postponed_eligibility
+select (s).*
+from staged_eligibility s
+where not exists (select from named_person n where n.linkage_code = s.linkage_code);
+
+-- name: plan_portion
+-- The plan of a portion's other records: of whom nothing is known and nothing else is stated, all is new.
+insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
+    coverage_id, person_id, new_person, change)
+select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_number, 1, s.record_kind,
+    nextval('coverage_id_seq'), n.person_id, true, 'new'
+from staged_eligibility s
+join named_person n using (linkage_code);
+
+-- name: end_portion
+-- Make room for the next portion.
+truncate staged_eligibility, named_person, merge_plan;
+
+-- name: stage_postponed
+-- Stage what had to wait.
+insert into staged_eligibility select (p).* from postponed_eligibility p;
+
+-- name: records_may_repeat
+-- Whether any record may repeat another.
+select exists (select from repeated_record) as found;
+
+-- name: all_may_repeat
+-- Let every staged record be compared with the others.
+insert into repeated_record (record_number) select record_number from staged_eligibility;
+
 -- name: give_merge_memory
 -- Let the merge's joins and groupings stay in memory.
 set local work_mem = '256MB';
@@ -29,43 +88,58 @@ analyze merge_plan;
 select greatest(clock_timestamp(), data_as_of + interval '1 microsecond') as known_from
 from insurer where insurer_number = $1;
 
+-- name: find_followers
+-- Of the records that may repeat others, those that state a coverage again, with the first record that states it.
+insert into following_record (record_number, lead_record)
+select record_number, lead_record
+from (
+    select s.record_number, min(s.record_number) over (
+        partition by s.symbol_key, s.number_key, s.branch_number, s.acquired_on) as lead_record
+    from repeated_record r
+    join staged_eligibility s using (record_number)
+) stated
+where record_number <> lead_record;
+
 -- name: plan_merge
--- One row for each stated coverage: which known coverage it is, and what changes.
+-- One row for each stated coverage: which known coverage it is, whose it is, and what changes. Whoever is new gets an
+-- identifier here, but for those whom several records may mean: they are named when they are added.
 -- $1 insurer number
-with stated as (
-    select symbol_key, number_key, branch_number, acquired_on, min(record_number) as record_number, count(*) as records
-    from staged_eligibility
-    group by symbol_key, number_key, branch_number, acquired_on
-)
 insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
-    coverage_id, known_person_id, change)
-select stated.symbol_key, stated.number_key, stated.branch_number, stated.acquired_on, stated.record_number,
-    stated.records, s.record_kind,
+    coverage_id, known_person_id, person_id, new_person, change)
+select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_number,
+    1 + coalesce(f.records, 0), s.record_kind,
     case when c.coverage_id is null and s.record_kind = '1' then nextval('coverage_id_seq') else c.coverage_id end,
     c.person_id,
+    case when p.person_id is null and s.record_kind = '1' and r.record_number is null
+        then nextval('person_person_id_seq') else p.person_id end,
+    p.person_id is null,
     case
         when c.coverage_id is null then case s.record_kind when '1' then 'new' else 'nothing_known' end
-        when s.record_kind in ('2', '3') and row(p.linkage_code, c.birth_date) is distinct from
-            row(s.linkage_code, s.birth_date) then 'another_person'
+        when s.record_kind in ('2', '3') and row(c.person_id, c.birth_date) is distinct from
+            row(p.person_id, s.birth_date) then 'another_person'
         when s.record_kind = '3' then 'cancelled'
         when s.record_kind = '2' then
             case when row(c.lost_on, c.loss_reason) is distinct from row(s.lost_on, s.loss_reason) then 'lost'
             else 'unchanged' end
-        when row(p.linkage_code, c.symbol, c.number, c.name, c.name_kana, c.name_key, c.birth_date, c.sex,
+        when row(c.person_id, c.symbol, c.number, c.name, c.name_kana, c.name_key, c.birth_date, c.sex,
                 c.postal_code, c.address, c.relation, c.card_class, c.lost_on, c.loss_reason, c.copayment_percent,
                 c.issued_on, c.valid_from, c.valid_through, c.preschool, c.viewing_suspended, c.further)
             is distinct from
-            row(s.linkage_code, s.symbol, s.number, s.name, s.name_kana, s.name_key, s.birth_date, s.sex,
+            row(p.person_id, s.symbol, s.number, s.name, s.name_kana, s.name_key, s.birth_date, s.sex,
                 s.postal_code, s.address, s.relation, s.card_class, s.lost_on, s.loss_reason, s.copayment_percent,
                 s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended, s.further) then 'corrected'
         else 'unchanged'
     end
-from stated
-join staged_eligibility s on s.record_number = stated.record_number
-left join coverage c on c.insurer_number = $1 and c.number_key = stated.number_key
-    and c.symbol_key = stated.symbol_key and c.branch_number = stated.branch_number
-    and c.acquired_on = stated.acquired_on and c.known_to = 'infinity'
-left join person p on p.person_id = c.person_id;
+from staged_eligibility s
+left join repeated_record r using (record_number)
+left join following_record following on following.record_number = s.record_number
+left join (
+    select lead_record, count(*) as records from following_record group by lead_record
+) f on f.lead_record = s.record_number
+left join coverage c on c.insurer_number = $1 and c.number_key = s.number_key and c.symbol_key = s.symbol_key
+    and c.branch_number = s.branch_number and c.acquired_on = s.acquired_on and c.known_to = 'infinity'
+left join person p on p.linkage_code = s.linkage_code
+where following.record_number is null;
 
 -- name: repeated_coverages
 -- Whether any coverage is stated by several records.
@@ -117,22 +191,18 @@ from told;
 
 -- name: refuse_overlaps
 -- Take coverages out of the plan whose days overlap another coverage of the same person at this insurer, as both
--- would stand after the merge. A refusal brings back what stood before, so this is repeated until none is found.
+-- would stand after the merge; who is new and stated by one record has but one. A refusal brings back what stood before, so this is repeated until none is found.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for a record,
 -- $6 expected where the other coverage is known already, $7 insurer number
 with touched as (
-    select p.person_id
-    from merge_plan m
-    join staged_eligibility s using (record_number)
-    join person p on p.linkage_code = s.linkage_code
-    where m.change in ('new', 'corrected')
+    select m.person_id from merge_plan m where m.change in ('new', 'corrected') and not m.new_person
     union
     select m.known_person_id from merge_plan m where m.change = 'lost'
 ), after_merge as materialized (
     select s.linkage_code, m.coverage_id, m.record_number, s.acquired_on, s.lost_on
     from merge_plan m
     join staged_eligibility s using (record_number)
-    where m.record_kind = '1'
+    where m.record_kind = '1' and (not m.new_person or m.person_id is null)
     union all
     select p.linkage_code, m.coverage_id, m.record_number, s.acquired_on, s.lost_on
     from merge_plan m
@@ -248,14 +318,29 @@ update merge_plan m set change = 'certificates' from differing d where m.coverag
 
 -- name: add_persons
 -- Add persons not yet known. In the order of their codes, so that two insurers' merges cannot block each other.
-insert into person (linkage_code)
-select distinct s.linkage_code
+insert into person (person_id, linkage_code) overriding system value
+select distinct on (s.linkage_code) coalesce(m.person_id, nextval('person_person_id_seq')), s.linkage_code
 from merge_plan m
 join staged_eligibility s using (record_number)
-where m.change in ('new', 'corrected')
-    and not exists (select from person p where p.linkage_code = s.linkage_code)
+where m.new_person and m.change in ('new', 'corrected')
 order by s.linkage_code
 on conflict do nothing;
+
+-- name: count_new_persons
+-- How many persons are to be added.
+select count(*) filter (where m.person_id is not null) + count(distinct s.linkage_code) as persons
+from merge_plan m
+left join staged_eligibility s on m.person_id is null and s.record_number = m.record_number
+where m.new_person and m.change in ('new', 'corrected');
+
+-- name: name_new_persons
+-- Put the identifiers of persons just added into the plan where they are not those planned: of persons whom several
+-- records mean, and of those whom another insurer's merge has added meanwhile.
+update merge_plan m set person_id = p.person_id
+from staged_eligibility s
+join person p on p.linkage_code = s.linkage_code
+where s.record_number = m.record_number and m.new_person and m.change in ('new', 'corrected')
+    and m.person_id is distinct from p.person_id;
 
 -- name: close_coverages
 -- End the known time of coverages that are stated differently now.
@@ -272,13 +357,12 @@ insert into coverage (person_id, coverage_id, known_from, submission_id, insurer
     symbol_key, number_key, name, name_kana, name_key, birth_date, sex, postal_code, address, relation, card_class,
     acquired_on, lost_on, loss_reason, copayment_percent, issued_on, valid_from, valid_through, preschool,
     viewing_suspended, further)
-select p.person_id, m.coverage_id, $1, $2, s.insurer_number, s.symbol, s.number, s.branch_number,
+select m.person_id, m.coverage_id, $1, $2, s.insurer_number, s.symbol, s.number, s.branch_number,
     s.symbol_key, s.number_key, s.name, s.name_kana, s.name_key, s.birth_date, s.sex, s.postal_code, s.address,
     s.relation, s.card_class, s.acquired_on, s.lost_on, s.loss_reason, s.copayment_percent, s.issued_on, s.valid_from,
     s.valid_through, s.preschool, s.viewing_suspended, s.further
 from merge_plan m
 join staged_eligibility s using (record_number)
-join person p on p.linkage_code = s.linkage_code
 where m.change in ('new', 'corrected');
 
 -- name: add_losses
@@ -306,9 +390,8 @@ where m.change in ('corrected', 'certificates', 'cancelled')
     and k.person_id = m.known_person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
     and not exists (
         select from staged_eligibility s
-        join person p on p.linkage_code = s.linkage_code
         where s.record_kind = '1' and s.symbol_key = m.symbol_key and s.number_key = m.number_key
-            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and p.person_id = k.person_id
+            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and m.person_id = k.person_id
             and s.limit_class = k.limit_class and s.limit_from = k.valid_from and s.limit_category = k.category
             and s.limit_through is not distinct from k.valid_through
             and s.long_term_on is not distinct from k.long_term_on
@@ -319,15 +402,15 @@ where m.change in ('corrected', 'certificates', 'cancelled')
 -- $1 merge time
 insert into limit_certificate (person_id, coverage_id, valid_from, known_from, limit_class, category, valid_through,
     long_term_on)
-select distinct p.person_id, m.coverage_id, s.limit_from, $1::timestamptz, s.limit_class, s.limit_category,
+select distinct m.person_id, m.coverage_id, s.limit_from, $1::timestamptz, s.limit_class, s.limit_category,
     s.limit_through, s.long_term_on
 from staged_eligibility s
-join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
-join person p on p.linkage_code = s.linkage_code
+left join following_record f using (record_number)
+join merge_plan m on m.record_number = coalesce(f.lead_record, s.record_number)
 where s.limit_class is not null and s.record_kind = '1' and m.change in ('new', 'corrected', 'certificates')
     and not exists (
         select from limit_certificate k
-        where k.person_id = p.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.limit_from
+        where k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.limit_from
             and k.limit_class = s.limit_class and k.known_to = 'infinity'
     );
 
@@ -340,9 +423,8 @@ where m.change in ('corrected', 'certificates', 'cancelled')
     and k.person_id = m.known_person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
     and not exists (
         select from staged_eligibility s
-        join person p on p.linkage_code = s.linkage_code
         where s.record_kind = '1' and s.symbol_key = m.symbol_key and s.number_key = m.number_key
-            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and p.person_id = k.person_id
+            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and m.person_id = k.person_id
             and s.disease = k.disease and s.disease_from = k.valid_from
             and s.monthly_cap_yen is not distinct from k.monthly_cap_yen
             and s.disease_through is not distinct from k.valid_through
@@ -353,15 +435,15 @@ where m.change in ('corrected', 'certificates', 'cancelled')
 -- $1 merge time
 insert into specific_disease_certificate (person_id, coverage_id, valid_from, known_from, disease, monthly_cap_yen,
     valid_through)
-select distinct p.person_id, m.coverage_id, s.disease_from, $1::timestamptz, s.disease, s.monthly_cap_yen,
+select distinct m.person_id, m.coverage_id, s.disease_from, $1::timestamptz, s.disease, s.monthly_cap_yen,
     s.disease_through
 from staged_eligibility s
-join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
-join person p on p.linkage_code = s.linkage_code
+left join following_record f using (record_number)
+join merge_plan m on m.record_number = coalesce(f.lead_record, s.record_number)
 where s.disease is not null and s.record_kind = '1' and m.change in ('new', 'corrected', 'certificates')
     and not exists (
         select from specific_disease_certificate k
-        where k.person_id = p.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.disease_from
+        where k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.disease_from
             and k.disease = s.disease and k.known_to = 'infinity'
     );
 
@@ -374,9 +456,8 @@ where m.change in ('corrected', 'certificates', 'cancelled')
     and k.person_id = m.known_person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
     and not exists (
         select from staged_eligibility s
-        join person p on p.linkage_code = s.linkage_code
         where s.record_kind = '1' and s.symbol_key = m.symbol_key and s.number_key = m.number_key
-            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and p.person_id = k.person_id
+            and s.branch_number = m.branch_number and s.acquired_on = m.acquired_on and m.person_id = k.person_id
             and s.elderly_from = k.valid_from and s.elderly_percent = k.copayment_percent
             and s.elderly_through is not distinct from k.valid_through
     );
@@ -385,14 +466,14 @@ where m.change in ('corrected', 'certificates', 'cancelled')
 -- Add the stated elderly certificates that are not known in this form.
 -- $1 merge time
 insert into elderly_certificate (person_id, coverage_id, valid_from, known_from, copayment_percent, valid_through)
-select distinct p.person_id, m.coverage_id, s.elderly_from, $1::timestamptz, s.elderly_percent, s.elderly_through
+select distinct m.person_id, m.coverage_id, s.elderly_from, $1::timestamptz, s.elderly_percent, s.elderly_through
 from staged_eligibility s
-join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
-join person p on p.linkage_code = s.linkage_code
+left join following_record f using (record_number)
+join merge_plan m on m.record_number = coalesce(f.lead_record, s.record_number)
 where s.elderly_percent is not null and s.record_kind = '1' and m.change in ('new', 'corrected', 'certificates')
     and not exists (
         select from elderly_certificate k
-        where k.person_id = p.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.elderly_from
+        where k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.valid_from = s.elderly_from
             and k.known_to = 'infinity'
     );
 

@@ -77,7 +77,7 @@ def test_the_quick_look_misses_no_my_number(text: str) -> None:
     column = pl.Series([text])
 
     assert hold_my_number(column).to_list() == [contains_my_number(text)]
-    assert may_hold_my_number(column).to_list() == [True]
+    assert column.str.contains(may_hold_my_number()).to_list() == [True]
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,13 @@ def test_a_my_number_in_fours_is_found_where_the_domain_finds_it(texts: list[str
     found = [contains_my_number(text) for text in texts]
 
     assert hold_my_number(column).to_list() == found
-    assert all(quick or not held for quick, held in zip(may_hold_my_number(column), found, strict=True))
+    quick = column.str.contains(may_hold_my_number()).to_list()
+    assert all(looked or not held for looked, held in zip(quick, found, strict=True))
 
 
 @given(TEXTS)
 def test_the_quick_look_never_contradicts_the_domain(texts: list[str]) -> None:
-    quick = may_hold_my_number(pl.Series(texts, dtype=pl.String)).to_list()
+    quick = pl.Series(texts, dtype=pl.String).str.contains(may_hold_my_number()).to_list()
 
     assert all(found or not contains_my_number(text) for found, text in zip(quick, texts, strict=True))
 
