@@ -13,8 +13,9 @@ from pathlib import Path
 _CONFIGURATION = """
 # Written by loadtest/embedded.py. Durability is never traded: fsync and synchronous_commit stay on.
 max_connections = 100
-shared_buffers = 512MB
-max_wal_size = 4GB
+shared_buffers = 1GB
+max_wal_size = 8GB
+checkpoint_timeout = 15min
 """
 _START_TIMEOUT_S = 30.0
 _STARTS = 3

@@ -46,7 +46,7 @@ class FirstFile:
 
     async def portions(self, checked: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[None, None]:
         """Stage one portion after the other, with its persons named; what is to be merged at once stands alone."""
-        for statement in ("begin_first_file", "begin_postponed", "give_merge_memory"):
+        for statement in ("begin_first_file", "begin_postponed", "begin_planning_merge"):
             await self._connection.execute(_SQL[statement])
         await self._aside.execute(_SQL["begin_naming"])
         async with aclosing(ahead(self._named(ahead(self._alone(checked))))) as portions:

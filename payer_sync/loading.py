@@ -35,8 +35,11 @@ async def load(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
         try:
             async with connection.transaction():
                 feedback = FeedbackWriter(connection, filed.submission.submission_id)
+                running = _Load(connection, watch, filed, spool, feedback)
                 with feedback.spool:
-                    return await _Load(connection, watch, filed, spool, feedback).run()
+                    state = await running.run()
+            await connection.execute(_SQL["refresh_statistics"], running.merged)
+            return state
         finally:
             await watch.close()
     finally:
@@ -66,6 +69,7 @@ class _Load:
         self._content: Content = open_content(connection, filed, spool, feedback)
         self._feedback = feedback
         self._damaged = False
+        self.merged = 0  # records that changed something
 
     async def run(self) -> SubmissionState:
         submission_id = self._filed.submission.submission_id
@@ -145,6 +149,7 @@ class _Load:
         return SubmissionState.REFUSED
 
     async def _finish(self, counts: Counts) -> SubmissionState:
+        self.merged = counts.merged
         code = "merged_in_part" if counts.refused else "merged"
         await self._end(SubmissionState.MERGED, EventKind.SUBMISSION_MERGED, code, counts)
         return SubmissionState.MERGED

@@ -128,7 +128,7 @@ class _Merge:
         return planned
 
     async def _plan(self) -> None:
-        await self._execute("give_merge_memory")
+        await self._execute("begin_planning_merge")
         await self._execute("analyze_staging")
         await self._execute("find_followers")
         await self._execute("plan_merge", self._insurer.digits)
@@ -143,7 +143,7 @@ class _Merge:
             await self._execute(statement, known_from)
         await self._add_stated()
         await self._execute("add_losses", known_from, self._submission.submission_id)
-        moved = await self._connection.fetch(_SQL["moved_coverages"], known_from)
+        moved = await self._connection.fetch(_SQL["moved_coverages"])
         await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
 

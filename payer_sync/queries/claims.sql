@@ -246,13 +246,9 @@ where row(drug.name, drug.unit, drug.form, drug.yj_code, drug.ingredient, drug.a
 
 -- name: moved_coverages
 -- Coverages that this merge has put to another person, with the person before and the person now.
--- $1 merge time
-select m.known_person_id, m.coverage_id, c.person_id
-from merge_plan m
-join staged_eligibility s using (record_number)
-join person p on p.linkage_code = s.linkage_code
-join coverage c on c.person_id = p.person_id and c.coverage_id = m.coverage_id and c.known_from = $1
-where m.change = 'corrected' and p.person_id <> m.known_person_id;
+select known_person_id, coverage_id, person_id
+from merge_plan
+where change = 'corrected' and person_id <> known_person_id;
 
 -- name: move_claim_medicines
 -- Put medicines to the person to whom their claim's coverage belongs now; a claim of another birth date stays.

@@ -70,9 +70,9 @@ select exists (select from repeated_record) as found;
 -- Let every staged record be compared with the others.
 insert into repeated_record (record_number) select record_number from staged_eligibility;
 
--- name: give_merge_memory
--- Let the merge's joins and groupings stay in memory.
-set local work_mem = '256MB';
+-- name: begin_planning_merge
+-- Let the merge's joins stay in memory, and a delta's find their few rows by an index: the register is cached or on flash.
+select set_config('work_mem', '256MB', true), set_config('random_page_cost', '1.1', true);
 
 -- name: analyze_staging
 -- Let the planner know what was staged.
@@ -486,3 +486,8 @@ from merge_plan;
 -- Note when the insurer's latest file was merged.
 -- $1 insurer number, $2 merge time
 update insurer set data_as_of = $2 where insurer_number = $1;
+
+-- name: refresh_statistics
+-- Let the next statements be planned with what has just been merged, if that is much.
+-- $1 how many records changed something
+select refresh_statistics($1);
