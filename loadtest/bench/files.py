@@ -69,7 +69,7 @@ def write_delta(nation: Nation, newcomers: Nation, path: Path, insurer: str, tod
             corrected = picked.filter(turn < 7).with_columns(pl.col(_ADDRESS) + "別棟")
             ended = picked.filter(turn == 7).with_columns(
                 pl.lit(RecordKind.LOSE.value).alias(_KIND),
-                pl.lit(f"{today:%Y%m%d}").alias(_LOST),
+                pl.lit(f"{today.year + 1}1231").alias(_LOST),  # after the acquisitions of the weeks to come, too
                 pl.lit(LossReason.OTHER.value).alias(_REASON),
             )
             arrived = int((turn > 7).sum())
