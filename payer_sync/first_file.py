@@ -14,10 +14,10 @@ from typing import Any, Final, Self, TypeVar
 
 import polars as pl
 
+from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.statements import statements
 from payer_sync.feedback import copy_bytes, copy_rows
 from payer_sync.layouts.layout import Layout
-from payer_sync.repeats import stage_repeated
 from payer_sync.rules import RecordKind
 
 _SQL = statements("payer_sync.queries")
@@ -28,14 +28,21 @@ _Alone = tuple[bytes, pl.Series]  # a portion's rows as COPY takes them, and the
 _Named = tuple[bytes, int, bytes]  # rows, how many, and who of them was named just now
 
 
-class FirstFile:
-    """The way of one first file into staging: its load's connection, and another that names persons."""
+class CoverageRepeated(Exception):
+    """Records of different persons state one coverage; which contradict, only the whole file shows."""
 
-    def __init__(self, connection: Any, aside: Any, layout: Layout, repeated: pl.Series) -> None:
+
+class FirstFile:
+    """The way of one first file into staging: its load's connection, and another that names persons.
+
+    `shared` are the numbers of the records that may not be alone with their person.
+    """
+
+    def __init__(self, connection: Any, aside: Any, layout: Layout, shared: pl.Series) -> None:
         self._connection = connection
         self._aside = aside
         self._layout = layout
-        self._repeated = repeated
+        self._shared = shared
         self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this)
 
     def __enter__(self) -> Self:
@@ -58,12 +65,18 @@ class FirstFile:
                 yield
                 await self._connection.execute(_SQL["end_portion"])
 
-    async def stage_rest(self) -> None:
-        """Stage what had to wait for the end of the file."""
+    async def stage_rest(self, insurer: InsurerNumber) -> None:
+        """Stage what had to wait for the end of the file.
+
+        Raises:
+            CoverageRepeated: it states what was merged before.
+        """
         self._waiting.seek(0)
         await copy_rows(self._connection, "staged_eligibility", self._layout.staged_fields, self._waiting, _TIMEOUT_S)
         await self._connection.execute(_SQL["stage_postponed"])
-        await stage_repeated(self._connection, self._repeated)
+        await self._connection.execute(_SQL["all_may_repeat"])
+        if await self._connection.fetchval(_SQL["waiting_repeat_merged"], insurer.digits):
+            raise CoverageRepeated
 
     async def _alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[_Alone, None]:
         async for staged in checked:
@@ -72,7 +85,7 @@ class FirstFile:
 
     def _set_waiting_aside(self, staged: pl.DataFrame) -> pl.DataFrame:
         waits = (pl.col("record_kind") != RecordKind.REGISTER.value) | pl.col("record_number").is_in(
-            self._repeated.implode()
+            self._shared.implode()
         )
         self._waiting.write(copy_bytes(staged.filter(waits)))
         return staged.filter(~waits)

@@ -14,7 +14,7 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.contract import Checked, check
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
-from payer_sync.first_file import FirstFile, ahead
+from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.merging import begin_merge, merge, merge_portion, merge_time
@@ -55,8 +55,7 @@ class TableContent:
                 async with self._connection.transaction():
                     await self._stage_first(aside)
                 return
-            except asyncpg.UniqueViolationError:
-                # Records of different persons state one coverage; which contradict, only the whole file shows.
+            except (CoverageRepeated, asyncpg.UniqueViolationError):
                 self._begin_again()
         await self._stage_all()
 
@@ -81,7 +80,7 @@ class TableContent:
                     self._merged += await merge_portion(
                         self._connection, self._filed, self._layout, self._feedback, self._known_from
                     )
-            await first.stage_rest()
+            await first.stage_rest(self._filed.insurer)
 
     async def _stage_all(self) -> None:
         repeats = Repeats()

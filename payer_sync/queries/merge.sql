@@ -62,6 +62,15 @@ truncate staged_eligibility, named_person, merge_plan;
 -- Stage what had to wait.
 insert into staged_eligibility select (p).* from postponed_eligibility p;
 
+-- name: waiting_repeat_merged
+-- Whether a record that had to wait states a coverage which one that stood alone for its person has stated.
+-- $1 insurer number
+select exists (
+    select from staged_eligibility s
+    join coverage c on c.insurer_number = $1 and c.number_key = s.number_key and c.symbol_key = s.symbol_key
+        and c.branch_number = s.branch_number and c.acquired_on = s.acquired_on and c.known_to = 'infinity'
+) as found;
+
 -- name: records_may_repeat
 -- Whether any record may repeat another.
 select exists (select from repeated_record) as found;

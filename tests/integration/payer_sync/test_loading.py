@@ -184,6 +184,35 @@ async def test_records_of_one_coverage_that_disagree_are_all_refused_and_name_ea
     assert [row["number"] for row in await owner.fetch(COVERAGES)] == ["0000002"]
 
 
+@pytest.mark.parametrize("others", [["LK-9"], ["LK-9", "LK-9"], ["LK-8", "LK-9"], ["LK-00000002"]])
+@pytest.mark.parametrize("different", [{}, LOSS, {"レコード種別": "3"}])
+async def test_one_coverage_stated_of_different_persons_is_refused_whichever_of_them_are_known_or_stated_again(
+    take_in: Any, write: Any, record: Any, owner: Any, others: list[str], different: dict[str, str]
+) -> None:
+    await take_in(write(record(8, 保険者番号="33120015", 紐付番号="LK-8", 資格取得日="20200101")), insurer="33120015")
+    wrong = [record(1, 紐付番号=code, **different) for code in others]
+
+    loaded = await take_in(write(record(1), record(2), *wrong, record(3)))
+
+    refused = [1, *range(3, 3 + len(wrong))]
+    assert loaded.codes == [(number, "contradicts") for number in refused]
+    assert loaded.submission.merged == 2
+    own = await owner.fetch("select number from coverage where insurer_number = '06130512' order by number")
+    assert [row["number"] for row in own] == ["0000002", "0000003"]
+
+
+async def test_two_records_of_persons_known_elsewhere_that_state_one_coverage_are_refused(
+    take_in: Any, write: Any, record: Any
+) -> None:
+    known = [record(n, 保険者番号="33120015", 資格取得日="20200101") for n in (7, 8)]
+    await take_in(write(*known), insurer="33120015")
+
+    loaded = await take_in(write(record(1, 紐付番号="LK-00000007"), record(1, 紐付番号="LK-00000008"), record(2)))
+
+    assert loaded.codes == [(1, "contradicts"), (2, "contradicts")]
+    assert loaded.submission.merged == 1
+
+
 async def test_overlapping_coverages_of_one_person_in_one_file_are_both_refused(
     take_in: Any, write: Any, record: Any, owner: Any
 ) -> None:
