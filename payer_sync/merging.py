@@ -129,6 +129,7 @@ class _Merge:
 
     async def _plan(self) -> None:
         await self._execute("begin_planning_merge")
+        await self._execute("index_staging")
         await self._execute("analyze_staging")
         await self._execute("find_followers")
         await self._execute("plan_merge", self._insurer.digits)

@@ -80,6 +80,8 @@ class TableContent:
                     self._merged += await merge_portion(
                         self._connection, self._filed, self._layout, self._feedback, self._known_from
                     )
+            # What follows looks a few records up in what has just been written.
+            await self._connection.execute(_SQL["refresh_statistics"], self._merged)
             await first.stage_rest(self._filed.insurer)
 
     async def _stage_all(self) -> None:

@@ -87,6 +87,10 @@ select set_config('work_mem', '256MB', true), set_config('random_page_cost', '1.
 -- Let the planner know what was staged.
 analyze staged_eligibility;
 
+-- name: index_staging
+-- Let a record be found by its number: where the planner expects one row and meets many, it would read all each time.
+create unique index on staged_eligibility (record_number);
+
 -- name: analyze_plan
 -- Let the planner know what is planned.
 analyze merge_plan;
