@@ -5,7 +5,7 @@ import asyncio
 import json
 import secrets
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from getpass import getpass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     terminal.add_argument("terminal_id", type=UUID)
     terminal.add_argument("institution")
     terminal.add_argument("name")
+    code = command("enrolment-code", _enrolment_code, "Issue a one-time code by which a terminal enrols itself.")
+    code.add_argument("institution")
+    code.add_argument("name", help="what the terminal is called, such as 受付1")
+    code.add_argument("--hours", type=_hours, default=72, help="how long the code is good, at most 720 (72)")
     revoke = command("revoke-terminal", _revoke_terminal, "Shut a terminal out for good.")
     revoke.add_argument("terminal_id", type=UUID)
     close = command("close-institution", _close_institution, "Close an institution from a day on.")
@@ -263,6 +267,29 @@ def _password() -> str:
     if first != again:
         raise PasswordsDiffer
     return first
+
+
+def _hours(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= 720:
+        raise argparse.ArgumentTypeError("a number from 1 to 720")
+    return int(text)
+
+
+def _enrolment_code(chosen: argparse.Namespace) -> int:
+    from eligibility.domain.identifiers import InstitutionCode
+    from eligibility.storage.enrolment import issue_enrolment_code
+    from eligibility.terminal_enrolment import code_hash, new_code
+
+    institution, now, code = InstitutionCode.parse(chosen.institution), datetime.now(UTC), new_code(secrets.randbits)
+    until = now + timedelta(hours=chosen.hours)
+    issued = asyncio.run(
+        _with_connection(lambda c: issue_enrolment_code(c, code_hash(code), institution, chosen.name, now, until))
+    )
+    if not issued:
+        print("There is no such institution, or it has closed.", file=sys.stderr)
+        return 1
+    print(f"{code}\nGood once, until {until:%Y-%m-%d %H:%M} UTC. It is shown here only.")
+    return 0
 
 
 def _revoke_terminal(chosen: argparse.Namespace) -> int:

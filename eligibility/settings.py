@@ -59,6 +59,12 @@ class ApiSettings(LaneSettings):
     revocation_folder: Path = Field(description="Folder of *.crl, one for each generation, kept fresh by the operator.")
     challenge_key_file: Path = Field(description="32 random bytes, or up to four such secrets, newest first.")
     receipt_key_file: Path = Field(description="PEM: the EC P-256 key that signs receipts.")
+    terminal_authority_certificate: Path | None = Field(
+        default=None, description="PEM: the CA that signs enrolling terminals; without it this process enrols none."
+    )
+    terminal_authority_key: Path | None = Field(default=None, description="PEM: its EC or RSA key.")
+    terminal_certificate_days: int = Field(default=365, ge=1, le=825)
+    enrolments_a_minute: int = Field(default=10, ge=1, description="Tries from one address, in each process.")
     receipt_issuer: str = "urn:eligibility:centre"
     staff_key_file: Path | None = Field(
         default=None,

@@ -30,6 +30,8 @@ from terminal_agent.card.virtual_files import card_in_folder
 from terminal_agent.check import CheckRequest, Registering, check_card
 from terminal_agent.client import Centre, CentreError, CredentialsUnreadable, Refused
 from terminal_agent.console import Console
+from terminal_agent.enrolment import command as enrolment_command
+from terminal_agent.enrolment.credentials import EnrolmentTrouble
 from terminal_agent.face import command as face_command
 from terminal_agent.kiosk import passcode_command
 from terminal_agent.kiosk.passcode import PasscodeTrouble
@@ -99,6 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
             return ExitCode.VALID if well else ExitCode.OTHER_OUTCOME
         if chosen.command == "bridge":
             run_bridge(_bridge_settings(chosen))
+            return ExitCode.VALID
+        if chosen.command in ("enrol", "renew"):
+            enrolment_command.run(chosen, console)
             return ExitCode.VALID
         if chosen.command == "bulk":
             return _bulk(chosen)
@@ -184,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     bridge.add_argument("--port", type=int, metavar="PORT", help="REST on 127.0.0.1 (TERMINAL_BRIDGE_PORT)")
     bridge.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     bridge.set_defaults(json=False, language=Language.BOTH.value)
+    enrolment_command.add_arguments(commands)
     bulk = commands.add_parser("bulk", help="Check a file of appointments; ends with 1 if some lines have no outcome.")
     bulk_command.add_arguments(bulk)
     bulk.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="insured on this day (today)")
@@ -297,6 +303,8 @@ def _judge(error: BaseException) -> tuple[ExitCode, str, Advice]:
         case CentreError():
             return ExitCode.CENTRE, error.code, ADVICE[error.code]
         case FileUnusable():
+            return ExitCode.USAGE, error.code, ADVICE[error.code].filled({"names": error.names})
+        case EnrolmentTrouble():
             return ExitCode.USAGE, error.code, ADVICE[error.code].filled({"names": error.names})
         case OutboxTrouble():
             return ExitCode.USAGE, error.code, ADVICE[error.code]

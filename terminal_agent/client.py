@@ -23,6 +23,7 @@ from eligibility.wire.bulk import (
 )
 from eligibility.wire.checkups import CheckupHistory
 from eligibility.wire.encoding import Wire
+from eligibility.wire.enrolments import EnrolmentRequest, RenewalRequest, TerminalCertificate
 from eligibility.wire.medications import MedicationHistory
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
 from eligibility.wire.staff import StaffSession, StaffSessionRequest
@@ -249,6 +250,22 @@ class Centre:
             Refused, CentreError: as `verify`.
         """
         return self._post("/v1/card-registrations", request, CardRegistration)
+
+    def enrol(self, request: EnrolmentRequest) -> TerminalCertificate:
+        """Have a key certified by a code the operator issued; needs no certificate yet.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/enrolments", request, TerminalCertificate)
+
+    def renew(self, request: RenewalRequest) -> TerminalCertificate:
+        """Have a new key certified while this terminal's certificate is still good.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._post("/v1/renewals", request, TerminalCertificate)
 
     def sign_in(self, request: StaffSessionRequest) -> StaffSession:
         """Sign a member of staff in.

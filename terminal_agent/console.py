@@ -71,6 +71,11 @@ class Console:
             return Pin.parse(entered)
         return NumberB.parse(entered)
 
+    def ask_line(self, sentence: Sentence) -> str:
+        """Ask for a line that need not be hidden."""
+        self._notes.print(f"{self.words(sentence)}: ", end="", markup=False, highlight=False)
+        return self._source.readline().strip()
+
     def may_register(self) -> bool:
         """Ask whether to register the card; without a person to ask, it is not."""
         if not self._interactive:

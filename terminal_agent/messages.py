@@ -264,6 +264,24 @@ ADVICE: Final[dict[str, Advice]] = {
         "TERMINAL_CERTIFICATE、TERMINAL_KEY、TERMINAL_CENTRE_AUTHORITY のファイルを確認してください。",
         "Check the files named by TERMINAL_CERTIFICATE, TERMINAL_KEY and TERMINAL_CENTRE_AUTHORITY.",
     ),
+    "enrolment_folder_in_use": _advice(
+        "この端末はすでに登録されています: {names}。",
+        "This terminal is enrolled already: {names}.",
+        "証明書の更新は renew です。登録し直すには、そのファイルを移してから実行してください。",
+        "`renew` renews its certificate. To enrol again, move that file away first.",
+    ),
+    "enrolment_file_unusable": _advice(
+        "登録に使うファイルを読み書きできません: {names}。",
+        "A file of the enrolment cannot be read or written: {names}.",
+        "場所と権限を確認してください。",
+        "Check where it is and who may use it.",
+    ),
+    "enrolment_answer_wrong": _advice(
+        "センターから届いた証明書が、この端末の鍵のものではありません。",
+        "The certificate that came is not of this terminal's key.",
+        "接続先と登録コードを運営者に確認してください。届いた証明書は使っていません。",
+        "Ask the operator about the address and the code. The certificate was not used.",
+    ),
     "outbox_unusable": _advice(
         "回線断の来院記録のファイルを使えません。",
         "The outbox's file cannot be used.",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -33,6 +33,7 @@ from eligibility.storage.database import open_pool
 from eligibility.storage.gathering import Gatherer
 from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards
 from eligibility.storage.recorder import Entry, Recorder
+from eligibility.terminal_enrolment import EnrolmentThrottle, TerminalAuthority
 from eligibility.verification import Centre
 from eligibility.wire.bulk import MAX_BULK_BYTES
 
@@ -55,6 +56,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         DomainError: it does not hold what it should.
     """
     trust = TrustStore.from_folder(settings.card_authorities)
+    terminal_authority = _terminal_authority(settings)
     revocation = RevocationDirectory(settings.revocation_folder, trust)
     challenges = ChallengeKeys.from_file(settings.challenge_key_file)
     receipts = ReceiptSigner.from_pem(settings.receipt_key_file.read_bytes(), settings.receipt_issuer)
@@ -72,6 +74,8 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         app.state.now = now
         app.state.settings = settings
         app.state.budget = budget
+        app.state.terminal_authority = terminal_authority
+        app.state.enrolment_throttle = EnrolmentThrottle(settings.enrolments_a_minute)
         app.state.directory = TerminalDirectory(pool, settings.terminal_fresh_s)
         app.state.centre = Centre(
             pool=pool,
@@ -109,6 +113,13 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
     app.add_middleware(RequestLog)
     install_problem_handlers(app, PROBLEMS, _leave_event, settings.most_at_once)
     return app
+
+
+def _terminal_authority(settings: ApiSettings) -> TerminalAuthority | None:
+    certificate, key = settings.terminal_authority_certificate, settings.terminal_authority_key
+    if certificate is None or key is None:
+        return None
+    return TerminalAuthority.read(certificate, key, timedelta(days=settings.terminal_certificate_days))
 
 
 async def _leave_event(request: Request, code: str) -> None:

@@ -237,6 +237,33 @@ PROBLEMS: Mapping[str, ProblemText] = {
             "A reference number means one person within an institution. Nothing was overwritten.",
         ),
     ),
+    "enrolment_closed": _row(
+        403,
+        "This server enrols no terminals",
+        ("この接続先では端末を登録できません。", "Terminals cannot be enrolled at this address."),
+        (
+            "端末の認証局の鍵を持つ API(登録用)に接続してください。",
+            "Connect to the API process that holds the terminal authority's key.",
+        ),
+    ),
+    "enrolment_code_refused": _row(
+        403,
+        "The enrolment code is not good",
+        (
+            "登録コードが正しくないか、使用済みか、期限切れです。運営者に新しいコードを求めてください。",
+            "The enrolment code is wrong, used or expired. Please ask the operator for a new one.",
+        ),
+        (
+            "コードは一度だけ使えます。同じ鍵での再送は期限まで同じ端末として扱います。",
+            "A code is good once; sent again with the same key until it expires, it names the same terminal.",
+        ),
+    ),
+    "enrolment_throttled": _row(
+        429,
+        "Too many tries to enrol",
+        ("登録の試みが多すぎます。1分ほど待ってください。", "Too many tries. Please wait about a minute."),
+        ("Retry-After の秒数を待ってください。", "Wait for Retry-After."),
+    ),
     "bulk_not_done": _row(
         409,
         "The bulk check is not done yet",

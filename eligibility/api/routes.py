@@ -5,7 +5,7 @@ import os
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from eligibility.api import bulk_routes, staff_routes
+from eligibility.api import bulk_routes, enrolment_routes, staff_routes
 from eligibility.api.answers import PRIVATE, PROBLEM_RESPONSES, CallingTerminal, IdempotencyKey, answer, json_answer
 from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
@@ -108,3 +108,4 @@ async def health(request: Request) -> JSONResponse:
 
 router.include_router(bulk_routes.router)
 router.include_router(staff_routes.router)
+router.include_router(enrolment_routes.router)

@@ -1,16 +1,29 @@
 """Takes insurers, institutions and terminals in, and shows them out; each step leaves its audit event."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InstitutionCode, InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.audit import insert_event
 from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledTerminal:
+    """A terminal as it is enrolled, and whether this very call enrolled it."""
+
+    terminal_id: UUID
+    institution: InstitutionCode
+    institution_name: str
+    name: str
+    is_new: bool
 
 
 async def enrol_insurer(connection: Any, insurer: InsurerNumber, name: str, now: datetime) -> None:
@@ -52,6 +65,39 @@ async def close_institution(connection: Any, institution: InstitutionCode, day: 
             return False
         await insert_event(connection, _event("institution_closed", now, institution_code=institution.code))
         return True
+
+
+async def issue_enrolment_code(
+    connection: Any, code_hash: bytes, institution: InstitutionCode, name: str, now: datetime, expires_at: datetime
+) -> bool:
+    """Keep the hash of a new code; return False if there is no such institution that is open."""
+    async with connection.transaction():
+        kept = await connection.fetchval(
+            _SQL["issue_enrolment_code"], code_hash, institution.code, name, now, expires_at, day_in_japan(now)
+        )
+        if kept is None:
+            return False
+        await insert_event(connection, _event("enrolment_code_issued", now, institution_code=institution.code))
+        return True
+
+
+async def enrol_by_code(
+    connection: Any, code_hash: bytes, key_hash: bytes, terminal_id: UUID, now: datetime
+) -> EnrolledTerminal | None:
+    """Use a code up in the connection's transaction; return None for a code that is good for nothing."""
+    row = await connection.fetchrow(_SQL["enrol_by_code"], code_hash, key_hash, terminal_id, day_in_japan(now), now)
+    return row and EnrolledTerminal(
+        row["enrolled_id"], InstitutionCode(row["enrolled_at_institution"]), row["institution_name"],
+        row["terminal_name"], row["is_new"],
+    )  # fmt: skip
+
+
+async def enrolled_terminal(connection: Any, terminal_id: UUID) -> EnrolledTerminal:
+    """Return an enrolled terminal; the caller has checked that it is one."""
+    row = await connection.fetchrow(_SQL["enrolled_terminal"], terminal_id)
+    return EnrolledTerminal(
+        row["terminal_id"], InstitutionCode(row["institution_code"]), row["institution_name"], row["name"], False
+    )
 
 
 def _event(code: str, now: datetime, **about: Any) -> AuditEvent:

@@ -38,6 +38,9 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("delete", "/v1/staff-sessions/current"): (401, "tls", "tls", 401, *[204] * 5),
     ("get", "/v1/verifications/{verification_id}/medications"): _MEDICAL,
     ("get", "/v1/verifications/{verification_id}/checkups"): _MEDICAL,
+    # By code and by certificate; a process without the terminal authority's key, as this one, enrols nobody.
+    ("post", "/v1/enrolments"): (403, "tls", "tls", *[403] * 6),
+    ("post", "/v1/renewals"): (401, "tls", "tls", *[403] * 6),
     ("post", "/v1/bulk-verifications"): (401, "tls", "tls", *[202] * 6),
     ("get", "/v1/bulk-verifications/{bulk_id}"): (401, "tls", "tls", *[200] * 5, 404),
     ("get", "/v1/bulk-verifications/{bulk_id}/results"): (401, "tls", "tls", *[409] * 5, 404),  # it is not done yet
@@ -116,6 +119,8 @@ BODIES: Final[dict[str, Body]] = {
     "/v1/card-registrations": _registration,
     "/v1/reference-numbers": _said(_NUMBER | {"reference_number": "P-1"}),
     "/v1/bulk-verifications": _said(_BULK),
+    "/v1/enrolments": _said({"code": "x", "certification_request": "x"}),
+    "/v1/renewals": _said({"certification_request": "x"}),
     "/v1/staff-sessions": _said({"name": "nobody", "password": "x", "passcode": "000000"}),
 }
 

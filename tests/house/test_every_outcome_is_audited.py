@@ -8,11 +8,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from eligibility.api.problems import PROBLEMS
 from eligibility.domain.codes import Outcome, Role
 from eligibility.domain.errors import Refused
 from eligibility.staff import ATTEMPTS_OF_A_TERMINAL, _budget_key
+from eligibility.terminal_enrolment import EnrolmentThrottle, TerminalAuthority
 from eligibility.wire.encoding import b64url
 from tests.integration.eligibility.test_medical import Visit, visit
 from tests.integration.eligibility.world import INSTITUTION, OTHER_INSURER, Counter, World
@@ -151,6 +156,22 @@ async def _key_reused(world: World, counter: Counter) -> httpx.Response:
     return await counter.http.post("/v1/number-verifications", json=asked | {"number": "1"}, headers=key)
 
 
+_ENROLMENT = {"code": "x", "certification_request": "x"}
+
+
+async def _enrol_with(world: World, code: str) -> httpx.Response:
+    files = (world.folder / f"terminal_authority.{kind}" for kind in ("crt", "key"))
+    world.app.state.terminal_authority = TerminalAuthority.read(*files, timedelta(days=1))
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    pem = request.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    return await world.client(None).post("/v1/enrolments", json={"code": code, "certification_request": pem})
+
+
+async def _enrol_too_often(world: World, counter: Counter) -> httpx.Response:
+    world.app.state.enrolment_throttle = EnrolmentThrottle(0)
+    return await world.client(None).post("/v1/enrolments", json=_ENROLMENT)
+
+
 _BULK = {"items": [{"item_id": "1", "insurer_number": "06130512", "number": "1", "birth_date": "1980-01-01"}]}
 
 
@@ -280,6 +301,9 @@ REFUSALS: dict[str, Scenario] = {
     "patient_ambiguous": _ambiguous_patient,
     "reference_number_taken": _number_taken,
     "bulk_not_done": _bulk_unfinished,
+    "enrolment_closed": lambda w, c: w.client(None).post("/v1/enrolments", json=_ENROLMENT),
+    "enrolment_code_refused": lambda w, c: _enrol_with(w, "wrong"),
+    "enrolment_throttled": _enrol_too_often,
     "bulk_results_cleared": _bulk_cleared,
     "too_many_bulks": _bulks_open,
 }

@@ -1,0 +1,1 @@
+"""How a terminal gets its certificate: it makes its key itself, and the key never leaves it."""
