@@ -17,6 +17,7 @@ import structlog
 
 from loadtest.bench.counter_face import measure_decision
 from loadtest.bench.counter_part import NotMeasured
+from loadtest.bench.counter_visit import measure_visit, measure_visit_with_reader
 from loadtest.verdict import Measured, judge, read_limits
 
 SIZE: Final = "counter"
@@ -30,7 +31,11 @@ class Part:
     measure: Callable[[Path], Measured | NotMeasured]
 
 
-PARTS: Final = (Part("face", measure_decision),)
+PARTS: Final = (
+    Part("face", measure_decision),
+    Part("visit", measure_visit),
+    Part("visit_with_reader", measure_visit_with_reader),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
