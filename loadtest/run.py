@@ -72,7 +72,7 @@ SIZES: Final = {
         steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
         parallel={Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300}, parallel_s=60, merged_rows=500_000,
         bulk_items=10_000,
-        overload_s=60, overload_connections=8, most_at_once=512,
+        overload_s=60, overload_connections=8, most_at_once=256,
     ),
     "small": Size(
         persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1,
