@@ -50,7 +50,7 @@ class Size:
 
     persons: int
     cards: int
-    most_a_second: int  # beyond what the machine could answer: how many requests are prepared
+    most_a_second: int  # beyond the verifications the machine could answer: how many are prepared
     limit_s: float
     limit_rounds: int
     steady: Mapping[Operation, float]
@@ -141,7 +141,7 @@ class Morning:
             targets = {"centre": self._centre} | ({"ceiling": self._ceiling} if operation in _IN_CEILING else {})
             for _ in range(size.limit_rounds):
                 for name, target in targets.items():
-                    most = int(size.most_a_second * size.limit_s)
+                    most = int(size.most_a_second * _LIGHTER[operation] * size.limit_s)
                     sent, seen = self._window([Stream(operation, PATHS[operation], None, most)], size.limit_s, target)
                     rounds[name].append(sent)
                     computed[name] += _all_computed(seen)
@@ -321,6 +321,8 @@ class Morning:
 TERMINALS_DRIVEN: Final = 128
 _IN_CEILING: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
 _WHERE_MEMORY_COUNTS: Final = 1_000_000
+# How many more of an operation a machine answers than verifications, at the very most.
+_LIGHTER: Final = {Operation.VERIFICATION: 1, Operation.NUMBER_VERIFICATION: 3, Operation.CHALLENGES: 6}
 
 
 def _share(stream: Stream, count: int) -> Stream:

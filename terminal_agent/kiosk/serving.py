@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,8 +128,7 @@ class Screens:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2
         )
-        self._server = _Server(config, on_started, [patient_changes, staff_changes])
-        self._write_addresses()
+        self._server = _Server(config, [self._write_addresses, on_started], [patient_changes, staff_changes])
         self.runner.start()
         try:
             with self._draining():
@@ -184,7 +183,9 @@ class Screens:
 class _Server(uvicorn.Server):
     """Says when it listens, and ends the event streams before it waits for open answers."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], streams: list[Changes]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_started: Sequence[Callable[[], None]], streams: Sequence[Changes]
+    ) -> None:
         super().__init__(config)
         self._on_started = on_started
         self._streams = streams
@@ -205,7 +206,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            self._on_started()
+            for told in self._on_started:
+                told()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for stream in self._streams:
