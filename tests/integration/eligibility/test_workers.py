@@ -29,7 +29,8 @@ def environment(tmp_path: Path, authorities: Authorities, database: str, running
 
 def _told(settings: ApiSettings) -> Mapping[str, str]:
     secret = {"database_url", "redis_url"}
-    plain = {name: str(getattr(settings, name)) for name in ApiSettings.model_fields if name not in secret}
+    set_here = {name: value for name in ApiSettings.model_fields if (value := getattr(settings, name)) is not None}
+    plain = {name: str(value) for name, value in set_here.items() if name not in secret}
     return plain | {name: getattr(settings, name).get_secret_value() for name in secret}
 
 
