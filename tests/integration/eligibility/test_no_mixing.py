@@ -1,4 +1,4 @@
-"""Hundreds of different patients, a hundred at once: each answer carries its own patient's canary and no other (CASES C-8)."""
+"""Hundreds of patients, a hundred at once: each answer carries its own canary and no other (CASES C-8)."""
 
 import asyncio
 import re
