@@ -123,7 +123,7 @@ def show_faults(console: Console, told: Told) -> None:
     for line in told.first:
         alike.setdefault(line.model_copy(update={"record": None}), []).append(line.record)
     table = Table(title=f"指摘 / faults: {told.faults:,}", show_lines=True)
-    table.add_column("記録\nrecord", overflow="fold", max_width=12)
+    table.add_column("記録\nrecord", overflow="fold", max_width=20)
     table.add_column("項目・コード・値の形\nfield, code, shape", overflow="fold")
     table.add_column("期待される内容\nexpected", overflow="fold", ratio=1)
     for line, records in list(alike.items())[:KINDS_SHOWN]:

@@ -163,9 +163,9 @@ async def test_two_insurers_do_not_wait_for_each_other(
     send: Any, write: Any, record: Any, owner: Any, database: str
 ) -> None:
     async with owner.transaction():
-        await owner.execute("select from insurer where insurer_number = $1 for no key update", FIRST)
+        await owner.execute("select pg_advisory_xact_lock($1::text::bigint)", FIRST)  # as the merges of this insurer do
         held = asyncio.create_task(send(write(record(1))))
-        await _until(owner, SubmissionState.MERGING)
+        await _until(owner, SubmissionState.RECEIVED)
 
         other = await send(write(record(2, 保険者番号=SECOND)), insurer=SECOND)
 
