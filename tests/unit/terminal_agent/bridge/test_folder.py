@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -275,17 +276,23 @@ def test_a_long_faulty_name_is_cut_so_that_its_reason_has_room(served: Served) -
     assert len(served.inside("err")) == 2
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that another user may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="eligibility-bridge-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-def test_a_file_that_cannot_be_opened_goes_to_err_after_a_while(tmp_path: Path) -> None:
-    root = tmp_path / "shared"
+def test_a_file_that_cannot_be_opened_goes_to_err_after_a_while(open_to_all: Path) -> None:
+    root = open_to_all / "shared"
     for part in ("req", "res", "face", "err", ".bridge"):
         (root / part).mkdir(parents=True)
         (root / part).chmod(0o777)
     locked = root / "req" / NAME
     locked.write_bytes(WHOLE)
     locked.chmod(0o000)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
     script = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parents[4])!r})
