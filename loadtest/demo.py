@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,8 @@ from loadtest.cards import issue_card
 from loadtest.embedded import Stores, database_url, stores
 from loadtest.pki import Enrolment, Jpki
 from loadtest.population import Example, Institution, Nation, Person
+from loadtest.processes import ServerDidNotStart, server
+from loadtest.settings import api_settings, intake_settings, publish_revocation
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.pcscd import PcscdUnavailable, own_pcscd
 from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
@@ -78,7 +80,7 @@ def run(*, once: bool) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-", dir=_BUILD)))
         try:
             return _show(screen, stack, folder, once=once)
-        except _StepFailed as failed:
+        except (_StepFailed, ServerDidNotStart) as failed:
             screen.print(f"\n[bold red]✗[/] {failed}")
             return 1
         except KeyboardInterrupt:
@@ -108,9 +110,12 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
     screen.print(f"  医療機関 institution  {scene.institution.code}  {scene.institution.name}")
 
     _heading(screen, 3, "センター", "The centre starts: API for terminals, intake for insurers")
-    api = stack.enter_context(_server("eligibility", ["api"], _api_environment(scene), folder / "api.log"))
+    staff_key = {"ELIGIBILITY_STAFF_KEY_FILE": str(folder / "keys" / "staff.key")}
+    api_environment = {**api_settings(folder, scene.database, running), **staff_key}
+    api = stack.enter_context(server("eligibility", ["api"], api_environment, folder / "api.log")).url
     screen.print(f"  {api}  (mTLS)")
-    intake = stack.enter_context(_server("payer_sync", ["intake"], _intake_environment(scene), folder / "intake.log"))
+    intake_environment = intake_settings(folder, scene.database)
+    intake = stack.enter_context(server("payer_sync", ["intake"], intake_environment, folder / "intake.log")).url
     screen.print(f"  {intake}  (mTLS)")
 
     _heading(screen, 4, "保険者がファイルを送る", f"Two insurers push {PERSONS:,} insured persons")
@@ -165,17 +170,9 @@ def _make_scene(folder: Path, running: Stores) -> _Scene:
         (folder / name).mkdir()
     for number, authority in enumerate(scene.jpki.auth):
         (folder / "card_authorities" / f"{number}.pem").write_bytes(authority.pem)
-    _publish_revocation(scene)
+    publish_revocation(scene.folder, scene.jpki)
     _run(["-m", "eligibility", "make-keys", str(folder / "keys")], {}, quiet=True)
     return scene
-
-
-def _publish_revocation(scene: _Scene) -> None:
-    now = datetime.now(UTC)
-    for number, authority in enumerate(scene.jpki.auth):
-        fresh = scene.folder / "crl" / f"{number}.new"
-        fresh.write_bytes(authority.crl({}, now, now + timedelta(days=1)))
-        fresh.rename(fresh.with_suffix(".crl"))
 
 
 async def _enrol(scene: _Scene) -> None:
@@ -205,35 +202,6 @@ async def _version(running: Stores) -> str:
     commit = await connection.fetchval("select current_setting('synchronous_commit')")
     await connection.close()
     return f"{version}, {'embedded' if running.embedded else 'external'}, synchronous_commit={commit}"
-
-
-def _api_environment(scene: _Scene) -> dict[str, str]:
-    folder = scene.folder
-    return {
-        "ELIGIBILITY_DATABASE_URL": scene.database,
-        "ELIGIBILITY_REDIS_URL": scene.stores.redis_url,
-        "ELIGIBILITY_PORT": "0",
-        "ELIGIBILITY_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
-        "ELIGIBILITY_TLS_KEY": str(folder / "pki" / "server.key"),
-        "ELIGIBILITY_TERMINAL_AUTHORITIES": str(folder / "pki" / "terminal_authority.crt"),
-        "ELIGIBILITY_CARD_AUTHORITIES": str(folder / "card_authorities"),
-        "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
-        "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
-        "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
-        "ELIGIBILITY_STAFF_KEY_FILE": str(folder / "keys" / "staff.key"),
-    }
-
-
-def _intake_environment(scene: _Scene) -> dict[str, str]:
-    folder = scene.folder
-    return {
-        "INTAKE_DATABASE_URL": scene.database,
-        "INTAKE_SPOOL_FOLDER": str(folder / "spool"),
-        "INTAKE_PORT": "0",
-        "INTAKE_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
-        "INTAKE_TLS_KEY": str(folder / "pki" / "server.key"),
-        "INTAKE_INSURER_AUTHORITIES": str(folder / "pki" / "insurer_authority.crt"),
-    }
 
 
 def _terminal(scene: _Scene, api: str) -> dict[str, str]:
@@ -323,7 +291,7 @@ def _open_counter(
     run.mkdir()
     options = [] if slot is not None else ["--virtual", str(card)]
     stack.enter_context(
-        _server("terminal_agent", ["run", *options], {**environment, **own}, scene.folder / "counter.log")
+        server("terminal_agent", ["run", *options], {**environment, **own}, scene.folder / "counter.log")
     )
     screen.print("\n[bold]キオスクと職員画面  The counter's two screens:[/]\n")
     for name, file in (("患者 patient", "patient-url"), ("職員 staff  ", "staff-url")):
@@ -368,31 +336,7 @@ def _stay_up(
     screen.print(f"\nLogs: {folder}/*.log    Published keys: {keys}\nCtrl-C ends everything and removes the folder.")
     while True:
         time.sleep(_CRL_EVERY_S)
-        _publish_revocation(scene)
-
-
-@contextmanager
-def _server(module: str, command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Run a server process; give its address once it listens."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(  # noqa: S603 (our own modules)
-            [sys.executable, "-m", module, *command], env=os.environ | environment, stdout=file, stderr=file
-        )
-    try:
-        yield f"https://localhost:{_port_of(process, log)}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
-    until = time.monotonic() + _SERVER_START_S
-    while time.monotonic() < until and process.poll() is None:
-        for line in log.read_text(encoding="utf-8").splitlines():
-            if line.startswith("{") and (said := json.loads(line)).get("event") == "listening":
-                return int(said["port"])
-        time.sleep(0.02)
-    raise _StepFailed(f"a server did not start; its last words:\n{log.read_text(encoding='utf-8')[-2000:]}")
+        publish_revocation(scene.folder, scene.jpki)
 
 
 def _run(

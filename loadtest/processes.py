@@ -17,6 +17,9 @@ _START_S: Final = 30.0
 class ServerDidNotStart(Exception):
     """A server ended, or did not listen in time; its last words are the message."""
 
+    def __init__(self, last_words: str) -> None:
+        super().__init__(f"a server did not start; its last words:\n{last_words}")
+
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
@@ -26,6 +26,7 @@ from eligibility.__main__ import main as centre_command
 from loadtest.embedded import Stores, database_url, stores
 from loadtest.nation.draws import Draws, Ints
 from loadtest.pki import Enrolment, Jpki
+from loadtest.settings import api_settings, intake_settings, publish_revocation
 
 CARD_KEYS: Final = 8  # private keys that all made-up cards share
 _DATABASE: Final = "eligibility_load"
@@ -68,45 +69,18 @@ class Site:
         path = self.folder / "terminals" / f"{number:04}.crt"
         return path, path.with_suffix(".key")
 
-    def publish_revocation(self) -> None:
-        """Write fresh, empty revocation lists, so that cards can be judged today."""
-        now = datetime.now(UTC)
-        (self.folder / "crl").mkdir(exist_ok=True)
-        for number, authority in enumerate(self.jpki.auth):
-            fresh = self.folder / "crl" / f"{number}.new"
-            fresh.write_bytes(authority.crl({}, now, now + timedelta(days=1)))
-            fresh.rename(fresh.with_suffix(".crl"))
-
     def api_environment(self, workers: int) -> Mapping[str, str]:
         """Return the settings of `python -m eligibility api` here; no budget stands in the way of one loud terminal."""
-        folder = self.folder
         return {
-            "ELIGIBILITY_DATABASE_URL": self.database,
-            "ELIGIBILITY_REDIS_URL": self.stores.redis_url,
-            "ELIGIBILITY_PORT": "0",
+            **api_settings(self.folder, self.database, self.stores),
             "ELIGIBILITY_WORKERS": str(workers),
             "ELIGIBILITY_NUMBER_CHECKS_A_MINUTE": "1000000",
             "ELIGIBILITY_MISSES_A_MINUTE": "1000000",
-            "ELIGIBILITY_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
-            "ELIGIBILITY_TLS_KEY": str(folder / "pki" / "server.key"),
-            "ELIGIBILITY_TERMINAL_AUTHORITIES": str(folder / "pki" / "terminal_authority.crt"),
-            "ELIGIBILITY_CARD_AUTHORITIES": str(folder / "card_authorities"),
-            "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
-            "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
-            "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
         }
 
     def intake_environment(self) -> Mapping[str, str]:
         """Return the settings of `python -m payer_sync intake` here."""
-        folder = self.folder
-        return {
-            "INTAKE_DATABASE_URL": self.database,
-            "INTAKE_SPOOL_FOLDER": str(folder / "spool"),
-            "INTAKE_PORT": "0",
-            "INTAKE_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
-            "INTAKE_TLS_KEY": str(folder / "pki" / "server.key"),
-            "INTAKE_INSURER_AUTHORITIES": str(folder / "pki" / "insurer_authority.crt"),
-        }
+        return intake_settings(self.folder, self.database)
 
 
 @contextmanager
@@ -117,7 +91,7 @@ def open_site(folder: Path) -> Iterator[Site]:
         if not (folder / "keys" / "receipt.key").exists():
             _make_keys(folder)
         site = Site.load(folder, running)
-        site.publish_revocation()
+        publish_revocation(folder, site.jpki)
         yield site
 
 

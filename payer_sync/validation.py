@@ -8,12 +8,13 @@ from typing import Final
 import polars as pl
 
 from eligibility.domain.identifiers import InsurerNumber
-from eligibility.wire.submissions import FeedbackLine, Severity
+from eligibility.wire.submissions import FeedbackLine
 from payer_sync.agreement import STAGING, Agreement
 from payer_sync.checkups.reading import STAGING as CHECKUP_STAGING
 from payer_sync.checkups.reading import insurer_named, read_checked
 from payer_sync.contract import Checked, check
 from payer_sync.faults import Fault, FaultCode, FileRefused
+from payer_sync.feedback_lines import line_of, lines_of
 from payer_sync.layouts.columns import InsurerDigits
 from payer_sync.layouts.layout import Layout
 from payer_sync.reading import Batch, read_batches
@@ -57,17 +58,17 @@ class Validation:
                 if agreement:
                     agreement.add(checked.staged)
                 on_records(checked.read)
-                yield from _lines(checked.faults)
+                yield from lines_of(checked.faults)
         except FileRefused as refused:
             self.file_refused = True
-            yield from (_line(fault) for fault in refused.faults)
+            yield from (line_of(fault) for fault in refused.faults)
             return
         if agreement:
             apart = agreement.faults()
             self.refused_records += len(apart)
-            yield from _lines(apart)
+            yield from lines_of(apart)
         if self.insurer and not self.insurer.check_digit_holds:
-            yield _line(Fault(FaultCode.CHECK_DIGIT, field=self._layout.column("insurer_number").name))
+            yield line_of(Fault(FaultCode.CHECK_DIGIT, field=self._layout.column("insurer_number").name))
 
     def _checked(self) -> Iterator[Checked]:
         if self._layout.staging == CHECKUP_STAGING:
@@ -86,19 +87,3 @@ class Validation:
 
 
 _NOBODY: Final = InsurerNumber("00000000")  # where no record names an insurer, none names another
-
-
-def _lines(faults: pl.DataFrame) -> Iterator[FeedbackLine]:
-    for row in faults.iter_rows(named=True):
-        yield FeedbackLine.model_validate(row | {"severity": Severity(row["severity"])})
-
-
-def _line(fault: Fault) -> FeedbackLine:
-    return FeedbackLine(
-        record=fault.record,
-        field=fault.field,
-        code=fault.code.value,
-        severity=fault.code.severity,
-        value_shape=fault.value_shape,
-        expected=fault.said,
-    )

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
-import polars as pl
-
 from eligibility.domain.identifiers import InsurerNumber
-from eligibility.wire.submissions import FeedbackLine, Severity
+from eligibility.wire.submissions import FeedbackLine
 from payer_sync.claims.checking import ClaimCheck
 from payer_sync.claims.records import Uke
-from payer_sync.faults import Fault, FileRefused
+from payer_sync.faults import FileRefused
+from payer_sync.feedback_lines import line_of, lines_of
 
 
 class ClaimValidation:
@@ -42,24 +41,8 @@ class ClaimValidation:
             for batch in self._check.batches():
                 on_records(self.records - before)
                 before = self.records
-                yield from _lines(batch.faults)
+                yield from lines_of(batch.faults)
         except FileRefused as refused:
             self.file_refused = True
-            yield from _lines(self._check.rest())
-            yield from (_line(fault) for fault in refused.faults)
-
-
-def _lines(faults: pl.DataFrame) -> Iterator[FeedbackLine]:
-    for row in faults.iter_rows(named=True):
-        yield FeedbackLine.model_validate(row | {"severity": Severity(row["severity"])})
-
-
-def _line(fault: Fault) -> FeedbackLine:
-    return FeedbackLine(
-        record=fault.record,
-        field=fault.field,
-        code=fault.code.value,
-        severity=fault.code.severity,
-        value_shape=fault.value_shape,
-        expected=fault.said,
-    )
+            yield from lines_of(self._check.rest())
+            yield from (line_of(fault) for fault in refused.faults)

@@ -7,12 +7,12 @@ so a session's steps run one after the other, and nothing else is done with the 
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
-from typing import Final, Self
+from typing import Final
 
 from eligibility.domain.codes import Sex
 from terminal_agent.card import tlv
 from terminal_agent.card.apdu import MAX_EXPECTED, PERFORM_SECURITY_OPERATION, PROPRIETARY_CLASS, Command
-from terminal_agent.card.connection import Connection, exchange, expect_ok, read_binary, select_file
+from terminal_agent.card.connection import exchange, expect_ok, read_binary, select_file
 from terminal_agent.card.errors import (
     ApduError,
     AuthCertificateMissing,
@@ -21,7 +21,7 @@ from terminal_agent.card.errors import (
     TextPinBlocked,
 )
 from terminal_agent.card.pins import NumberB, Pin
-from terminal_agent.card.steps import CURRENT_FILE, day, open_application, read_file, tries_left, verify
+from terminal_agent.card.steps import CURRENT_FILE, ApplicationSession, day, read_file, verify
 
 JPKI_AID: Final = bytes.fromhex("D392F000260100000001")
 TEXT_AID: Final = bytes.fromhex("D3921000310001010408")
@@ -61,21 +61,11 @@ class HolderAttributes:
     __str__ = __repr__
 
 
-class JpkiSession:
+class JpkiSession(ApplicationSession):
     """The JPKI application of a card, selected; its PIN holds until another application is selected."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @classmethod
-    def open(cls, connection: Connection) -> Self:
-        """Select the application.
-
-        Raises:
-            NotAMyNumberCard: the card has no such application.
-        """
-        open_application(connection, JPKI_AID)
-        return cls(connection)
+    AID = JPKI_AID
+    SECRET_FILE = AUTH_PIN_FILE
 
     def token_label(self) -> str:
         """Return the token's label: JPKIAPICCTOKEN2 is a My Number card, others are phones (docs/card.md)."""
@@ -98,10 +88,6 @@ class JpkiSession:
     def auth_ca_certificate(self) -> bytes:
         """Read the certificate (DER) of the authority that issued the user-authentication certificate."""
         return read_file(self._connection, AUTH_CA_CERTIFICATE_FILE)
-
-    def tries_left(self) -> int:
-        """Ask how often the user-authentication PIN may still be wrong; asking uses no try."""
-        return tries_left(self._connection, AUTH_PIN_FILE)
 
     def verify_pin(self, pin: Pin) -> None:
         """Present the user-authentication PIN.
@@ -130,25 +116,11 @@ class JpkiSession:
         return signature
 
 
-class TextSession:
+class TextSession(ApplicationSession):
     """The text application (券面事項入力補助AP) of a card, selected; its PIN is another than the JPKI one."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @classmethod
-    def open(cls, connection: Connection) -> Self:
-        """Select the application.
-
-        Raises:
-            NotAMyNumberCard: the card has no such application.
-        """
-        open_application(connection, TEXT_AID)
-        return cls(connection)
-
-    def tries_left(self) -> int:
-        """Ask how often this application's PIN may still be wrong; asking uses no try."""
-        return tries_left(self._connection, TEXT_PIN_FILE)
+    AID = TEXT_AID
+    SECRET_FILE = TEXT_PIN_FILE
 
     def verify_pin(self, pin: Pin) -> None:
         """Present this application's PIN.

@@ -1,7 +1,7 @@
 """What every application of the card is used with: select it, read a file, present a secret, ask the tries left."""
 
 from datetime import date
-from typing import Final
+from typing import ClassVar, Final, Self
 
 from terminal_agent.card import tlv
 from terminal_agent.card.apdu import MAX_EXPECTED, VERIFY, Command, Response, Status, StatusWord
@@ -10,17 +10,6 @@ from terminal_agent.card.errors import ApduError, CardDataMalformed, NotAMyNumbe
 
 CURRENT_FILE: Final = 0x80  # P2 of VERIFY and PERFORM SECURITY OPERATION
 MAX_FILE_BYTES: Final = 8192  # certificates have about 1,700; the centre accepts no more either
-
-
-def open_application(connection: Connection, aid: bytes) -> None:
-    """Select an application.
-
-    Raises:
-        NotAMyNumberCard: the card has no such application.
-    """
-    response = select_application(connection, aid)
-    if not response.status_word.ok:
-        raise NotAMyNumberCard from ApduError(response.status_word.value)
 
 
 def read_file(connection: Connection, file_id: int, max_bytes: int = MAX_FILE_BYTES) -> bytes:
@@ -51,6 +40,32 @@ def tries_left(connection: Connection, pin_file: int) -> int:
     if word.tries_left is None:
         raise ApduError(word.value)
     return word.tries_left
+
+
+class ApplicationSession:
+    """An application of a card, selected; what its secret unlocks stays so until another application is selected."""
+
+    AID: ClassVar[bytes]
+    SECRET_FILE: ClassVar[int]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, connection: Connection) -> Self:
+        """Select the application.
+
+        Raises:
+            NotAMyNumberCard: the card has no such application.
+        """
+        response = select_application(connection, cls.AID)
+        if not response.status_word.ok:
+            raise NotAMyNumberCard from ApduError(response.status_word.value)
+        return cls(connection)
+
+    def tries_left(self) -> int:
+        """Ask how often its secret may still be wrong; asking uses no try."""
+        return tries_left(self._connection, self.SECRET_FILE)
 
 
 def verify(

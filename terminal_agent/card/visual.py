@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Self
+from typing import Final
 
 from terminal_agent.card.apdu import MAX_EXPECTED, PERFORM_SECURITY_OPERATION, PROPRIETARY_CLASS, Command
-from terminal_agent.card.connection import Connection, exchange
+from terminal_agent.card.connection import exchange
 from terminal_agent.card.cv_certificate import Authorities, CvCertificate, digest_info, verify_signature
 from terminal_agent.card.errors import CardCopied, CardDataForged, NumberBBlocked, NumberBWrong
 from terminal_agent.card.pins import NumberB
-from terminal_agent.card.steps import open_application, read_file, tries_left, verify
+from terminal_agent.card.steps import ApplicationSession, read_file, verify
 from terminal_agent.card.surface import CardSurface, Trust
 
 VISUAL_AID: Final = bytes.fromhex("D3921000310001010402")
@@ -39,25 +39,11 @@ class CheckedSurface:
     __str__ = __repr__
 
 
-class VisualSession:
+class VisualSession(ApplicationSession):
     """The visual application of a card, selected; the number B holds until another application is selected."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @classmethod
-    def open(cls, connection: Connection) -> Self:
-        """Select the application.
-
-        Raises:
-            NotAMyNumberCard: the card has no such application.
-        """
-        open_application(connection, VISUAL_AID)
-        return cls(connection)
-
-    def tries_left(self) -> int:
-        """Ask how often the number B may still be wrong, of ten; asking uses no try."""
-        return tries_left(self._connection, NUMBER_B_FILE)
+    AID = VISUAL_AID
+    SECRET_FILE = NUMBER_B_FILE
 
     def verify_number_b(self, number: NumberB) -> None:
         """Present the number printed on the card.

@@ -1,0 +1,46 @@
+"""The settings of a centre's processes over one folder of keys and certificates, and its revocation lists."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from loadtest.embedded import Stores
+from loadtest.pki import Jpki
+
+
+def api_settings(folder: Path, database: str, running: Stores) -> Mapping[str, str]:
+    """Return the settings of `python -m eligibility api`, on a free port."""
+    return {
+        "ELIGIBILITY_DATABASE_URL": database,
+        "ELIGIBILITY_REDIS_URL": running.redis_url,
+        "ELIGIBILITY_PORT": "0",
+        "ELIGIBILITY_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
+        "ELIGIBILITY_TLS_KEY": str(folder / "pki" / "server.key"),
+        "ELIGIBILITY_TERMINAL_AUTHORITIES": str(folder / "pki" / "terminal_authority.crt"),
+        "ELIGIBILITY_CARD_AUTHORITIES": str(folder / "card_authorities"),
+        "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
+        "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
+        "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
+    }
+
+
+def intake_settings(folder: Path, database: str) -> Mapping[str, str]:
+    """Return the settings of `python -m payer_sync intake`, on a free port."""
+    return {
+        "INTAKE_DATABASE_URL": database,
+        "INTAKE_SPOOL_FOLDER": str(folder / "spool"),
+        "INTAKE_PORT": "0",
+        "INTAKE_TLS_CERTIFICATE": str(folder / "pki" / "server.crt"),
+        "INTAKE_TLS_KEY": str(folder / "pki" / "server.key"),
+        "INTAKE_INSURER_AUTHORITIES": str(folder / "pki" / "insurer_authority.crt"),
+    }
+
+
+def publish_revocation(folder: Path, jpki: Jpki) -> None:
+    """Write fresh, empty revocation lists, so that cards can be judged today."""
+    now = datetime.now(UTC)
+    (folder / "crl").mkdir(exist_ok=True)
+    for number, authority in enumerate(jpki.auth):
+        fresh = folder / "crl" / f"{number}.new"
+        fresh.write_bytes(authority.crl({}, now, now + timedelta(days=1)))
+        fresh.rename(fresh.with_suffix(".crl"))
