@@ -2,10 +2,11 @@
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import pytest
@@ -16,6 +17,8 @@ from loadtest.embedded import Stores, database_url, stores
 from terminal_agent.card.pcscd import OwnPcscd, PcscdUnavailable, own_pcscd
 
 _numbers = itertools.count(1)
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 (the folder made in it is this run's own)
+_ROOM_BYTES: Final = 4 << 30
 SHARED_DATA = Path(os.environ.get("ELIGIBILITY_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -31,10 +34,17 @@ def shared_data() -> Path:
 def running_stores() -> Iterator[Stores]:
     """PostgreSQL and Redis for this test run.
 
-    Not in pytest's own folder: that is closed to the user as whom PostgreSQL runs when the tests run as root.
+    Not in pytest's own folder: that is closed to the user as whom PostgreSQL runs when the tests run as root. In memory
+    where there is room: each test has a database of its own, and making one is all writing of files. Every setting of
+    PostgreSQL is as elsewhere, and what is about durability has stores of its own.
     """
-    with tempfile.TemporaryDirectory(prefix="eligibility-stores-") as folder, stores(Path(folder)) as running:
+    folder = tempfile.TemporaryDirectory(prefix="eligibility-stores-", dir=_roomy_memory())
+    with folder as made, stores(Path(made)) as running:
         yield running
+
+
+def _roomy_memory() -> Path | None:
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES else None
 
 
 @pytest.fixture(scope="session")
