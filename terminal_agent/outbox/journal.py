@@ -13,9 +13,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from eligibility.domain.dates import day_in_japan
 from eligibility.domain.ids import uuid7
 from eligibility.wire.verifications import CoverageAnswer, NumberVerificationRequest, Verification
-from terminal_agent.outbox.sealing import KeyWrong, OutboxTrouble, Seal
+from terminal_agent.outbox.sealing import KeyWrong, OutboxTrouble, Seal, SealBroken
 
 NUMBER_MISSING: Final = "number_missing"
 KEY_HONOURED: Final = timedelta(days=6)  # the centre honours a key for seven days
@@ -229,11 +230,18 @@ class Journal:
                 f"{_SELECT} where state = 'journalled' and not_before <= ? order by visit_id limit ?",
                 (now.timestamp(), limit),
             ).fetchall()
+            visits = [self._visit(row) for row in rows]
+            # One that nobody can read any more must not keep the others waiting.
+            taken = [visit for visit in visits if visit.state is State.JOURNALLED]
             self._base.executemany(
                 "update visit set state = 'settling', first_sent_at = coalesce(first_sent_at, ?) where visit_id = ?",
-                [(_text(now), row["visit_id"]) for row in rows],
+                [(_text(now), str(visit.visit_id)) for visit in taken],
             )
-        return [self._visit(row) for row in rows]
+            self._base.executemany(
+                "update visit set state = ?, problem = ? where visit_id = ?",
+                [(v.state, v.problem, str(v.visit_id)) for v in visits if v.state is not State.JOURNALLED],
+            )
+        return taken
 
     def next_at(self) -> datetime | None:
         """Return when the next journalled visit may be tried, or None if there is none."""
@@ -324,18 +332,30 @@ class Journal:
         return self._seal.close(payload, f"visit {visit_id}")
 
     def _visit(self, row: sqlite3.Row) -> Visit:
-        visit_id = UUID(row["visit_id"])
-        payload = self._seal.open(row["sealed"], f"visit {visit_id}")
+        """Return a visit; of one that was changed only when it was is left, and staff are needed."""
+        visit_id, journalled_at = UUID(row["visit_id"]), datetime.fromisoformat(row["journalled_at"])
+        state, asked_for, person, answer = State(row["state"]), day_in_japan(journalled_at), None, None
+        problem = row["problem"]
+        try:
+            payload = self._seal.open(row["sealed"], f"visit {visit_id}")
+            if row["answer"] is not None:
+                answer = Verification.model_validate(self._seal.open(row["answer"], f"answer {visit_id}"))
+            elif state is State.SETTLED:
+                raise SealBroken  # the state lies open, but what settled it does not
+            asked_for = date.fromisoformat(payload["asked_for"])
+            person = payload["person"] and _read(payload["person"])
+        except SealBroken as broken:
+            state, problem, answer = State.NEEDS_STAFF, broken.code, None
         return Visit(
             visit_id=visit_id,
-            journalled_at=datetime.fromisoformat(row["journalled_at"]),
-            state=State(row["state"]),
-            asked_for=date.fromisoformat(payload["asked_for"]),
-            person=payload["person"] and _read(payload["person"]),
-            problem=row["problem"],
+            journalled_at=journalled_at,
+            state=state,
+            asked_for=asked_for,
+            person=person,
+            problem=problem,
             tries=row["tries"],
             settled_at=row["settled_at"] and datetime.fromisoformat(row["settled_at"]),
-            answer=row["answer"] and Verification.model_validate(self._seal.open(row["answer"], f"answer {visit_id}")),
+            answer=answer,
         )
 
 

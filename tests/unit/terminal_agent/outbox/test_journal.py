@@ -101,23 +101,56 @@ def test_nothing_of_a_patient_is_readable_in_the_files(journal: Journal, tmp_pat
     assert (tmp_path / "outbox.db").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("change", ["sealed = substr(sealed, 2)", "sealed = zeroblob(40)", "sealed = x''"])
-def test_a_changed_row_is_noticed(journal: Journal, tmp_path: Path, change: str) -> None:
-    journal.add(PERSON, DAY, NOW)
+def _change(tmp_path: Path, change: str) -> None:
     with sqlite3.connect(tmp_path / "outbox.db") as base:
         base.execute(f"update visit set {change}")  # noqa: S608
     base.close()
-    with pytest.raises(SealBroken):
-        journal.latest()
+
+
+@pytest.mark.parametrize("change", ["sealed = substr(sealed, 2)", "sealed = zeroblob(40)", "sealed = x''"])
+def test_a_changed_row_is_left_to_staff_and_keeps_no_other_waiting(
+    journal: Journal, tmp_path: Path, change: str
+) -> None:
+    broken = journal.add(PERSON, DAY, NOW)
+    _change(tmp_path, change)
+    whole = journal.add(PERSON, DAY, NOW)
+    found = journal.visit(broken)
+    assert found is not None
+    assert (found.state, found.problem, found.person) == (State.NEEDS_STAFF, SealBroken.code, None)
+    assert [v.visit_id for v in _take(journal)] == [whole]
+    assert journal.counts() == {State.JOURNALLED: 0, State.SETTLING: 1, State.SETTLED: 0, State.NEEDS_STAFF: 1}
+    assert journal.enter_number(broken, PERSON)
+    (again,) = _take(journal)
+    assert (again.person, again.asked_for) == (PERSON, DAY)
 
 
 def test_a_row_put_in_anothers_place_is_noticed(journal: Journal, tmp_path: Path) -> None:
-    journal.add_all([(PERSON, DAY), (None, DAY)], NOW)
-    with sqlite3.connect(tmp_path / "outbox.db") as base:
-        base.execute("update visit set sealed = (select sealed from visit where problem is null)")
-    base.close()
-    with pytest.raises(SealBroken):
-        journal.latest()
+    known, unknown = journal.add_all([(PERSON, DAY), (None, DAY)], NOW)
+    _change(tmp_path, "sealed = (select sealed from visit where problem is null)")
+    assert {v.visit_id: v.problem for v in journal.latest()} == {known: None, unknown: SealBroken.code}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'settled'",
+        "state = 'settled', settled_at = journalled_at",
+        "state = 'settled', answer = (select answer from visit where answer is not null)",
+        "state = 'settled', answer = x''",
+    ],
+)
+def test_no_visit_is_shown_as_settled_that_no_answer_settled(
+    journal: Journal, tmp_path: Path, valid: Verification, change: str
+) -> None:
+    done = journal.add(PERSON, DAY, NOW)
+    _take(journal)
+    journal.conclude([Conclusion(done, State.SETTLED, valid)], NOW)
+    waiting = journal.add(PERSON, DAY, NOW)
+    _change(tmp_path, f"{change} where state = 'journalled'")
+    assert {v.visit_id: (v.state, v.answer) for v in journal.latest()} == {
+        done: (State.SETTLED, valid),
+        waiting: (State.NEEDS_STAFF, None),
+    }
 
 
 @pytest.mark.parametrize(
