@@ -49,10 +49,14 @@ class Gaze:
         """The card's photo beside the last frame, where staff should look."""
         return self._session.pictures()
 
-    def again(self, post: Callable[[Event], None]) -> None:
-        """Make ready for the second attempt."""
+    def again(self, post: Callable[[Event], None]) -> bool:
+        """Make ready for the second attempt; False where the photo has had its time, or there is none left."""
         self._post = post
-        self._session.retry()
+        try:
+            self._session.retry()
+        except ValueError:
+            return False
+        return True
 
     def start(self) -> None:
         """Switch the camera on."""
@@ -76,6 +80,10 @@ class Gaze:
             decision = look(self._session, self._camera, self._tell, self._stopping)
         except CameraMissing as error:
             _log.warning("camera_missing", code=error.code)
+            post(FaceNotConfirmed(may_try_again=False))
+            return
+        except Exception as error:  # noqa: BLE001 - the PIN and staff are still there, whatever a picture did
+            _log.error("camera_failed", kind=type(error).__name__)
             post(FaceNotConfirmed(may_try_again=False))
             return
         if self._stopping.is_set():

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 
 from terminal_agent.kiosk.differences import LastVisit
 
+_log = structlog.get_logger(__name__)
 REMEMBERED: Final = timedelta(days=400)
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -36,12 +38,12 @@ class Memory:
         self._names = _derive(key, b"kiosk memory: names")
         self._cipher = AESGCM(_derive(key, b"kiosk memory: content"))
         self._lock = threading.Lock()
-        if file is not None:
-            file.touch(mode=0o600)
-        self._database = sqlite3.connect(file or ":memory:", check_same_thread=False, isolation_level=None)
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma secure_delete = on")
-        self._database.execute(_SCHEMA)
+        try:
+            self._database = _open(file)
+        except (OSError, sqlite3.Error) as error:
+            # What is new of a patient is good to know; no counter stays shut for it.
+            _log.error("memory_unusable", kind=type(error).__name__)
+            self._database = _open(None)
         self._forget()
 
     def recall(self, certificate: bytes) -> LastVisit | None:
@@ -79,6 +81,20 @@ class Memory:
 
     def _name(self, certificate: bytes) -> bytes:
         return hmac.digest(self._names, certificate, sha256)
+
+
+def _open(file: Path | None) -> sqlite3.Connection:
+    if file is not None:
+        file.touch(mode=0o600)
+    database = sqlite3.connect(file or ":memory:", check_same_thread=False, isolation_level=None)
+    try:
+        for statement in ("pragma journal_mode = wal", "pragma secure_delete = on", _SCHEMA):
+            database.execute(statement)
+        database.execute("select name, seen_on, sealed from last_visit limit 1")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -22,6 +22,7 @@ from eligibility.wire.verifications import (
     SIGNATURE_CONTEXT,
     CardProof,
     CardRegistrationRequest,
+    CoverageAnswer,
     Verification,
     VerificationRequest,
 )
@@ -148,6 +149,7 @@ class Runner:
         self._pinless = pinless
         self._own_language = language
         self._view = View(Ready(), language, 0, 0)
+        self._view_lock = threading.Lock()  # a stage is shown by one thread, a language chosen in another
         self._events: queue.Queue[tuple[int | None, Event | _ConfirmedBy | None]] = queue.Queue()
         self._listeners: list[Callable[[], None]] = []
         self._answer_listeners: list[Callable[[Verification], None]] = []
@@ -210,8 +212,9 @@ class Runner:
 
     def speak(self, language: Language) -> None:
         """Show this visit in another language."""
-        view = self._view
-        self._set_view(replace(view, language=language, changes=view.changes + 1))
+        with self._view_lock:
+            view = self._view
+            self._set_view(replace(view, language=language, changes=view.changes + 1))
 
     # ── The two threads ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,6 +238,8 @@ class Runner:
                     self._awake.clear()
                     deadline = self._deadline()
         finally:
+            if isinstance(self._view.stage, Unverified):
+                self._keep_for_later()
             self._let_go()
 
     def _deadline(self) -> float | None:
@@ -258,14 +263,16 @@ class Runner:
                     pending.append(outcome)
 
     def _show(self, stage: Stage) -> None:
-        view = self._view
-        if stage == view.stage:
+        before = self._view.stage
+        if stage == before:
             return
-        turns = type(stage) is not type(view.stage)
+        turns = type(stage) is not type(before)
         if turns and isinstance(stage, Stopped | Unverified):
             self._daybook.add_trouble(stage.code, stage.said if isinstance(stage, Stopped) else None)
-        language = self._own_language if isinstance(stage, Ready) else view.language
-        self._set_view(View(stage, language, view.turn + turns, view.changes + 1))
+        with self._view_lock:
+            view = self._view
+            language = self._own_language if isinstance(stage, Ready) else view.language
+            self._set_view(View(stage, language, view.turn + turns, view.changes + 1))
 
     def _set_view(self, view: View) -> None:
         self._view = view
@@ -330,7 +337,7 @@ class Runner:
         tries_left = session.tries_left()
         # Before anybody enters a PIN, so that a line that is down is known at once.
         self._centre.fetch_challenges()
-        last = self._memory.recall(self._held.certificate)
+        last = self._recall(self._held.certificate)
         return CardRead(
             Person(
                 tries_left,
@@ -350,8 +357,8 @@ class Runner:
                 pin_possible = JpkiSession.open(held.connection).tries_left() > 0
                 session = face.visit(held.connection, number, pin_possible=pin_possible, today=day_in_japan(_now()))
                 held.gaze = Gaze(session, face.camera, lambda event: self.post(event, turn))
-            elif held.gaze is not None:
-                held.gaze.again(lambda event: self.post(event, turn))
+            elif held.gaze is not None and not held.gaze.again(lambda event: self.post(event, turn)):
+                return FaceNotConfirmed(may_try_again=False)
         except NumberBWrong:
             raise
         except (NumberBBlocked, CardPhotoMissing, CardDataForged, CardCopied, CardDataMalformed) as error:
@@ -372,15 +379,29 @@ class Runner:
         staff = held.confirmed_by if method is Method.VISUAL else None
         with self._live.check():
             verification = self._centre.verify(asked, staff)
-        before = self._memory.recall(held.certificate)
+        before = self._recall(held.certificate)
         self._daybook.add_answer(verification, differences(before, verification))
         if verification.coverage is not None:
-            self._memory.remember(held.certificate, LastVisit.of(verification.coverage, consents))
-            if self._journal is not None:
-                self._journal.remember(held.certificate, verification.coverage, day_in_japan(_now()))
+            self._remember(held.certificate, verification.coverage, consents)
         for listener in self._answer_listeners:
             listener(verification)
         return Answered(_told(verification))
+
+    def _recall(self, certificate: bytes) -> LastVisit | None:
+        try:
+            return self._memory.recall(certificate)
+        except sqlite3.Error as error:
+            _log.error("last_visit_unreadable", kind=type(error).__name__)
+            return None
+
+    def _remember(self, certificate: bytes, coverage: CoverageAnswer, consents: tuple[ConsentClass, ...]) -> None:
+        """Keep what helps the next visit; this one has its answer, whatever the disk says."""
+        try:
+            self._memory.remember(certificate, LastVisit.of(coverage, consents))
+            if self._journal is not None:
+                self._journal.remember(certificate, coverage, day_in_japan(_now()))
+        except (OutboxTrouble, sqlite3.Error) as error:
+            _log.error("visit_not_remembered", kind=type(error).__name__)
 
     def _keep_for_later(self) -> None:
         """Journal a visit without an answer, by the number its card had here before, or for staff to enter one."""
@@ -388,9 +409,14 @@ class Runner:
             return
         try:
             person = None if self._certificate is None else self._journal.recall(self._certificate)
+        except (OutboxTrouble, sqlite3.Error) as error:
+            _log.error("holder_unreadable", kind=type(error).__name__)
+            person = None
+        try:
             self._journal.add(person, day_in_japan(_now()), _now())
         except (OutboxTrouble, sqlite3.Error) as error:
             _log.error("visit_not_journalled", kind=type(error).__name__)
+            self._daybook.add_trouble(OutboxTrouble.code)  # the paper is then all there is of it
 
     def _proof(self, held: _Held) -> CardProof:
         if held.pin is not None or self._pinless is None:

@@ -101,6 +101,7 @@ TROUBLES: Final[dict[str, Trouble]] = {
     "centre_not_trusted": _CENTRE,
     "terminal_not_accepted": _CENTRE,
     "centre_answer_unreadable": _CENTRE,
+    "outbox_unusable": Trouble(mark("The visit could not be kept for later: paper only"), _ASK_STAFF),
     "unexpected": _TRY_AGAIN,
 }
 

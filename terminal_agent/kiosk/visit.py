@@ -524,7 +524,8 @@ def step(stage: Stage, event: Event) -> Step:
     """Return what follows: the next stage, and what is to be done."""
     match event:
         case ReaderLost(code):
-            return ReaderOut(code), _LET_GO
+            kept = (Journal(stage.code),) if isinstance(stage, Unverified) else ()
+            return ReaderOut(code), (*kept, *_LET_GO)
         case ReaderFound() if isinstance(stage, ReaderOut):
             return Ready(), ()
         case CardPut():

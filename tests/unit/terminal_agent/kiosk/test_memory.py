@@ -1,5 +1,7 @@
 """What the terminal remembers of a person, and what a finder of its file learns: nothing."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,6 +77,17 @@ def test_who_did_not_come_for_long_is_forgotten(tmp_path: Path, last: LastVisit)
     later = Memory(file, KEY, lambda: NOW + REMEMBERED + timedelta(days=1))
     assert later.recall(CERTIFICATE) is None
     later.close()
+
+
+def test_a_damaged_file_keeps_no_counter_shut(tmp_path: Path, last: LastVisit) -> None:
+    (tmp_path / "text").write_text("not a database, but long enough to be read as one" * 100)
+    with closing(sqlite3.connect(tmp_path / "other")) as other:
+        other.execute("create table last_visit (something_else text)")
+    for file in (tmp_path / "text", tmp_path / "other", tmp_path, tmp_path / "missing" / "memory"):
+        memory = Memory(file, KEY, lambda: NOW)
+        memory.remember(CERTIFICATE, last)
+        assert memory.recall(CERTIFICATE) == last
+        memory.close()
 
 
 @pytest.mark.parametrize(

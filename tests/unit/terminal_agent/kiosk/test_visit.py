@@ -238,6 +238,7 @@ TABLE: dict[str, dict[str, tuple[Stage, tuple[Effect, ...]]]] = {
         "retried": (Reading(), (LetGo(), ReadCard())),
         "cancelled": (TakingCard(), (Journal("centre_away"), LetGo())),
         "timed_out": (TakingCard(), (Journal("centre_away"), LetGo())),
+        "reader_lost": (ReaderOut("reader_service_down"), (Journal("centre_away"), LetGo())),
     },
     "stopped": {
         "taken": (Ready(), GO),
