@@ -8,14 +8,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import structlog
 import uvicorn
 from cryptography import x509
 
+from eligibility.domain.codes import ConsentClass
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.wire.staff import StaffSession
 from eligibility.wire.verifications import Verification
@@ -29,6 +32,7 @@ from terminal_agent.bridge.visits import VisitBook
 from terminal_agent.client import Centre, CredentialsUnreadable
 from terminal_agent.logs import configure_logs
 from terminal_agent.settings import TerminalSettings
+from terminal_agent.withdrawal import without_consent
 
 _log = structlog.get_logger(__name__)
 LOOPBACK: Final = "127.0.0.1"
@@ -37,6 +41,18 @@ _VISIT_ID_LENGTH: Final = 12
 _AGAIN_S: Final = 5.0  # between two tries of what could not be laid into the folder
 _TERMINAL: Final = re.compile(r"urn:eligibility:institution:([0-9B]{10}):terminal:[0-9a-f-]{36}")
 SignedIn = Callable[[], StaffSession | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Withdrawal:
+    """A consent that a patient took back."""
+
+    verification_id: UUID
+    consent_class: ConsentClass
+
+    def is_of(self, visit: Verification) -> bool:
+        """Whether the consent was given at this visit."""
+        return visit.verification_id == self.verification_id
 
 
 class Bridge:
@@ -48,7 +64,7 @@ class Bridge:
         self._encoding = CharacterCode.SHIFT_JIS if settings.bridge_encoding == "shift_jis" else CharacterCode.UTF_8
         self._folder = None if settings.bridge_folder is None else Folder(settings.bridge_folder, responder)
         self._stopping = threading.Event()
-        self._visits: queue.Queue[Verification | None] = queue.Queue()
+        self._visits: queue.Queue[Verification | _Withdrawal | None] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._server: uvicorn.Server | None = None
         self.port: int | None = None
@@ -56,6 +72,10 @@ class Bridge:
     def card_visit(self, verification: Verification) -> None:
         """Take note of a card visit; it is remembered and laid into `face/` by the bridge's own thread."""
         self._visits.put(verification)
+
+    def consent_withdrawn(self, verification_id: UUID, consent_class: ConsentClass) -> None:
+        """Take note that a patient took a consent back; what is told of the visit from now on is without it."""
+        self._visits.put(_Withdrawal(verification_id, consent_class))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -120,7 +140,10 @@ class Bridge:
                 visit = self._visits.get(timeout=_AGAIN_S)
             except queue.Empty:
                 visit = None
-            if visit is not None:
+            if isinstance(visit, _Withdrawal):
+                self._withdraw(visit)
+                late = [without_consent(one, visit.consent_class) if visit.is_of(one) else one for one in late]
+            elif visit is not None:
                 self._remember(visit)
                 late.append(visit)
             late = [one for one in late if not self._lay_down(one)]
@@ -130,6 +153,12 @@ class Bridge:
             self.responder.visits.remember(visit)
         except Exception as error:  # noqa: BLE001 - the visit itself must not suffer
             _log.error("visit_not_remembered", kind=type(error).__name__)
+
+    def _withdraw(self, withdrawal: "_Withdrawal") -> None:
+        try:
+            self.responder.visits.withdraw(withdrawal.verification_id, withdrawal.consent_class)
+        except Exception as error:  # noqa: BLE001 - at the centre the consent has ended
+            _log.error("withdrawal_not_remembered", kind=type(error).__name__)
 
     def _lay_down(self, visit: Verification) -> bool:
         if self._folder is None:

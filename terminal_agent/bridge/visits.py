@@ -12,10 +12,12 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from eligibility.domain.codes import ConsentClass
 from eligibility.domain.identifiers import InsuredNumber
 from eligibility.wire.verifications import Verification
 from terminal_agent.bridge.results import Result, not_done
 from terminal_agent.bridge.sealed import SealedStore
+from terminal_agent.withdrawal import same_patient, without_consent
 
 REMEMBERED: Final = timedelta(hours=24)  # field: a consent's life
 _VISIT, _BRANCHES, _LAST, _ID = "visit", "branches", "last", "id"
@@ -41,6 +43,13 @@ class VisitBook:
         self._store.put(_VISIT, _name(insured, insured.branch_number), written, until)
         branches = {*self._branches(insured), insured.branch_number}
         self._store.put(_BRANCHES, _name(insured), json.dumps(sorted(branches)).encode(), until)
+
+    def withdraw(self, verification_id: UUID, consent_class: ConsentClass) -> None:
+        """Take a consent of a visit's patient out of the latest visit, which is told as the centre answered it."""
+        last, meant = self.last(), _read(self._store.get(_ID, verification_id.hex))
+        if last is not None and meant is not None and same_patient(last, meant):
+            written = without_consent(last, consent_class).model_dump_json().encode()
+            self._store.put(_LAST, "", written, last.verified_at + REMEMBERED)
 
     def find(self, insured: InsuredNumber) -> Verification:
         """Return the latest visit of who has this number.

@@ -10,15 +10,12 @@ from uuid import UUID
 from eligibility.domain.codes import ConsentClass
 from eligibility.domain.dates import day_in_japan
 from eligibility.wire.problems import Sentence
-from eligibility.wire.verifications import Verification, Withheld
+from eligibility.wire.verifications import Verification
 from terminal_agent.kiosk.differences import Difference
+from terminal_agent.withdrawal import same_patient, without_consent
 
 MAX_VISITS: Final = 2_000
-# What of a coverage a consent opens.
-_CERTIFICATES: Final = {
-    ConsentClass.LIMIT_CERTIFICATE: "limit_certificates",
-    ConsentClass.SPECIFIC_DISEASE: "specific_disease_certificates",
-}
+Withdrawn = Callable[[UUID, ConsentClass], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,11 @@ class Daybook:
         self._visits: list[Visit] = []
         self._last = 0
         self._listeners: list[Callable[[], None]] = []
+        self._withdrawal_listeners: list[Withdrawn] = []
+
+    def on_withdrawal(self, listener: Withdrawn) -> None:
+        """Call this with the verification and the class of each consent that was taken back."""
+        self._withdrawal_listeners.append(listener)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call this, from whichever thread writes, after each change."""
@@ -66,24 +68,19 @@ class Daybook:
 
     def find(self, verification_id: UUID) -> Visit | None:
         """Return the visit with this verification."""
-        visits = self.visits()
-        return next((v for v in visits if v.verification and v.verification.verification_id == verification_id), None)
+        return next((visit for visit in self.visits() if _is_of(visit, verification_id)), None)
 
     def withdraw(self, verification_id: UUID, consent_class: ConsentClass) -> Visit | None:
-        """Take a consent out of the answer as it is listed, with what it had opened; return the visit."""
+        """Take a consent out of each of the patient's answers, with what it had opened; return the visit."""
+        found = None
         with self._lock:
-            for place, visit in enumerate(self._visits):
-                was = visit.verification
-                if was is None or was.verification_id != verification_id:
-                    continue
-                kept = tuple(consent for consent in was.consents if consent.consent_class is not consent_class)
-                gone = Withheld(consent_class=consent_class, reason="withdrawn")
-                update: dict[str, object] = {"consents": kept, "withheld": (*was.withheld, gone)}
-                if was.coverage is not None and consent_class in _CERTIFICATES:
-                    update["coverage"] = was.coverage.model_copy(update={_CERTIFICATES[consent_class]: ()})
-                self._visits[place] = replace(visit, verification=was.model_copy(update=update))
-                return self._visits[place]
-        return None
+            meant = next((v for v in self._visits if _is_of(v, verification_id)), None)
+            if meant is not None and meant.verification is not None:
+                self._visits = [_withdrawn(visit, meant.verification, consent_class) for visit in self._visits]
+                found = next(v for v in self._visits if v.number == meant.number)
+        for listener in self._withdrawal_listeners:
+            listener(verification_id, consent_class)
+        return found
 
     @property
     def last(self) -> int:
@@ -110,3 +107,13 @@ class Daybook:
     def _forget_yesterday(self) -> None:
         today = day_in_japan(self._now())
         self._visits = [visit for visit in self._visits if day_in_japan(visit.at) == today]
+
+
+def _is_of(visit: Visit, verification_id: UUID) -> bool:
+    return visit.verification is not None and visit.verification.verification_id == verification_id
+
+
+def _withdrawn(visit: Visit, meant: Verification, consent_class: ConsentClass) -> Visit:
+    if visit.verification is None or not same_patient(visit.verification, meant):
+        return visit
+    return replace(visit, verification=without_consent(visit.verification, consent_class))

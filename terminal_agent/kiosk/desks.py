@@ -33,8 +33,8 @@ class Desks:
             self._seats[name] = _Seat(session, self.now())
         return name
 
-    def who(self, name: str) -> StaffSession | None:
-        """Return the session of a cookie, and count this as use of it."""
+    def who(self, name: str, *, by_hand: bool = True) -> StaffSession | None:
+        """Return the session of a cookie; what somebody did counts as use of it, a page that looks again does not."""
         with self._lock:
             seat = self._seats.get(name)
             if seat is None:
@@ -42,7 +42,8 @@ class Desks:
             if not self._holds(seat):
                 del self._seats[name]
                 return None
-            seat.used_at = self.now()
+            if by_hand:
+                seat.used_at = self.now()
             return seat.session
 
     def latest(self) -> StaffSession | None:

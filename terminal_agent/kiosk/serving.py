@@ -233,6 +233,7 @@ def run_screens(settings: TerminalSettings, file: Path | None, virtual: Path | N
         if settings.bridge_folder is not None or settings.bridge_port is not None:
             bridge = stack.enter_context(open_bridge(settings, screens.desks.latest))
             screens.runner.on_answer(bridge.card_visit)
+            screens.daybook.on_withdrawal(bridge.consent_withdrawn)
             stack.enter_context(bridge.running())
 
         def started() -> None:

@@ -40,6 +40,7 @@ from terminal_agent.records.patient import Patient
 from terminal_agent.records.pdf import checkup_pdf, medication_pdf
 
 _log = structlog.get_logger(__name__)
+LOOKS_AGAIN: Final = "Counter-Looks-Again"  # counter.js says so when the event stream made it fetch a page
 LANGUAGE_COOKIE: Final = "counter_language"
 _YEAR_S: Final = 365 * 24 * 3600
 UNAUTHORISED: Final = 401
@@ -100,12 +101,20 @@ class StaffScreen:
             return self._page(
                 request, "staff_sign_in.html", None, problem=_said(error), name=name, status=_status(error)
             )
+        await self._stand_up(request)  # whoever sat there before has left
         answer = RedirectResponse("/staff", 303)
         answer.set_cookie(COOKIE, self.desks.sit_down(session), httponly=True, samesite="strict", path="/staff")
         return answer
 
     async def sign_out(self, request: Request) -> Response:
         """End the session here."""
+        await self._stand_up(request)
+        answer = RedirectResponse("/staff/sign-in", 303)
+        answer.delete_cookie(COOKIE, path="/staff")
+        return answer
+
+    async def _stand_up(self, request: Request) -> None:
+        """End the session of this browser, if it has one."""
         cookie = request.cookies.get(COOKIE, "")
         session = self.desks.who(cookie)
         self.desks.stand_up(cookie)
@@ -113,9 +122,6 @@ class StaffScreen:
             # At the centre too; if it cannot be reached, its half hour ends what nobody here can use any more.
             with suppress(Refused, CentreError):
                 await asyncio.to_thread(self.centre.sign_out, session)
-        answer = RedirectResponse("/staff/sign-in", 303)
-        answer.delete_cookie(COOKIE, path="/staff")
-        return answer
 
     async def speak(self, request: Request) -> Response:
         """Show this browser's pages in another language."""
@@ -270,7 +276,7 @@ class StaffScreen:
     async def health(self, request: Request) -> Response:
         """Show how every part of this terminal is, and how to mend it; nothing of a patient, so nobody need sign in."""
         findings = await asyncio.to_thread(self.examine)
-        session = self.desks.who(request.cookies.get(COOKIE, ""))
+        session = self.desks.who(request.cookies.get(COOKIE, ""), by_hand=_by_hand(request))
         return self._page(request, "staff_health.html", session, findings=findings, at=self.now())
 
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,7 +286,7 @@ class StaffScreen:
 
         async def handle(request: Request) -> Response:
             cookie = request.cookies.get(COOKIE, "")
-            session = self.desks.who(cookie)
+            session = self.desks.who(cookie, by_hand=_by_hand(request))
             if session is None:
                 return RedirectResponse("/staff/sign-in", 303)
             try:
@@ -340,6 +346,11 @@ _PASSCODE_WRONG: Final = Sentence(ja="パスコードが違います。", en="Th
 _PASSCODE_PAUSE: Final = Sentence(
     ja="間違いが続いたため、5分間は使えません。", en="It was wrong too often; please wait five minutes."
 )
+
+
+def _by_hand(request: Request) -> bool:
+    """Tell what somebody did from what a page fetches by itself: itself again, and the pictures on it."""
+    return LOOKS_AGAIN not in request.headers and not request.url.path.startswith("/staff/pictures/")
 
 
 def _said(error: Refused | CentreError) -> Sentence:

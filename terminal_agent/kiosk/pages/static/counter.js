@@ -55,7 +55,8 @@ async function refresh() {
   try {
     do {
       again = false;
-      await take(await fetch(location.href));
+      // Nobody did anything: it must not keep a session of staff who have left alive.
+      await take(await fetch(location.href, { headers: { "Counter-Looks-Again": "yes" } }));
     } while (again);
   } catch {
     setTimeout(refresh, 1000); // the terminal is being restarted

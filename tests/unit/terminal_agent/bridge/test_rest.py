@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pypdf
@@ -31,6 +32,7 @@ NUMBER = {
     "branch_number": "01",
     "birth_date": "1980-01-01",
 }
+EARLIER = VALID.model_copy(update={"verification_id": UUID("0197a3c0-0000-7000-8000-000000000000")})
 VISIT = f"/v1/card-visits/{VALID.verification_id}"
 ROUTES = [
     ("POST", "/v1/number-verifications"), ("POST", "/v1/bulk-verifications"), ("POST", "/v1/reference-numbers"),
@@ -191,6 +193,25 @@ def test_a_reference_number(rest: httpx.Client) -> None:
         "/v1/reference-numbers", json={"reference_number": "42", "insurer_number": "06130512", "number": "345"}
     )
     assert registered.json()["replaced"] is False
+
+
+@pytest.mark.parametrize("taken_back_at", [VALID.verification_id, EARLIER.verification_id])
+def test_a_consent_that_is_withdrawn_is_told_no_more(desk: Desk, tmp_path: Path, taken_back_at: UUID) -> None:
+    nowhere = tmp_path / "none.pem"
+    bridge = Bridge(
+        TerminalSettings(centre_url="https://c.test", centre_authority=nowhere, certificate=nowhere, key=nowhere),
+        desk.responder,
+    )
+    assert VALID.coverage is not None
+    with bridge.running():
+        bridge.card_visit(EARLIER)
+        bridge.card_visit(VALID)
+        bridge.consent_withdrawn(UUID(int=1), ConsentClass.SPECIFIC_DISEASE)
+        bridge.consent_withdrawn(taken_back_at, ConsentClass.LIMIT_CERTIFICATE)
+    last = desk.visits.last()
+    assert last is not None
+    assert (last.verification_id, last.consents) == (VALID.verification_id, ())
+    assert last.coverage == VALID.coverage.model_copy(update={"limit_certificates": ()})
 
 
 def test_the_last_card_visit(rest: httpx.Client, desk: Desk) -> None:

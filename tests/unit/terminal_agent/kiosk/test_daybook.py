@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from eligibility.domain.codes import ConsentClass
 from eligibility.wire.verifications import Verification
 from terminal_agent.kiosk.daybook import MAX_VISITS, Daybook
 
@@ -44,6 +45,30 @@ def test_the_list_is_bounded() -> None:
         daybook.add_trouble("card_removed")
     assert len(daybook.visits()) == MAX_VISITS
     assert daybook.visits()[0].number == MAX_VISITS + 5
+
+
+def test_a_consent_that_is_withdrawn_is_gone_from_each_visit_of_the_patient_and_no_others(valid: Verification) -> None:
+    assert valid.coverage is not None
+    other = valid.coverage.model_copy(update={"branch_number": "02"})
+    earlier, later, sibling = (
+        valid.model_copy(update={"verification_id": UUID(int=number), "coverage": coverage})
+        for number, coverage in ((1, valid.coverage), (2, valid.coverage), (3, other))
+    )
+    daybook, told = Daybook(Clock().now), []
+    daybook.on_withdrawal(lambda *withdrawn: told.append(withdrawn))
+    for answer in (earlier, later, sibling):
+        daybook.add_answer(answer)
+    visit = daybook.withdraw(later.verification_id, ConsentClass.LIMIT_CERTIFICATE)
+    assert visit is not None
+    assert visit.number == 2
+    shown = {v.verification.verification_id.int: v.verification for v in daybook.visits() if v.verification}
+    for number in (1, 2):
+        assert shown[number].coverage == valid.coverage.model_copy(update={"limit_certificates": ()})
+        assert shown[number].consents == ()
+        assert ("limit_certificate", "withdrawn") in {(w.consent_class, w.reason) for w in shown[number].withheld}
+    assert shown[3] == sibling
+    assert daybook.withdraw(UUID(int=9), ConsentClass.MEDICATION) is None
+    assert told == [(UUID(int=2), ConsentClass.LIMIT_CERTIFICATE), (UUID(int=9), ConsentClass.MEDICATION)]
 
 
 def test_a_visit_does_not_show_whose_it_was(valid: Verification) -> None:

@@ -46,6 +46,21 @@ def test_half_an_hour_without_a_request_ends_it() -> None:
     assert desks.who(name) is None
 
 
+def test_a_page_that_looks_again_by_itself_is_no_use_of_a_session() -> None:
+    clock = Clock()
+    desks = Desks(clock.now)
+    away = desks.sit_down(session(clock))
+    clock.moment += timedelta(minutes=1)
+    here = session(clock).model_copy(update={"display_name": "事務"})
+    desks.sit_down(here)
+    for _ in range(28):
+        clock.moment += timedelta(minutes=1)
+        assert desks.who(away, by_hand=False) is not None
+    assert desks.latest() == here
+    clock.moment += timedelta(minutes=1)
+    assert desks.who(away, by_hand=False) is None
+
+
 @pytest.mark.parametrize("name", ["", "guessed", "t" * 40])
 def test_nobody_else_is_signed_in(name: str) -> None:
     clock = Clock()
