@@ -97,9 +97,14 @@ class Folder:
             FolderUnusable: it cannot be made or written.
         """
         try:
-            for part in (self.req, self.res, self.face, self.err, self._work):
+            for part in (self.req, self.res, self.face, self.err):
                 part.mkdir(parents=True, exist_ok=True)
-            lock = (self._own / "lock").open("wb")
+            # Many may write to a share; what is ours lies in no place that one of them chose.
+            for part in (self._own, self._work):
+                part.mkdir(mode=0o700, exist_ok=True)
+                if part.is_symlink():
+                    raise FolderUnusable
+            lock = os.fdopen(os.open(self._own / "lock", os.O_WRONLY | os.O_CREAT | _NO_LINK, 0o600), "wb")
         except OSError as error:
             raise FolderUnusable from error
         with lock:
@@ -233,14 +238,15 @@ class Folder:
             _sync_folder(self.err)
         else:
             claim.request.unlink(missing_ok=True)
-        if answer is not None and answer.suffix != _NO_ANSWER:
+        if answer is not None and answer.suffix != _NO_ANSWER and claim.api is not None:
             answer.replace(self.res / claim.answer_name(answer.suffix))
             _sync_folder(self.res)
         claim.remove()
 
     def _recover(self) -> None:
         for left in self._own.glob("*.tmp"):
-            left.unlink()
+            with contextlib.suppress(IsADirectoryError):
+                left.unlink()
         for folder in sorted(self._work.iterdir()):
             claim = Claim.left_in(folder)
             if claim is None:
@@ -269,10 +275,13 @@ class Claim:
 
     @classmethod
     def left_in(cls, folder: Path) -> "Claim | None":
-        """Return what an earlier run left, or None where it left nothing to finish."""
+        """Return what an earlier run left, or None where it left nothing to finish, or somebody else left it."""
         try:
             UUID(folder.name)
-            return cls(folder, os.fsdecode((folder / _NAME).read_bytes()))
+            if folder.is_symlink():
+                return None
+            name = os.fsdecode(_read(folder / _NAME))
+            return None if os.sep in name or name in _NO_NAMES else cls(folder, name)
         except ValueError:
             return None
         except FileNotFoundError:  # killed before the request was taken
@@ -303,7 +312,7 @@ class Claim:
     @property
     def answer(self) -> Path | None:
         """The answer, once it is whole."""
-        return next((file for file in self.folder.glob("answer.*") if file.suffix != _UNFINISHED), None)
+        return next((file for suffix in _SUFFIXES if (file := self.folder / f"answer{suffix}").exists()), None)
 
     def answer_name(self, suffix: str) -> str:
         """Return the request's name with `res` for the `req` behind the API's id."""
@@ -328,6 +337,9 @@ class Claim:
 _NAME: Final = "name"
 _UNFINISHED: Final = ".tmp"
 _NO_ANSWER: Final = ".none"
+_NO_NAMES: Final = frozenset({"", os.curdir, os.pardir})
+_SUFFIXES: Final = (".xml", ".pdf", _NO_ANSWER)
+_NO_LINK: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def _prepare(claim: Claim, reply: Reply) -> None:
@@ -357,7 +369,7 @@ def _ends(file: Path) -> bool:
 
 def _read(file: Path, from_end: int = 0) -> bytes:
     # Never through a link, and never waiting for the other end of a pipe.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK)
     with os.fdopen(descriptor, "rb") as opened:
         if from_end:
             opened.seek(max(os.fstat(descriptor).st_size + from_end, 0))
@@ -365,7 +377,7 @@ def _read(file: Path, from_end: int = 0) -> bytes:
 
 
 def _write_durably(file: Path, content: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o660)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o660)
     with os.fdopen(descriptor, "wb") as opened:
         opened.write(content)
         opened.flush()

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -401,6 +402,72 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FolderUnusable), Served(tmp_path / "file").folder.held():
         pytest.fail("a file is no folder")
+
+
+# ── What somebody who may write to the share lays into the bridge's own part ────────────────────────────────────
+
+CLAIM = "0197a3c0-0000-4000-8000-000000000001"
+
+
+def _planted(root: Path, files: dict[str, bytes]) -> Path:
+    folder = root / ".bridge" / "work" / CLAIM
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", [b"OQSsiquc01req/../../../stolen.xml", b"../../stolen.xml", b"..", b"", b"a/b.xml", b"x.xml"]
+)
+@pytest.mark.parametrize("answer", ["answer.xml", "answer.pdf", "reason"])
+def test_a_claim_whose_name_leads_elsewhere_is_not_finished(tmp_path: Path, name: bytes, answer: str) -> None:
+    share = tmp_path / "outside" / "share"
+    _planted(share, {"name": name, "request": WHOLE, answer: b"planted", "answer.none": b""})
+    for part in ("res", "err"):
+        (share / part / "OQSsiquc01res").mkdir(parents=True)
+    before = {file for file in tmp_path.rglob("*") if share not in file.parents}
+    with Served(share).folder.held():
+        pass
+    assert {file for file in tmp_path.rglob("*") if share not in file.parents} == before
+    assert list(share.rglob("stolen*")) == []
+
+
+def test_an_answer_of_a_kind_that_is_never_written_is_not_delivered(tmp_path: Path) -> None:
+    _planted(tmp_path, {"name": NAME.encode(), "answer.sh": b"planted"})
+    with Served(tmp_path).folder.held():
+        assert list((tmp_path / "res").iterdir()) == []
+
+
+@pytest.mark.parametrize("link", [f".bridge/work/{CLAIM}", ".bridge/work", ".bridge"])
+def test_nothing_is_deleted_through_a_link(tmp_path: Path, link: str) -> None:
+    treasure, share = tmp_path / "treasure", tmp_path / "share"
+    for folder in (treasure, treasure / "work", treasure / CLAIM):
+        folder.mkdir()
+        (folder / "bridge.tmp").write_bytes(b"key")
+    (share / link).parent.mkdir(parents=True)
+    (share / link).symlink_to(treasure)
+    before = sorted(treasure.rglob("*"))
+    with suppress(FolderUnusable), Served(share).folder.held():
+        pass
+    assert sorted(treasure.rglob("*")) == before
+
+
+@pytest.mark.parametrize("link", ["lock", f"work/{CLAIM}/answer.tmp", f"work/{CLAIM}/reason"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, link: str) -> None:
+    treasure, share = tmp_path / "treasure", tmp_path / "share"
+    treasure.write_bytes(b"key")
+    _planted(share, {"name": NAME.encode(), "request": WHOLE.replace(b"1", b"WRONG")})
+    (share / ".bridge" / link).symlink_to(treasure)
+    with suppress(FolderUnusable), Served(share).folder.held():
+        pass
+    assert treasure.read_bytes() == b"key"
+
+
+def test_a_folder_of_a_temporary_name_does_not_keep_the_bridge_from_starting(tmp_path: Path) -> None:
+    (tmp_path / ".bridge" / "a.tmp").mkdir(parents=True)
+    with Served(tmp_path).folder.held():
+        pass
 
 
 def test_serving_goes_on_when_the_folder_goes_away_and_comes_back(served: Served) -> None:
