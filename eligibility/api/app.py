@@ -39,6 +39,7 @@ from eligibility.wire.bulk import MAX_BULK_BYTES
 
 COUNTER_ROLE = "eligibility_counter"
 MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
+LOOKUP_REST_S = 0.003  # between two round trips while many wait
 EXPRESS = ("/v1/verifications", "/v1/number-verifications", "/v1/challenges")
 _log = structlog.get_logger(__name__)
 
@@ -68,8 +69,8 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await open_pool(settings.database_url.get_secret_value(), role=COUNTER_ROLE, size=settings.pool_size)
         recorder = Recorder(pool)
-        cards = Gatherer(partial(holders_by_cards, pool))
-        numbers = Gatherer(partial(coverages_by_numbers, pool))
+        cards = Gatherer(partial(holders_by_cards, pool), rest_s=LOOKUP_REST_S)
+        numbers = Gatherer(partial(coverages_by_numbers, pool), rest_s=LOOKUP_REST_S)
         revocation.refresh(now())
         app.state.now = now
         app.state.settings = settings
