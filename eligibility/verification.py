@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
-from eligibility.consent.grants import Grants, decide_grants
+from eligibility.consent.grants import Grants, WhyNot, decide_grants
 from eligibility.disclosure import show_coverage
-from eligibility.domain.codes import Method, Outcome
+from eligibility.domain.codes import ConsentClass, Method, Outcome
 from eligibility.domain.coverage import Coverage, Standing, standing_of_number, standing_of_person
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import Refused
@@ -298,11 +299,16 @@ def _answer(
         coverage=shown,
         conflicting_insurers=tuple(c.insurer_name for c in standing.conflicts),
         consents=tuple(ConsentAnswer(consent_class=c, expires_at=grants.expires_at) for c in sorted(grants.granted)),
-        withheld=tuple(Withheld(consent_class=c, reason=why.value) for c, why in grants.withheld.items()),
+        withheld=tuple(_withheld(c, why) for c, why in grants.withheld.items()),
         notices=notices,
         receipt=receipt,
         reference_number=reference_number,
     )
+
+
+@cache
+def _withheld(consent_class: ConsentClass, why: WhyNot) -> Withheld:
+    return Withheld(consent_class=consent_class, reason=why.value)
 
 
 _NOTICES = {

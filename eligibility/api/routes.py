@@ -1,6 +1,7 @@
 """The routes: what comes in, who may send it, and which part of the story answers."""
 
 import os
+from io import BytesIO
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +12,7 @@ from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
 from eligibility.api.signed_in import staff_on
 from eligibility.domain.codes import Method, Outcome
+from eligibility.identity.challenge import NONCE_BYTES
 from eligibility.reference_numbers import PatientNotChecked, register_reference_number
 from eligibility.registration import register
 from eligibility.serving.callers import anyone
@@ -36,7 +38,8 @@ async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: 
     state = request.app.state
     now = state.now()
     keys = state.centre.challenges
-    issued = [keys.issue(caller.terminal_id, now, os.urandom) for _ in range(wanted.count)]
+    random = BytesIO(os.urandom(NONCE_BYTES * wanted.count)).read  # the kernel is asked once for all
+    issued = [keys.issue(caller.terminal_id, now, random) for _ in range(wanted.count)]
     return answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
 
 

@@ -17,7 +17,6 @@ def configure_logs(level: int = logging.INFO) -> None:
     """Send every log line of the process to standard output as JSON."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=_json),
