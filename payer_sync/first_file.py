@@ -2,7 +2,8 @@
 
 A record stands alone when nothing can be compared with it: its insurer has no register yet, no other record of the
 file may state its coverage or its person, and its person is unknown until now. Gates, guard and the rules between
-records have nothing to say about such records; all others wait for the end of the file and take the merge's full way.
+records have nothing to say about such records, so that no statement has to look at them: they are copied to where
+they belong. All others wait for the end of the file and take the merge's full way.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ import io
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Self, TypeVar
 
 import polars as pl
@@ -18,31 +21,87 @@ from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.statements import statements
 from payer_sync.feedback import copy_bytes, copy_rows
 from payer_sync.layouts.layout import Layout
-from payer_sync.rules import RecordKind
+from payer_sync.rules import Certificate, RecordKind
+from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
 _NAME_PERSONS: Final = _SQL["name_persons"].removesuffix(";")  # a part of another statement, COPY
+_NAMED: Final = {"person_id": pl.Int64, "coverage_id": pl.Int64, "linkage_code": pl.String}
+_COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
+# The staged fields that a coverage keeps, under the names that it keeps them by; those of editions after the first
+# where the file has them.
+_FACTS: Final = (
+    "insurer_number", "symbol", "number", "branch_number", "symbol_key", "number_key", "name", "name_kana", "name_key",
+    "birth_date", "sex", "postal_code", "address", "relation", "card_class", "acquired_on", "lost_on", "loss_reason",
+    "copayment_percent", "issued_on", "valid_from", "valid_through", "preschool", "viewing_suspended", "further",
+)  # fmt: skip
+# The same for each certificate: its table, and the staged field of each of its columns.
+_CERTIFICATES: Final = {
+    Certificate.LIMIT: (
+        "limit_certificate",
+        {
+            "valid_from": "limit_from",
+            "limit_class": "limit_class",
+            "category": "limit_category",
+            "valid_through": "limit_through",
+            "long_term_on": "long_term_on",
+        },
+    ),
+    Certificate.SPECIFIC_DISEASE: (
+        "specific_disease_certificate",
+        {
+            "valid_from": "disease_from",
+            "disease": "disease",
+            "monthly_cap_yen": "monthly_cap_yen",
+            "valid_through": "disease_through",
+        },
+    ),
+    Certificate.ELDERLY: (
+        "elderly_certificate",
+        {"valid_from": "elderly_from", "copayment_percent": "elderly_percent", "valid_through": "elderly_through"},
+    ),
+}
 _T = TypeVar("_T")
-_Alone = tuple[bytes, pl.Series]  # a portion's rows as COPY takes them, and their linkage codes
-_Named = tuple[bytes, int, bytes]  # rows, how many, and who of them was named just now
 
 
 class CoverageRepeated(Exception):
     """Records of different persons state one coverage; which contradict, only the whole file shows."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of one table as COPY takes them."""
+
+    table: str
+    columns: tuple[str, ...]
+    written: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """What of some records is to be merged at once: how many, and the rows they come to."""
+
+    records: int
+    rows: tuple[_Rows, ...]
+
+
 class FirstFile:
-    """The way of one first file into staging: its load's connection, and another that names persons.
+    """The way of one first file into the register: its load's connection, and another that names persons.
 
     `shared` are the numbers of the records that may not be alone with their person.
     """
 
-    def __init__(self, connection: Any, aside: Any, layout: Layout, shared: pl.Series) -> None:
+    def __init__(
+        self, connection: Any, aside: Any, filed: Filed, layout: Layout, shared: pl.Series, known_from: datetime
+    ) -> None:
         self._connection = connection
         self._aside = aside
+        self._submission_id = str(filed.submission.submission_id)
         self._layout = layout
         self._shared = shared
+        self._known_from = known_from.isoformat()
+        self._facts = tuple(name for name in _FACTS if name in layout.staged_fields)
         self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this)
 
     def __enter__(self) -> Self:
@@ -51,19 +110,16 @@ class FirstFile:
     def __exit__(self, *_: object) -> None:
         self._waiting.close()
 
-    async def portions(self, checked: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[None, None]:
-        """Stage one portion after the other, with its persons named; what is to be merged at once stands alone."""
-        for statement in ("begin_first_file", "begin_postponed", "begin_planning_merge"):
-            await self._connection.execute(_SQL[statement])
+    async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> int:
+        """Merge the records that stand alone, put the others aside; return how many were merged."""
+        merged = 0
         await self._aside.execute(_SQL["begin_naming"])
-        async with aclosing(ahead(self._named(ahead(self._alone(checked))))) as portions:
-            async for rows, codes, named in portions:
-                await self._copy("staged_eligibility", self._layout.staged_fields, rows)
-                await self._connection.copy_to_table("named_person", source=io.BytesIO(named), timeout=_TIMEOUT_S)
-                if named.count(b"\n") < codes:
-                    await self._connection.execute(_SQL["postpone_known"])
-                yield
-                await self._connection.execute(_SQL["end_portion"])
+        async with aclosing(ahead(self._portions(ahead(self._alone(checked))))) as portions:
+            async for portion in portions:
+                for rows in portion.rows:
+                    await self._copy(self._connection, rows)
+                merged += portion.records
+        return merged
 
     async def stage_rest(self, insurer: InsurerNumber) -> None:
         """Stage what had to wait for the end of the file.
@@ -73,36 +129,58 @@ class FirstFile:
         """
         self._waiting.seek(0)
         await copy_rows(self._connection, "staged_eligibility", self._layout.staged_fields, self._waiting, _TIMEOUT_S)
-        await self._connection.execute(_SQL["stage_postponed"])
         await self._connection.execute(_SQL["all_may_repeat"])
         if await self._connection.fetchval(_SQL["waiting_repeat_merged"], insurer.digits):
             raise CoverageRepeated
 
-    async def _alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[_Alone, None]:
+    async def _alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[pl.DataFrame, None]:
         async for staged in checked:
-            alone = await asyncio.to_thread(self._set_waiting_aside, staged)
-            yield await asyncio.to_thread(copy_bytes, alone), alone["linkage_code"]
+            yield await asyncio.to_thread(self._set_waiting_aside, staged)
 
     def _set_waiting_aside(self, staged: pl.DataFrame) -> pl.DataFrame:
-        waits = (pl.col("record_kind") != RecordKind.REGISTER.value) | pl.col("record_number").is_in(
-            self._shared.implode()
-        )
-        self._waiting.write(copy_bytes(staged.filter(waits)))
-        return staged.filter(~waits)
+        shared = pl.col("record_number").is_in(self._shared.implode())
+        return self._keep(staged, (pl.col("record_kind") != RecordKind.REGISTER.value) | shared)
 
-    async def _named(self, portions: AsyncGenerator[_Alone, None]) -> AsyncGenerator[_Named, None]:
+    async def _portions(self, alone: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[_Portion, None]:
         """Name whom each portion states, at once and for good: a name alone says nothing about anybody."""
-        async for rows, codes in portions:
+        async for staged in alone:
+            codes = _Rows("stated_code", ("linkage_code",), copy_bytes(staged.select("linkage_code")))
             named = io.BytesIO()
             async with self._aside.transaction():
-                await copy_rows(
-                    self._aside, "stated_code", ("linkage_code",), io.BytesIO(copy_bytes(codes.to_frame())), _TIMEOUT_S
-                )
-                await self._aside.copy_from_query(_NAME_PERSONS, output=named, timeout=_TIMEOUT_S)
-            yield rows, len(codes), named.getvalue()
+                await self._copy(self._aside, codes)
+                await self._aside.copy_from_query(_NAME_PERSONS, output=named, format="csv", timeout=_TIMEOUT_S)
+            yield await asyncio.to_thread(self._portion, staged, named)
 
-    async def _copy(self, table: str, columns: tuple[str, ...], rows: bytes) -> None:
-        await copy_rows(self._connection, table, columns, io.BytesIO(rows), _TIMEOUT_S)
+    def _portion(self, staged: pl.DataFrame, named: io.BytesIO) -> _Portion:
+        named.seek(0)
+        persons = pl.read_csv(named, has_header=False, schema=_NAMED)
+        records = staged.join(persons, on="linkage_code", how="left", maintain_order="left").with_columns(
+            known_from=pl.lit(self._known_from), submission_id=pl.lit(self._submission_id)
+        )
+        # With somebody who was known already there is something to compare.
+        new = self._keep(records, pl.col("person_id").is_null())
+        return _Portion(len(new), tuple(self._rows(new)))
+
+    def _keep(self, records: pl.DataFrame, waits: pl.Expr) -> pl.DataFrame:
+        waiting = records.filter(waits)
+        if not len(waiting):
+            return records
+        # Two threads may come here at once, with two portions: a buffered file takes each write whole.
+        self._waiting.write(copy_bytes(waiting.select(self._layout.staged_fields)))
+        return records.filter(~waits)
+
+    def _rows(self, records: pl.DataFrame) -> list[_Rows]:
+        columns = (*_COVERAGE, "submission_id", *self._facts)
+        rows = [_Rows("coverage", columns, copy_bytes(records.select(columns)))]
+        for certificate, (table, kept) in _CERTIFICATES.items():
+            stated = records.filter(pl.col(certificate.value).is_not_null())
+            if len(stated):
+                named = stated.select(*_COVERAGE, *(pl.col(field).alias(column) for column, field in kept.items()))
+                rows.append(_Rows(table, (*_COVERAGE, *kept), copy_bytes(named)))
+        return rows
+
+    async def _copy(self, connection: Any, rows: _Rows) -> None:
+        await copy_rows(connection, rows.table, rows.columns, io.BytesIO(rows.written), _TIMEOUT_S)
 
 
 async def ahead(items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:

@@ -68,13 +68,6 @@ async def merge(
     return await _Merge(connection, filed, layout, feedback, known_from).run(complete=complete)
 
 
-async def merge_portion(
-    connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, known_from: datetime
-) -> int:
-    """Merge the staged records whose persons were just named, of whom nothing else is stated; return how many."""
-    return await _Merge(connection, filed, layout, feedback, known_from).run_portion()
-
-
 async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
     """Merge records that a case had kept, which an operator has looked at instead of the gates and the guard."""
     known_from = await merge_time(connection, filed)
@@ -122,11 +115,6 @@ class _Merge:
         await self._apply()
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
-    async def run_portion(self) -> int:
-        planned = await self._execute("plan_portion")
-        await self._add_stated()
-        return planned
-
     async def _plan(self) -> None:
         await self._execute("begin_planning_merge")
         await self._execute("index_staging")
@@ -142,16 +130,13 @@ class _Merge:
         await self._execute("close_coverages", known_from)
         for statement in _CLOSED_CERTIFICATES:
             await self._execute(statement, known_from)
-        await self._add_stated()
+        await self._execute("add_coverages", known_from, self._submission.submission_id)
+        for statement in _ADDED_CERTIFICATES:
+            await self._execute(statement, known_from)
         await self._execute("add_losses", known_from, self._submission.submission_id)
         moved = await self._connection.fetch(_SQL["moved_coverages"])
         await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
-
-    async def _add_stated(self) -> None:
-        await self._execute("add_coverages", self._known_from, self._submission.submission_id)
-        for statement in _ADDED_CERTIFICATES:
-            await self._execute(statement, self._known_from)
 
     async def _add_persons(self) -> None:
         planned = await self._connection.fetchval(_SQL["count_new_persons"])

@@ -17,7 +17,7 @@ from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
 from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
-from payer_sync.merging import begin_merge, merge, merge_portion, merge_time
+from payer_sync.merging import begin_merge, merge, merge_time
 from payer_sync.reading import Batch, read_batches
 from payer_sync.repeats import Repeats, find_shared_persons, stage_repeated
 from payer_sync.submission import Filed
@@ -74,12 +74,8 @@ class TableContent:
     async def _stage_first(self, aside: Any) -> None:
         shared = await asyncio.to_thread(find_shared_persons, self._path, self._layout)
         self._known_from = await merge_time(self._connection, self._filed)
-        with FirstFile(self._connection, aside, self._layout, shared) as first:
-            async with aclosing(first.portions(self._checked())) as portions:
-                async for _ in portions:
-                    self._merged += await merge_portion(
-                        self._connection, self._filed, self._layout, self._feedback, self._known_from
-                    )
+        with FirstFile(self._connection, aside, self._filed, self._layout, shared, self._known_from) as first:
+            self._merged = await first.merge_alone(self._checked())
             # What follows looks a few records up in what has just been written.
             await self._connection.execute(_SQL["refresh_statistics"], self._merged)
             await first.stage_rest(self._filed.insurer)

@@ -249,15 +249,10 @@ create table following_record (
     record_number bigint not null,
     lead_record   bigint not null  -- the first that states the coverage
 );
--- Of a portion of a first file: the codes it states, who was named by them just now, and what of it has to wait.
+-- Of a portion of a first file: the codes it states.
 create table stated_code (
     linkage_code text not null
 );
-create table named_person (
-    person_id    bigint not null,
-    linkage_code text not null
-);
-create table postponed_eligibility (like staged_eligibility);
 
 -- ── What happened at counters ───────────────────────────────────────────────────────────────────────────────────
 
@@ -367,8 +362,8 @@ grant usage on sequence coverage_id_seq, person_person_id_seq to eligibility_pay
 grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
     to eligibility_payer;
-grant select on staged_eligibility, merge_plan, repeated_record, following_record, stated_code, named_person,
-    postponed_eligibility to eligibility_payer;
+grant select on staged_eligibility, merge_plan, repeated_record, following_record, stated_code
+    to eligibility_payer;
 grant delete on feedback to eligibility_payer;
 grant insert on audit_event to eligibility_payer;
 
@@ -380,8 +375,10 @@ create function refresh_statistics(changed bigint) returns void language plpgsql
     set search_path = pg_catalog, public as $$
 begin
     if changed * 10 > (select greatest(reltuples, 0) from pg_class where oid = 'public.coverage'::regclass) then
-        analyze public.person, public.coverage, public.limit_certificate, public.specific_disease_certificate,
-            public.elderly_certificate;
+        analyze public.person,
+            public.coverage (person_id, coverage_id, known_from, known_to, submission_id, insurer_number, symbol_key,
+                number_key, branch_number, name_key, birth_date, acquired_on, lost_on),
+            public.limit_certificate, public.specific_disease_certificate, public.elderly_certificate;
     end if;
 end $$;
 revoke execute on function refresh_statistics from public;

@@ -19,48 +19,19 @@ create temp table repeated_record (like public.repeated_record) on commit drop;
 -- The same for those that do.
 create temp table following_record (like public.following_record) on commit drop;
 
--- name: begin_first_file
--- The same for whom a portion of a first file names, and for what of it has to wait for the whole file.
-create temp table named_person (like public.named_person) on commit drop;
-
--- name: begin_postponed
--- See begin_first_file.
-create temp table postponed_eligibility (like public.staged_eligibility) on commit drop;
-
 -- name: begin_naming
 -- Make the naming session's own table of the codes stated by a portion.
 create temp table stated_code (like public.stated_code) on commit delete rows;
 
 -- name: name_persons
--- Name the persons not yet known whom a portion states; return those. In the order of their codes, see add_persons.
-insert into person (linkage_code)
-select linkage_code from stated_code order by linkage_code
+-- Name the persons not yet known whom a portion states; return those, each with an identifier for its coverage. Inserted
+-- in the order of their codes, see add_persons; numbered in the file's order, so that what refers to them lies together.
+insert into person (person_id, linkage_code) overriding system value
+select person_id, linkage_code
+from (select nextval('person_person_id_seq') as person_id, linkage_code from stated_code) stated
+order by linkage_code collate "C"
 on conflict do nothing
-returning person_id, linkage_code;
-
--- name: postpone_known
--- Let the records wait whose person was known already: there is something to compare them with.
-insert into postponed_eligibility
-select (s).*
-from staged_eligibility s
-where not exists (select from named_person n where n.linkage_code = s.linkage_code);
-
--- name: plan_portion
--- The plan of a portion's other records: of whom nothing is known and nothing else is stated, all is new.
-insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
-    coverage_id, person_id, new_person, change)
-select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_number, 1, s.record_kind,
-    nextval('coverage_id_seq'), n.person_id, true, 'new'
-from staged_eligibility s
-join named_person n using (linkage_code);
-
--- name: end_portion
--- Make room for the next portion.
-truncate staged_eligibility, named_person, merge_plan;
-
--- name: stage_postponed
--- Stage what had to wait.
-insert into staged_eligibility select (p).* from postponed_eligibility p;
+returning person_id, nextval('coverage_id_seq') as coverage_id, linkage_code;
 
 -- name: waiting_repeat_merged
 -- Whether a record that had to wait states a coverage which one that stood alone for its person has stated.
@@ -332,11 +303,11 @@ update merge_plan m set change = 'certificates' from differing d where m.coverag
 -- name: add_persons
 -- Add persons not yet known. In the order of their codes, so that two insurers' merges cannot block each other.
 insert into person (person_id, linkage_code) overriding system value
-select distinct on (s.linkage_code) coalesce(m.person_id, nextval('person_person_id_seq')), s.linkage_code
+select distinct on (s.linkage_code collate "C") coalesce(m.person_id, nextval('person_person_id_seq')), s.linkage_code
 from merge_plan m
 join staged_eligibility s using (record_number)
 where m.new_person and m.change in ('new', 'corrected')
-order by s.linkage_code
+order by s.linkage_code collate "C"
 on conflict do nothing;
 
 -- name: count_new_persons
