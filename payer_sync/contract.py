@@ -1,9 +1,11 @@
 """Checks a batch against its layout, column by column, and returns the records that hold with every fault found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -13,8 +15,8 @@ from eligibility.wire.submissions import Severity
 from payer_sync.faults import SHAPE_LENGTH, FaultCode
 from payer_sync.layouts.columns import Column, Required, Text
 from payer_sync.layouts.layout import Layout
-from payer_sync.normal_forms import hold_my_number, may_hold_my_number, number_keys, shapes
-from payer_sync.reading import SPACES, Batch
+from payer_sync.normal_forms import hold_my_number, is_ascii, may_hold_my_number, number_keys, shapes
+from payer_sync.reading import SPACES, Batch, read_ahead
 from payer_sync.rules import TODAY, RecordKind
 
 # Controls of every kind, line separators, what has no width, and the marks that turn the direction of what is read.
@@ -23,6 +25,8 @@ _CONTROL: Final = (
 )
 # Private use (what cp932's gaiji become) and the mark that an earlier conversion leaves for what it lost.
 _GAIJI: Final = r"[\x{e000}-\x{f8ff}\x{fffd}\x{f0000}-\x{10fffd}]"
+# A space beside what separates fields: where no line has one, no field has to be stripped.
+_SPACE_AT_EDGE: Final = r"(?:^|[,\"])[ \x{3000}]|[ \x{3000}](?:[,\"]|$)"
 _REFUSED: Final = Severity.RECORD_REFUSED.value
 
 
@@ -43,15 +47,30 @@ class _Finding:
     wrong: pl.Expr
 
 
+def check_file(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Generator[Checked]:
+    """Read and check a file batch by batch; one is read while another is checked.
+
+    Raises:
+        FileRefused: the file cannot be read at all.
+    """
+    with closing(read_ahead(path, layout)) as batches:
+        for batch in batches:
+            yield check(batch, layout, insurer, today)
+
+
 def check(batch: Batch, layout: Layout, insurer: InsurerNumber, today: date) -> Checked:
     """Check the records of one batch; `staged` has `record_number` and the fields of the layout's staging table."""
-    read = texts(batch.fields, layout.columns)
+    # One look at the lines tells whether any holds what has to be looked for in each of its fields.
+    unusual = batch.lines.str.contains(_unusual()).any()
+    read = texts(batch.fields, layout.columns, spaced=unusual)
     values = read.select(value for column in layout.columns for value in column.values())
     both = pl.concat([read, values.with_columns(pl.lit(today).alias(TODAY))], how="horizontal")
-    # One look at the lines tells whether any holds what has to be looked for in each of its fields.
-    suspects = batch.lines.str.contains(_suspicious())
-    findings = [*_field_findings(layout, insurer, suspicious=suspects.any()), *_rule_findings(layout)]
-    found = [batch.faults, *_faults(both, batch.records, findings), *_my_number_faults(batch, suspects, layout)]
+    suspects = batch.lines.str.contains(_suspicious()) if unusual else None
+    suspicious = suspects is not None and suspects.any()
+    findings = [*_field_findings(layout, insurer, suspicious=suspicious), *_rule_findings(layout)]
+    found = [batch.faults, *_faults(both, batch.records, findings)]
+    if suspects is not None and suspicious:
+        found += _my_number_faults(batch, suspects, layout)
     faults = pl.concat(found).sort("record", maintain_order=True)
     refused = faults.filter(pl.col("severity") == _REFUSED)["record"].unique()
     staged = layout.staged(values).insert_column(0, batch.records.alias("record_number"))
@@ -60,18 +79,24 @@ def check(batch: Batch, layout: Layout, insurer: InsurerNumber, today: date) -> 
     return Checked(staged, faults, read=batch.read, refused=len(refused))
 
 
-def texts(fields: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
-    """Return the texts of some columns as they are read: to half width where width means nothing, and stripped."""
-    # Most columns are plain ASCII, for which width needs no folding; a column knows by its two lengths.
-    lengths = fields.select(
-        (pl.col(column.name).str.len_bytes().sum() == pl.col(column.name).str.len_chars().sum()) for column in columns
-    ).row(0)
-    return fields.select(
-        (
-            pl.col(column.name).str.normalize("NFKC") if column.kind.folded and not plain else pl.col(column.name)
-        ).str.strip_chars(SPACES)
-        for column, plain in zip(columns, lengths, strict=True)
-    )
+def texts(fields: pl.DataFrame, columns: Sequence[Column], *, spaced: bool = True) -> pl.DataFrame:
+    """Return the texts of some columns as they are read: to half width where width means nothing, and stripped.
+
+    `spaced` is False where it is known that no field begins or ends with a space.
+    """
+    return fields.select(_text(fields[column.name], column, spaced=spaced) for column in columns)
+
+
+def _text(text: pl.Series, column: Column, *, spaced: bool) -> pl.Series:
+    # Most columns are plain ASCII, for which width needs no folding.
+    if column.kind.folded and not is_ascii(text):
+        return text.str.normalize("NFKC").str.strip_chars(SPACES)
+    return text.str.strip_chars(SPACES) if spaced else text
+
+
+@cache
+def _unusual() -> str:
+    return f"{_suspicious()}|{_SPACE_AT_EDGE}"
 
 
 @cache
@@ -113,8 +138,6 @@ def _faults(both: pl.DataFrame, records: pl.Series, findings: list[_Finding]) ->
 
 
 def _my_number_faults(batch: Batch, suspects: pl.Series, layout: Layout) -> Iterator[pl.DataFrame]:
-    if not suspects.any():
-        return
     records, fields = batch.records.filter(suspects), batch.fields.filter(suspects)
     for column in layout.columns:
         held = hold_my_number(fields[column.name])

@@ -28,7 +28,7 @@ _IN_FOURS: Final = rf"[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4
 
 def name_keys(names: pl.Expr) -> pl.Expr:
     """Return `name_key` of a column."""
-    return names.str.normalize("NFKC").str.replace_many(_name_table())
+    return names.map_batches(_name_keys, return_dtype=pl.String)
 
 
 def kana_keys(names: pl.Expr) -> pl.Expr:
@@ -41,7 +41,7 @@ def kana_keys(names: pl.Expr) -> pl.Expr:
 
 def number_keys(numbers: pl.Expr) -> pl.Expr:
     """Return `number_key` of a column."""
-    return numbers.str.normalize("NFKC").str.replace_many(_number_table())
+    return numbers.map_batches(_number_keys, return_dtype=pl.String)
 
 
 def shapes(texts: pl.Expr, length: int) -> pl.Expr:
@@ -78,6 +78,24 @@ def hold_my_number(texts: pl.Series) -> pl.Series:
     return found
 
 
+def _name_keys(names: pl.Series) -> pl.Series:
+    return names.str.normalize("NFKC").str.replace_many(_name_table())
+
+
+def _number_keys(numbers: pl.Series) -> pl.Series:
+    # Numbers are plain ASCII most often, and symbols a few different ones in all of a file.
+    if is_ascii(numbers):
+        return numbers.str.replace_many(_ascii_number_table())
+    distinct = numbers.unique()
+    keys = distinct.str.normalize("NFKC").str.replace_many(_number_table())
+    return numbers.replace_strict(distinct, keys, return_dtype=pl.String)
+
+
+def is_ascii(texts: pl.Series) -> bool:
+    """Tell whether texts are plain ASCII: a column knows by its two lengths."""
+    return bool(texts.str.len_bytes().sum() == texts.str.len_chars().sum())
+
+
 @cache
 def _name_table() -> dict[str, str]:
     return _table(name_key)
@@ -91,6 +109,11 @@ def _kana_table() -> dict[str, str]:
 @cache
 def _number_table() -> dict[str, str]:
     return _table(number_key)
+
+
+@cache
+def _ascii_number_table() -> dict[str, str]:
+    return {character: key for character, key in _number_table().items() if character.isascii()}
 
 
 def _table(key: Callable[[str], str]) -> dict[str, str]:

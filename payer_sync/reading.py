@@ -5,7 +5,8 @@ never the rest of the file. The encoding is settled by the header line; from the
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -63,6 +64,16 @@ def read_batches(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> 
         for block in _blocks(file, block_bytes):
             batch = _batch(_utf8(block, encoding, first + 1), layout, first)
             first += batch.read
+            yield batch
+
+
+def read_ahead(path: Path, layout: Layout) -> Generator[Batch]:
+    """Yield the same, the next batch always being read in a thread of its own."""
+    batches = read_batches(path, layout)
+    with ThreadPoolExecutor(1, "reading") as thread:
+        under_way = thread.submit(next, batches, None)
+        while batch := under_way.result():
+            under_way = thread.submit(next, batches, None)
             yield batch
 
 
@@ -207,9 +218,8 @@ def _utf8(block: bytes, encoding: str, first_line: int) -> bytes:
             piece = text.encode()
         pieces.append(piece)
         start = end or len(block)
-    joined = b"".join(pieces).replace(b"\r\n", b"\n")
     # The lines are told apart from their fields by a separator no text may hold: one control character for another.
-    return joined.replace(b"\x1f", b"\x1e")
+    return b"".join(pieces).replace(b"\x1f", b"\x1e")
 
 
 def _refuse_undefined(text: str, block: bytes, start: int, first_line: int) -> None:

@@ -1,9 +1,9 @@
 """Files that are tables of columns: checked batch by batch, copied to staging, merged into the register."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
-from datetime import UTC, date, datetime
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +12,12 @@ import polars as pl
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
-from payer_sync.contract import Checked, check
+from payer_sync.contract import check_file
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
 from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.merging import begin_merge, merge, merge_time
-from payer_sync.reading import Batch, read_batches
 from payer_sync.repeats import Repeats, find_shared_persons, stage_repeated
 from payer_sync.submission import Filed
 
@@ -97,13 +96,9 @@ class TableContent:
 
     async def _checked(self) -> AsyncGenerator[pl.DataFrame, None]:
         today = day_in_japan(datetime.now(UTC))
-        batches = read_batches(self._path, self._layout)
-        while checked := await asyncio.to_thread(self._check_next, batches, today):
-            self.read += checked.read
-            self.refused += checked.refused
-            self._feedback.keep(checked.faults)
-            yield checked.staged
-
-    def _check_next(self, batches: Iterator[Batch], today: date) -> Checked | None:
-        batch = next(batches, None)
-        return None if batch is None else check(batch, self._layout, self._filed.insurer, today)
+        with closing(check_file(self._path, self._layout, self._filed.insurer, today)) as batches:
+            while checked := await asyncio.to_thread(next, batches, None):
+                self.read += checked.read
+                self.refused += checked.refused
+                self._feedback.keep(checked.faults)
+                yield checked.staged

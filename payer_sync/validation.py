@@ -1,6 +1,7 @@
 """Checks a file as the intake does, without the centre: each record by itself, and the records of one file together."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from payer_sync.faults import Fault, FaultCode, FileRefused
 from payer_sync.feedback_lines import line_of, lines_of
 from payer_sync.layouts.columns import InsurerDigits
 from payer_sync.layouts.layout import Layout
-from payer_sync.reading import Batch, read_batches
+from payer_sync.reading import Batch, read_ahead
 
 # Said wherever a result is shown, in both languages.
 ONLY_THE_CENTRE_SEES: Final = (
@@ -75,9 +76,10 @@ class Validation:
             self.insurer = self.insurer or insurer_named(self._file, self._layout)
             yield from read_checked(self._file, self._layout, self.insurer or _NOBODY, self._today)
             return
-        for batch in read_batches(self._file, self._layout):
-            self.insurer = self.insurer or self._named(batch)
-            yield check(batch, self._layout, self.insurer or _NOBODY, self._today)
+        with closing(read_ahead(self._file, self._layout)) as batches:
+            for batch in batches:
+                self.insurer = self.insurer or self._named(batch)
+                yield check(batch, self._layout, self.insurer or _NOBODY, self._today)
 
     def _named(self, batch: Batch) -> InsurerNumber | None:
         numbers = batch.fields.select(

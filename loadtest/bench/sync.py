@@ -43,9 +43,8 @@ from loadtest.bench.processes import Usage
 from loadtest.embedded import Stores, stores
 from loadtest.pki import Enrolment
 from loadtest.population import Nation
-from payer_sync.contract import check
+from payer_sync.contract import check_file
 from payer_sync.layouts.register import find_layout
-from payer_sync.reading import read_batches
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
 _SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
@@ -215,8 +214,8 @@ def _check(bench: Bench, sent: Sent) -> Phase:
     layout, records = find_layout("eligibility", 1), 0
     insurer = InsurerNumber(sent.insurer)
     began, cpu = time.perf_counter(), time.process_time()
-    for batch in read_batches(sent.path, layout):
-        records += check(batch, layout, insurer, bench.today).read
+    for checked in check_file(sent.path, layout, insurer, bench.today):
+        records += checked.read
     phase = Phase("parse and validate alone", records, time.perf_counter() - began, time.process_time() - cpu)
     bench.phases.append(phase)
     return phase

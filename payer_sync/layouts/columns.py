@@ -199,12 +199,38 @@ class Column:
 
 
 def _days(texts: pl.Series) -> pl.Series:
-    # A column of days holds few different ones, most often none at all, and reading is costly: each is read once.
-    if not texts.str.len_bytes().sum():
-        return pl.Series(texts.name, [None], dtype=pl.Date).new_from_index(0, len(texts))
-    distinct = texts.unique()
-    days = distinct.to_frame("text").select(_day(pl.col("text"))).to_series()
-    return texts.replace_strict(distinct, days, return_dtype=pl.Date) if len(texts) else days
+    # Most columns of days are empty, or nearly so.
+    filled = (texts != "").arg_true()
+    if len(filled) == len(texts):
+        return _filled_days(texts)
+    days = pl.Series(texts.name, dtype=pl.Date).clear(len(texts))
+    return days.scatter(filled, _filled_days(texts.gather(filled))) if len(filled) else days
+
+
+def _filled_days(texts: pl.Series) -> pl.Series:
+    # What is filled has most often one of the two forms as it should be.
+    days = _usual_days(texts)
+    others = days.is_null()
+    if not others.any():
+        return days
+    distinct = texts.filter(others).unique()
+    read = distinct.to_frame("text").select(_day(pl.col("text"))).to_series()
+    return texts.replace_strict(distinct, read, default=days, return_dtype=pl.Date)
+
+
+def _usual_days(texts: pl.Series) -> pl.Series:
+    # Eight bytes that are a number from 10,000,000 on are eight digits, seven from 1,000,000 on are seven: no sign, no
+    # space and no other character is among them. What this leaves out `_day` reads.
+    number, length = texts.cast(pl.Int32, strict=False), texts.str.len_bytes()
+    sound = (length == 8) & (number >= 10_000_000)
+    in_era, eras = (length == 7) & (number >= 1_000_000), {}
+    for era, (base, _, _) in ERAS.items():
+        eras[era] = in_era & (number // 1_000_000 == int(era))
+        number = number + eras[era].cast(pl.Int32) * ((base - int(era) * 100) * 10_000)
+    days = number.cast(pl.String).str.to_date("%Y%m%d", strict=False, cache=False)
+    for era, (_, first, last) in ERAS.items():
+        sound |= eras[era] & days.is_between(first, last)
+    return days.to_frame().select(pl.when(sound).then(pl.first())).to_series()
 
 
 def _day(text: pl.Expr) -> pl.Expr:
