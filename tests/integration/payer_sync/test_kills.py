@@ -64,6 +64,19 @@ async def _facts(owner: Any) -> list[list[tuple[Any, ...]]]:
     return [[tuple(row) for row in await owner.fetch(query)] for query in FACTS]
 
 
+async def _cut_while_nothing_is_stated(database: str, owner: Any, filed: Filed, path: Path, how: Cut) -> bool:
+    """Cut one message later each time until persons are named of whom nothing is stated; tell whether they were."""
+    before = await _facts(owner)
+    for at in range(1, MOST_STATEMENTS):
+        assert await _load_and_cut(database, filed, path, at, how)
+        await owner.execute("select pg_advisory_lock($1::text::bigint)", INSURER.digits)
+        await owner.execute("select pg_advisory_unlock_all()")
+        assert await _facts(owner) == before
+        if await owner.fetchval("select exists (select person_id from person except select person_id from coverage)"):
+            return True
+    return False
+
+
 @pytest.fixture
 async def delta(take_in: Any, write: Any, record: Any) -> Path:
     """A file that makes every statement of the merge do something, on a register it fits."""
@@ -82,6 +95,17 @@ async def full(take_in: Any, write: Any, record: Any) -> Path:
     """A full file that has to be approved, because it leaves somebody out."""
     await take_in(write(*(record(n) for n in range(1, 5))))
     path: Path = write(record(1), record(2, 住所="東京都"), record(3))
+    return path
+
+
+@pytest.fixture
+async def first(take_in: Any, write: Any, record: Any) -> Path:
+    """An insurer's first file: some of it stands alone, some of it has to wait for the rest."""
+    await take_in(write(*(record(n, 保険者番号=OTHER, 資格取得日="20230401") for n in (1, 2))), insurer=OTHER)
+    path: Path = write(
+        record(1), record(2, **SOMEBODY), record(3, **LIMIT), record(4), record(4, **LIMIT), record(5, **LOSS),
+        record(6, 性別="8"), *(record(n) for n in range(7, 12)),
+    )  # fmt: skip
     return path
 
 
@@ -132,6 +156,21 @@ async def test_a_merge_that_is_cut_after_any_statement_ends_like_one_that_is_not
     assert cuts > 40
     codes = {row[1] for row in facts[4]}
     assert {"mislink_suspected", "covered_elsewhere", "contradicts", "overlaps", "malformed_date"} <= codes
+
+
+@pytest.mark.parametrize("how", list(Cut))
+async def test_a_first_file_that_is_cut_between_naming_persons_and_merging_ends_like_one_that_is_not(
+    database: str, owner: Any, first: Path, how: Cut, running_stores: Stores
+) -> None:
+    filed = await _announce(owner, first, SubmissionKind.FULL)
+    async with _twin(owner, database, running_stores) as (own, twin, twin_owner):
+        named_only = await _cut_while_nothing_is_stated(database, own, filed, first, how)
+        await _cut_everywhere(database, own, filed, first, how)
+        await load(twin, filed, first)
+        assert await _facts(own) == await _facts(twin_owner)
+        persons = "select linkage_code from person order by 1"
+        assert await own.fetch(persons) == await twin_owner.fetch(persons)
+    assert named_only
 
 
 @pytest.mark.parametrize("how", list(Cut))
