@@ -11,7 +11,13 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.consent.grants import Grants, WhyNot, decide_grants
 from eligibility.disclosure import show_coverage
 from eligibility.domain.codes import ConsentClass, Method, Outcome
-from eligibility.domain.coverage import Coverage, Standing, standing_of_number, standing_of_person
+from eligibility.domain.coverage import (
+    Coverage,
+    Standing,
+    standing_of_number,
+    standing_of_person,
+    suspended_since,
+)
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import Refused
 from eligibility.domain.identifiers import InsuredNumber, PersonId
@@ -121,6 +127,9 @@ async def verify_card(
 
     # (9) coverage in force on the day → outcome
     standing = standing_of_person(holder.coverages, asked_for)
+    if known_at < now:
+        present = await centre.cards.find(CardAsked(card.card_key, now, terminal.institution))
+        standing = suspended_since(standing, present.coverages if present else (), asked_for)
     covered_now = known_at == now and standing_of_person(holder.coverages, day_in_japan(now)).outcome is Outcome.VALID
     grants = decide_grants(
         request.consents,
@@ -160,6 +169,9 @@ async def verify_number(
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
     matches = await centre.numbers.find(NumberAsked(insured, request.birth_date, known_at, terminal.institution))
     standing = standing_of_number(matches.asked, matches.others, asked_for)
+    if known_at < now:
+        present = await centre.numbers.find(NumberAsked(insured, request.birth_date, now, terminal.institution))
+        standing = suspended_since(standing, (*present.asked, *present.others), asked_for)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
         standing = replace(standing, data_as_of=matches.data_as_of)
     grants = decide_grants(

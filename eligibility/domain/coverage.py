@@ -137,6 +137,21 @@ def standing_of_number(asked: Sequence[Coverage], others: Sequence[Coverage], da
     return standing
 
 
+def suspended_since(standing: Standing, present: Sequence[Coverage], day: date) -> Standing:
+    """Suspend an answer of what was known earlier where the suspension came later.
+
+    `present` are the coverages as they are known now. The doubt is about who the person is, so about all of it.
+    """
+    shown = standing.coverage
+    if shown is None:
+        return standing
+    of_person = [c for c in present if c.person_id == shown.person_id]
+    suspended = standing_of_person(of_person, day).outcome is Outcome.SUSPENDED or any(
+        c.viewing_suspended for c in of_person if c.coverage_id == shown.coverage_id
+    )
+    return Standing(Outcome.SUSPENDED, data_as_of=standing.data_as_of) if suspended else standing
+
+
 def _latest_lapsed(coverages: Sequence[Coverage], day: date) -> Coverage | None:
     ended = [c for c in coverages if c.lapsed_on(day)]
     return max(ended, key=lambda c: (c.lost_on or date.max, c.known_from, c.coverage_id), default=None)

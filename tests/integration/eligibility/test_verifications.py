@@ -134,6 +134,25 @@ async def test_a_correction_and_a_cancellation_are_asked_again_as_they_were_know
     assert await asked(None) == ("none", None)
 
 
+@pytest.mark.parametrize("lost_on", [None, date(2026, 4, 1)])
+async def test_a_suspension_holds_for_what_was_known_before_it_too(
+    world: World, counter: Counter, lost_on: date | None
+) -> None:
+    stated, suspended = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    known = await world.coverage(person, known_from=stated, known_to=suspended)
+    await world.coverage(
+        person, coverage_id=known, known_from=suspended, viewing_suspended=True, lost_on=lost_on,
+        loss_reason=lost_on and "03",
+    )  # fmt: skip
+    for asked_for in ("2026-02-01", "2026-04-15"):
+        more = {"known_at": "2026-04-30T00:00:00Z", "asked_for": asked_for}
+        for answer in (await counter.verify(card, **more), await counter.number(**more)):
+            assert (answer.json()["outcome"], answer.json()["coverage"]) == ("suspended", None)
+            assert "山田" not in answer.text
+
+
 async def test_what_will_be_known_cannot_be_asked(world: World, counter: Counter) -> None:
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     answer = await counter.number(known_at=ahead)
