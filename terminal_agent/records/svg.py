@@ -7,6 +7,7 @@ there is no script, no style sheet, no document type and no foreign reference. T
 
 import io
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from eligibility.wire.encoding import b64url
 JAPANESE_FONTS: Final = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Yu Gothic", "Meiryo", "Hiragino Sans")
 # It comes with matplotlib and has a shape for every character, so that measuring never fails.
 _LAST_RESORT: Final = "Last Resort High-Efficiency"
+_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNKNOWN_GLYPH: Final = "●"
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _STACK: Final = ", ".join(f"'{name}'" for name in JAPANESE_FONTS) + ", sans-serif"
 # matplotlib's settings belong to the process, and pages are made by several threads.
@@ -72,7 +75,8 @@ def _present_fonts() -> list[str]:
 
 
 def _made_fit(drawn: str, spoken: Spoken, chart_id: str) -> str:
-    root = ElementTree.fromstring(drawn)  # noqa: S314 - matplotlib has just written it
+    # matplotlib escapes what XML escapes, and writes what XML cannot hold as it is.
+    root = ElementTree.fromstring(_NOT_IN_XML.sub(_UNKNOWN_GLYPH, drawn))  # noqa: S314 - matplotlib has just written it
     for parent in root.iter():
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):

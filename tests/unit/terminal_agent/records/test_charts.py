@@ -51,6 +51,19 @@ def test_a_screen_reader_finds_title_and_description() -> None:
     assert "2025-06: 142 mm[Hg] (above the range)" in pressure
 
 
+@pytest.mark.parametrize(
+    "name", ["a\x0bb", "a\x1b[0m", "\ufffe", "\uffff", "<script>", "</svg>", "]]>", "&#0;", "$\\frac{$"]
+)
+def test_a_name_of_any_characters_is_drawn(name: str) -> None:
+    days = [date(2025, 10, 1), date(2026, 10, 1)]
+    table = checkup.lay_out(checkup_history(*(one_checkup(day, result(SBP, "120", unit=name)) for day in days)))
+    ((_, lines),) = checkup_lines(table, Language.EN)
+    bars = period_bars(medication.lay_out(medication_history(medicine(days[0], name))), Language.EN)
+    for chart in (lines, bars):
+        assert "<script" not in chart
+        assert chart.count("</svg>") == 1
+
+
 def test_text_stays_text_and_is_not_markup() -> None:
     chart = period_bars(MEDICATION, Language.JA)
     texts = "".join(ElementTree.fromstring(chart).itertext())  # noqa: S314 - our own
