@@ -146,19 +146,20 @@ class Centre:
         """
         if self._pool and self._now() < self._pool_expires_at - CHALLENGE_MARGIN:
             return
-        request = ChallengesRequest(count=self._count)
         try:
-            fetched = self._post("/v1/challenges", request, Challenges)
+            fetched, response = self._challenges(self._count)
         except Refused as refused:
             # Asking for challenges changes nothing at the centre, so it alone may be asked twice.
             if refused.problem.status != httpx.codes.SERVICE_UNAVAILABLE:
                 raise
             self._wait(min(refused.problem.retry_after_s or 1, LONGEST_RETRY_S))
-            fetched = self._post("/v1/challenges", request, Challenges)
+            fetched, response = self._challenges(self._count)
         if not fetched.challenges:
             raise CentreAnswerUnreadable
         self._pool = list(fetched.challenges)
-        self._pool_expires_at = fetched.expires_at
+        # By this clock, which may be behind the centre's by longer than a challenge lives.
+        centre = _named_time(response)
+        self._pool_expires_at = fetched.expires_at + (timedelta(0) if centre is None else self._now() - centre)
 
     def clock_offset_s(self) -> float | None:
         """Ask for one challenge, as only an enrolled terminal may, and return this clock less the centre's.
@@ -169,15 +170,8 @@ class Centre:
             Refused, CentreError: as every request.
         """
         asked = self._now()
-        request = ChallengesRequest(count=1)
-        headers = {"Content-Type": "application/json"}
-        sent = self._http.build_request("POST", "/v1/challenges", content=request.model_dump_json(), headers=headers)
-        named = self._response(sent, Challenges)[1].headers.get("date")
-        try:
-            centre = parsedate_to_datetime(named or "")
-        except ValueError:
-            return None
-        return (asked + (self._now() - asked) / 2 - centre).total_seconds()
+        centre = _named_time(self._challenges(1)[1])
+        return None if centre is None else (asked + (self._now() - asked) / 2 - centre).total_seconds()
 
     def take_challenge(self) -> bytes:
         """Return a challenge that nobody else gets.
@@ -315,6 +309,12 @@ class Centre:
         """
         self._delete(f"/v1/verifications/{verification_id}/consents/{consent_class.value}")
 
+    def _challenges(self, count: int) -> tuple[Challenges, httpx.Response]:
+        content = ChallengesRequest(count=count).model_dump_json()
+        headers = {"Content-Type": "application/json"}
+        sent = self._http.build_request("POST", "/v1/challenges", content=content, headers=headers)
+        return self._response(sent, Challenges)
+
     def _post(
         self,
         path: str,
@@ -366,6 +366,15 @@ class Centre:
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
         raise CentreAway if response.is_server_error else CentreAnswerUnreadable
+
+
+def _named_time(response: httpx.Response) -> datetime | None:
+    """Return the centre's time as its answer names it; None where it names none."""
+    try:
+        named = parsedate_to_datetime(response.headers.get("date", ""))
+    except ValueError:
+        return None
+    return named if named.tzinfo is not None else None
 
 
 def _bearer(staff: StaffSession | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
@@ -37,9 +38,10 @@ def answer(status: int, body: str = "", kind: str = "application/json", headers:
     return f"{head}Connection: close\r\n\r\n".encode() + content
 
 
-def challenges(count: int) -> bytes:
+def challenges(count: int, at: datetime = NOW, headers: str = "") -> bytes:
     issued = [b64url(bytes([number]) * 48) for number in range(count)]
-    return answer(200, json.dumps({"challenges": issued, "expires_at": (NOW + timedelta(seconds=120)).isoformat()}))
+    told = {"challenges": issued, "expires_at": (at + timedelta(seconds=120)).isoformat()}
+    return answer(200, json.dumps(told), headers=headers)
 
 
 def problem(status: int, retry_after_s: int | None = None) -> bytes:
@@ -98,6 +100,31 @@ def test_challenges_are_fetched_ahead_and_each_is_given_once(peer: Peer) -> None
     with peer.line(count=3) as line:
         assert len({line.take_challenge() for _ in range(3)}) == 3
         assert peer.asked == 1
+        line.take_challenge()
+        assert peer.asked == 2
+
+
+@pytest.mark.parametrize("behind_s", [-86_400, -600, -90, 0, 90, 600, 86_400])
+def test_a_wrong_clock_uses_no_challenge_that_has_expired_and_wastes_none(peer: Peer, behind_s: int) -> None:
+    centre = NOW + timedelta(seconds=behind_s)
+    named = f"Date: {format_datetime(centre, usegmt=True)}\r\n"
+    peer.answers = [challenges(4, centre, named), challenges(4, centre, named)]
+    with peer.line() as line:
+        line.take_challenge()
+        peer.now += timedelta(seconds=100)
+        line.take_challenge()
+        assert peer.asked == 1
+        peer.now += timedelta(seconds=10)
+        line.fetch_challenges()
+        assert peer.asked == 2
+
+
+@pytest.mark.parametrize("named", ["", "Date: yesterday\r\n", "Date: Sat, 21 Nov 2026 09:00:00 -0000\r\n"])
+def test_a_centre_that_names_no_time_is_believed_about_the_expiry(peer: Peer, named: str) -> None:
+    peer.answers = [challenges(4, NOW, named), challenges(4, NOW, named)]
+    with peer.line() as line:
+        line.take_challenge()
+        peer.now += timedelta(seconds=110)
         line.take_challenge()
         assert peer.asked == 2
 
