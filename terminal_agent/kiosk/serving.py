@@ -33,7 +33,7 @@ from terminal_agent.kiosk.staff import StaffScreen
 from terminal_agent.language import Language
 from terminal_agent.logs import configure_logs
 from terminal_agent.outbox.command import drain_of, open_seal
-from terminal_agent.outbox.draining import Drain, LiveChecks
+from terminal_agent.outbox.draining import LiveChecks
 from terminal_agent.outbox.journal import Journal
 from terminal_agent.probing import examine
 from terminal_agent.settings import TerminalSettings
@@ -153,7 +153,7 @@ class Screens:
             return
         with Centre.open(self._settings) as line:
             drain = drain_of(self._settings, self.journal, line, self.live)
-            thread = threading.Thread(target=_drain, args=(drain,), name="outbox", daemon=True)
+            thread = threading.Thread(target=drain.keep_settling, name="outbox", daemon=True)
             thread.start()
             try:
                 yield
@@ -249,13 +249,6 @@ class PortTaken(Exception):
     """Another program listens on the screens' port."""
 
     code = "port_taken"
-
-
-def _drain(drain: Drain) -> None:
-    try:
-        drain.run(until_empty=False)
-    except Exception as error:  # noqa: BLE001 - the counter goes on; what is journalled stays
-        _log.error("outbox_stopped", kind=type(error).__name__)
 
 
 def _bound(port: int) -> socket.socket:

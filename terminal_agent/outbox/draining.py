@@ -11,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
+import structlog
+
 from eligibility.domain.codes import Outcome
 from eligibility.wire.problems import Problem
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
 from terminal_agent.client import CentreError, Refused
 from terminal_agent.outbox.journal import KEY_HONOURED, Conclusion, Journal, State, Visit
 
+_log = structlog.get_logger(__name__)
 IN_HAND: Final = 50  # visits of one go: what a kill makes the next drain send again
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 LOOK_AGAIN_S: Final = 2.0
@@ -127,6 +130,15 @@ class Drain:
         """End the drain when what it has in hand is concluded."""
         self._stopped.set()
 
+    def keep_settling(self) -> None:
+        """Settle visits until stopped, whatever comes in between: a full disk, a terminal that is enrolled again."""
+        while not self._stopped.is_set():
+            try:
+                self.run(until_empty=False)
+            except Exception as error:  # noqa: BLE001 - the counter goes on; what is journalled stays
+                _log.error("outbox_interrupted", kind=type(error).__name__)
+                self._wait(LONGEST_PAUSE_S)
+
     def run(self, *, until_empty: bool) -> Drained:
         """Settle visits until stopped, or until none is left that can be settled.
 
@@ -134,6 +146,7 @@ class Drain:
             TerminalRefused: the centre does not accept this terminal.
         """
         self._journal.take_up_again()
+        self._caller_refused = None
         done, failures = Drained(), 0
         with ThreadPoolExecutor(self._at_once) as senders:
             while not self._stopped.is_set():
@@ -177,7 +190,7 @@ class Drain:
     def _refused(self, visit: Visit, problem: Problem) -> _Told:
         if problem.status == _CALLER_REFUSED:
             self._caller_refused = problem
-            self._stopped.set()
+            self._broken.set()
             return _Told(self._back(visit))
         if problem.retry_after_s is not None:
             # Too many, or busy: nothing is wrong with the visit, so it costs no try; everything waits as told.

@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +12,7 @@ from eligibility.domain.codes import Outcome
 from eligibility.wire.problems import Problem, Sentence
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
 from terminal_agent.client import CentreAnswerUnreadable, CentreAway, CentreHungUp, Refused
-from terminal_agent.outbox.draining import MOST_TRIES, Budget, Drain, LiveChecks, TerminalRefused
+from terminal_agent.outbox.draining import LONGEST_PAUSE_S, MOST_TRIES, Budget, Drain, LiveChecks, TerminalRefused
 from terminal_agent.outbox.journal import InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
 
@@ -72,6 +73,21 @@ def _refused(code: str, status: int, retry_after_s: int | None = None) -> Refuse
     return Refused(
         Problem(type=code, title=code, status=status, code=code, staff=said, vendor=said, retry_after_s=retry_after_s)
     )
+
+
+@pytest.mark.parametrize("trouble", [sqlite3.OperationalError("database or disk is full"), RuntimeError(), "refused"])
+def test_a_drain_that_was_interrupted_goes_on_after_a_while(
+    journal: Journal, line: _Line, trouble: BaseException | str
+) -> None:
+    (visit_id,) = journal.add_all([(PERSON, DAY)], NOW)
+    waited: list[float] = []
+    drain = _drain(journal, line, waited)
+    line.prepared = [_refused("caller_unknown", 401) if isinstance(trouble, str) else trouble, line.answer]
+    line.on_ask = lambda: drain.stop() if len(line.asked) == 2 else None
+    drain.keep_settling()
+    assert waited[0] == LONGEST_PAUSE_S
+    assert [key for key, _ in line.asked] == [visit_id, visit_id]
+    assert journal.counts()[State.SETTLED] == 1
 
 
 def test_each_visit_is_settled_with_its_own_key_and_day(journal: Journal, line: _Line) -> None:
