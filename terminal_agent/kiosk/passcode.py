@@ -4,7 +4,9 @@ import hashlib
 import hmac
 import os
 import secrets
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -68,6 +70,7 @@ class Passcode:
     digest: bytes = field(repr=False)
     now: Callable[[], datetime]
     _wrong: list[datetime] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     def read(cls, file: Path, now: Callable[[], datetime]) -> "Passcode":
@@ -87,16 +90,21 @@ class Passcode:
     def may_be_tried(self) -> bool:
         """Return whether it was not too often wrong in the last minutes."""
         since = self.now() - PAUSE
-        self._wrong = [moment for moment in self._wrong if moment > since]
-        return len(self._wrong) < TRIES
+        with self._lock:
+            self._wrong = [moment for moment in self._wrong if moment > since]
+            return len(self._wrong) < TRIES
 
     def is_right(self, entered: str) -> bool:
-        """Compare what was entered; a wrong one counts."""
-        if not self.may_be_tried():
-            return False
+        """Compare what was entered; a wrong one counts, and each counts until it is known to be right."""
+        tried_at = self.now()
+        with self._lock:
+            if not self.may_be_tried():
+                return False
+            self._wrong.append(tried_at)
         right = hmac.compare_digest(_hash(entered, self.salt), self.digest)
-        if not right:
-            self._wrong.append(self.now())
+        if right:
+            with self._lock, suppress(ValueError):
+                self._wrong.remove(tried_at)
         return right
 
 

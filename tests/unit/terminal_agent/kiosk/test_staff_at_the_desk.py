@@ -1,5 +1,6 @@
 """Who is signed in at a terminal, and the passcode with which staff confirm a face by eye."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,6 +94,24 @@ def test_after_five_wrong_ones_even_the_right_one_waits(tmp_path: Path) -> None:
     assert not passcode.is_right("松竹梅246")
     clock.moment += PAUSE
     assert passcode.is_right("松竹梅246")
+
+
+def test_many_at_once_are_as_many_tries(tmp_path: Path) -> None:
+    write_passcode(tmp_path / "passcode", "松竹梅246")
+    compared = []
+
+    class Counted(Passcode):
+        """Counts what is compared: who may not try any more has nothing compared."""
+
+        def may_be_tried(self) -> bool:
+            may = Passcode.may_be_tried(self)
+            compared.append(may)
+            return may
+
+    passcode = Counted.read(tmp_path / "passcode", Clock().now)
+    with ThreadPoolExecutor(4 * TRIES) as many:
+        assert not any(many.map(passcode.is_right, [f"wrong {n}" for n in range(4 * TRIES)]))
+    assert compared.count(True) == TRIES
 
 
 @pytest.mark.parametrize("written", ["", "scrypt", "scrypt zz zz", "md5 00 00", "scrypt 00 00 00", "\xff"])
