@@ -110,8 +110,7 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
     screen.print(f"  医療機関 institution  {scene.institution.code}  {scene.institution.name}")
 
     _heading(screen, 3, "センター", "The centre starts: API for terminals, intake for insurers")
-    staff_key = {"ELIGIBILITY_STAFF_KEY_FILE": str(folder / "keys" / "staff.key")}
-    api_environment = {**api_settings(folder, scene.database, running), **staff_key}
+    api_environment = api_settings(folder, scene.database, running)
     api = stack.enter_context(server("eligibility", ["api"], api_environment, folder / "api.log")).url
     screen.print(f"  {api}  (mTLS)")
     intake_environment = intake_settings(folder, scene.database)

@@ -23,11 +23,12 @@ from eligibility.storage.database import connect
 from loadtest.bulking import Bulk, check_in_bulk, worker
 from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
-from loadtest.driving.plan import Operation, Plan, Sent, Stream
+from loadtest.driving.plan import Operation, Plan, Sent, Stream, Visit
 from loadtest.figures import Outcome, outcome, recovered_after_s
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
 from loadtest.processes import ServerProcess, server
+from loadtest.reading import visits
 from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
 from loadtest.seed import SEED, seed
@@ -38,6 +39,7 @@ PATHS: Final = {
     Operation.VERIFICATION: "/v1/verifications",
     Operation.NUMBER_VERIFICATION: "/v1/number-verifications",
     Operation.CHALLENGES: "/v1/challenges",
+    Operation.MEDICATION_READING: "/v1/verifications/{}/medications",
 }
 SCENARIOS: Final = ("limit", "steady", "bulk", "parallel", "overload")
 _POOL_OF_CHALLENGES: Final = 20  # fetched by one request
@@ -70,13 +72,16 @@ SIZES: Final = {
     "full": Size(
         persons=1_000_000, cards=8_000, most_a_second=6_000, limit_s=8, limit_rounds=4,
         steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
-        parallel={Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300}, parallel_s=60, merged_rows=500_000,
-        bulk_items=10_000,
+        parallel={
+            Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300, Operation.MEDICATION_READING: 100,
+        }, parallel_s=60, merged_rows=500_000, bulk_items=10_000,
         overload_s=60, overload_connections=8, most_at_once=256,
     ),
     "small": Size(
         persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1,
-        steady={Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30}, steady_s=2, steady_rounds=1,
+        steady={
+            Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30, Operation.MEDICATION_READING: 15,
+        }, steady_s=2, steady_rounds=1,
         parallel={}, parallel_s=0, merged_rows=0, bulk_items=50,
         overload_s=1, overload_connections=4, most_at_once=80, warm=False,
     ),
@@ -89,6 +94,7 @@ class Morning:
     def __init__(self, site: Site, size: Size, deck: Path, screen: Console, workers: int) -> None:
         self._site, self._size, self._deck, self._screen, self._workers = site, size, deck, screen, workers
         self._windows = int(time.time())  # so that no two windows send the same
+        self._visits: tuple[Visit, ...] = ()
 
     def verifications_at_once(self) -> tuple[Outcome, float]:
         """Verify as fast as answers come; return what it came to, and what each computed, in µs."""
@@ -135,7 +141,7 @@ class Morning:
         size, outcomes, measured, notes = self._size, [], [], []
         observation = Observation()
         cost: dict[Operation, float] = {}
-        for operation in Operation:
+        for operation in _LIGHTER:
             rounds: dict[str, list[list[Sent]]] = {"centre": [], "ceiling": []}
             computed: dict[str, float] = {"centre": 0.0, "ceiling": 0.0}
             targets = {"centre": self._centre} | ({"ceiling": self._ceiling} if operation in _IN_CEILING else {})
@@ -191,7 +197,7 @@ class Morning:
         return Chapter("bulk", told, [], [_of_bulk("bulk", done)], Observation(), notes)
 
     def _parallel(self) -> Chapter:
-        """All peaks at once: counters, a bulk check, and an insurer's file merged meanwhile."""
+        """All peaks at once: counters, readings, a bulk check, and an insurer's file merged meanwhile."""
         size = self._size
         with (
             merge_meanwhile(self._site, size.merged_rows, self._windows) as merging,
@@ -262,6 +268,8 @@ class Morning:
         self, scenario: str, rates: Mapping[Operation, float], seconds: float, rounds: int, started: Any = None
     ) -> Chapter:
         blocks, observation = [], Observation()
+        if Operation.MEDICATION_READING in rates and not self._visits:
+            self._visits = visits(self._site, self._centre.url, read_deck(self._deck), READING_TERMINALS)
         for _ in range(rounds):
             streams = [Stream(o, PATHS[o], rate, _enough(rate, seconds)) for o, rate in rates.items()]
             sent, seen = self._window(streams, seconds, self._centre, started=started)
@@ -287,7 +295,7 @@ class Morning:
         plans = [
             Plan(
                 self._site.folder, self._deck, self._centre.url, target.url, range(n * each, (n + 1) * each),
-                connections, tuple(_share(s, count) for s in streams), seconds, self._windows,
+                connections, tuple(_share(s, count) for s in streams), seconds, self._windows, self._visits,
             )
             for n in range(count)
         ]  # fmt: skip
@@ -319,6 +327,7 @@ class Morning:
 
 
 TERMINALS_DRIVEN: Final = 128
+READING_TERMINALS: Final = range(0, TERMINALS_DRIVEN, 8)  # where a member of staff is signed in
 _IN_CEILING: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
 _WHERE_MEMORY_COUNTS: Final = 1_000_000
 # How many more of an operation a machine answers than verifications, at the very most.

@@ -21,6 +21,7 @@ def api_settings(folder: Path, database: str, running: Stores) -> Mapping[str, s
         "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
         "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
         "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
+        "ELIGIBILITY_STAFF_KEY_FILE": str(folder / "keys" / "staff.key"),
     }
 
 

@@ -32,10 +32,11 @@ class DeckCard:
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """Cards, and bodies of number checks about the same persons."""
+    """Cards, and bodies of number checks about the same persons; `medicated` are places of cards."""
 
     cards: tuple[DeckCard, ...]
     numbers: tuple[bytes, ...]
+    medicated: tuple[int, ...]  # those whose holders have medicines
 
 
 async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
@@ -44,7 +45,7 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
     The register holds a card of everybody; certificates are made for those that are used, because an authority's
     signature costs a third of a millisecond. Two processes sign.
     """
-    path = site.folder / f"deck-{cards}.json"
+    path = site.folder / f"cards-{cards}.json"
     if path.exists():
         return path
     drawn = Draws(seed).below("deck", np.arange(cards * 2), persons) + 1
@@ -53,7 +54,12 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
     pieces = [serials[at : at + _AT_ONCE] for at in range(0, len(serials), _AT_ONCE)]
     with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         certified = [c for part in pool.map(_certify, [site.folder] * len(pieces), pieces) for c in part]
-    content = {"cards": certified, "numbers": await _numbers(site.database, chosen.tolist())}
+    medicated = await _medicated(site.database, chosen.tolist())
+    content = {
+        "cards": certified,
+        "numbers": await _numbers(site.database, chosen.tolist()),
+        "medicated": [place for place, person in enumerate(chosen.tolist()) if person in medicated],
+    }
     path.with_suffix(".new").write_text(json.dumps(content), encoding="utf-8")
     path.with_suffix(".new").rename(path)
     return path
@@ -63,7 +69,7 @@ def read_deck(path: Path) -> Deck:
     """Read what `make_deck` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     cards = tuple(DeckCard(certificate, key) for certificate, key in content["cards"])
-    return Deck(cards, tuple(json.dumps(number).encode() for number in content["numbers"]))
+    return Deck(cards, tuple(json.dumps(number).encode() for number in content["numbers"]), tuple(content["medicated"]))
 
 
 def read_keys(folder: Path) -> tuple[rsa.RSAPrivateKey, ...]:
@@ -79,6 +85,17 @@ def _certify(folder: Path, serials: Sequence[int]) -> list[tuple[str, int]]:
         key = serial % len(keys)
         made.append((b64url(jpki.issue_auth(f"{serial:016X}", now, key=keys[key], serial=serial).der), key))
     return made
+
+
+async def _medicated(database: str, persons: list[int]) -> set[int]:
+    connection = await connect(database)
+    try:
+        rows = await connection.fetch(
+            "select distinct person_id from claim_medicine where person_id = any($1) and known_to = 'infinity'", persons
+        )
+    finally:
+        await connection.close()
+    return {row["person_id"] for row in rows}
 
 
 async def _numbers(database: str, persons: list[int]) -> list[dict[str, Any]]:

@@ -169,6 +169,7 @@ class _Driver:
         plan, prepared = self._plan, []
         for one in running:
             stream, terminals = one.stream, list(plan.terminals)
+            own = [visit for visit in plan.visits if visit.terminal in plan.terminals]
             count = stream.at_most
             offset = plan.seed * 7919 + plan.terminals.start * 104_729
             if stream.operation is Operation.VERIFICATION:
@@ -180,6 +181,10 @@ class _Driver:
                     requests.append(preparing.verification(stream.path, self._deck, self._keys, offset + n, challenge))
             elif stream.operation is Operation.NUMBER_VERIFICATION:
                 requests = [preparing.number_verification(stream.path, self._deck, offset + n) for n in range(count)]
+            elif stream.operation is Operation.MEDICATION_READING:
+                terminals = [visit.terminal for visit in own]
+                readings = [preparing.medication_reading(stream.path, visit) for visit in own]
+                requests = [readings[n % len(readings)] for n in range(count)]
             else:
                 requests = [preparing.challenges(stream.path)] * count
             prepared.append(deque((terminals[n % len(terminals)], request) for n, request in enumerate(requests)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ class Operation(StrEnum):
     VERIFICATION = "verification"
     NUMBER_VERIFICATION = "number_verification"
     CHALLENGES = "challenges"
+    MEDICATION_READING = "medication_reading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """A verification whose patient agreed, on a terminal where a member of staff is signed in by a token."""
+
+    terminal: int
+    verification_id: UUID
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One driver process's part: its streams, its terminals, the time it sends for."""
 
@@ -44,6 +55,7 @@ class Plan:
     streams: tuple[Stream, ...]
     seconds: float
     seed: int
+    visits: tuple[Visit, ...] = ()  # those whose terminals are among the process's own are read
     drain_s: float = 10.0  # how long answers are waited for after the last request
 
 

@@ -14,6 +14,7 @@ from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import MAX_CHALLENGES, SIGNATURE_CONTEXT
 from loadtest.driving.connection import Connection
 from loadtest.driving.deck import Deck
+from loadtest.driving.plan import Visit
 
 _PADDING: Final = padding.PKCS1v15()
 _SHA256: Final = hashes.SHA256()
@@ -72,6 +73,12 @@ def number_verification(path: str, deck: Deck, number: int) -> list[bytes]:
 def challenges(path: str) -> list[bytes]:
     """Ask for a pool of challenges, as a terminal does ahead of its visits."""
     return http(path, [b'{"count":20}'])
+
+
+def medication_reading(path: str, visit: Visit) -> list[bytes]:
+    """Ask for the medicines of a visit's patient; the path has a place for the verification."""
+    line = f"GET {path.format(visit.verification_id)} HTTP/1.1"
+    return [f"{line}\r\nHost: localhost\r\nAuthorization: Bearer {visit.token}\r\n\r\n".encode("ascii")]
 
 
 async def connected(url: str, context: ssl.SSLContext, connection: Connection) -> None:
