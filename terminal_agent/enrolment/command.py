@@ -18,6 +18,7 @@ from terminal_agent.enrolment.credentials import (
     EnrolmentTrouble,
     is_due,
     obtain,
+    was_cut,
     write_settings,
 )
 from terminal_agent.language import Language
@@ -70,7 +71,7 @@ def run(chosen: argparse.Namespace, console: Console) -> None:
 def _enrol(chosen: argparse.Namespace, console: Console) -> TerminalCertificate:
     settings, credentials = chosen.folder / SETTINGS_NAME, chosen.folder / CREDENTIALS_NAME
     for path in (settings, credentials):
-        if path.exists():
+        if path.exists() and (path == settings or not was_cut(credentials)):
             raise EnrolmentTrouble("enrolment_folder_in_use", path.name)
     try:
         chosen.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -83,12 +84,11 @@ def _enrol(chosen: argparse.Namespace, console: Console) -> TerminalCertificate:
         raise EnrolmentTrouble("enrolment_file_unusable", "--centre")
     code = chosen.code or console.ask_line(Sentence(ja="登録コード", en="Enrolment code"))
     with Centre(httpx.Client(base_url=chosen.centre, verify=tls, timeout=_TIMEOUT_S, trust_env=False)) as centre:
-        got = obtain(
+        return obtain(
             credentials,
             lambda request: centre.enrol(EnrolmentRequest(code=code[:64] or "?", certification_request=request)),
+            then=lambda: write_settings(settings, chosen.centre, chosen.authority, credentials),
         )
-    write_settings(settings, chosen.centre, chosen.authority, credentials)
-    return got
 
 
 def _renew(chosen: argparse.Namespace) -> TerminalCertificate | None:

@@ -26,16 +26,18 @@ class EnrolmentTrouble(Exception):
         self.names = names
 
 
-def obtain(path: Path, ask: Callable[[str], TerminalCertificate]) -> TerminalCertificate:
-    """Make a key, have it certified, and put both in place.
+def obtain(
+    path: Path, ask: Callable[[str], TerminalCertificate], then: Callable[[], None] = lambda: None
+) -> TerminalCertificate:
+    """Make a key, have it certified, put both in place, and do what belongs to it.
 
-    The key waits beside the file until its certificate has come, so that an enrolment that was cut asks again with the
+    The key waits beside the file until all is done, so that an enrolment that was cut anywhere asks again with the
     same key: the centre then answers again, though the code is used.
 
     Raises:
         EnrolmentTrouble: a file cannot be used, or the certificate is not this key's.
     """
-    waiting = path.with_name(f"{path.name}.new")
+    waiting = _waiting(path)
     key = _key(waiting)
     answered = ask(_request(key))
     try:
@@ -48,8 +50,14 @@ def obtain(path: Path, ask: Callable[[str], TerminalCertificate]) -> TerminalCer
     ready.unlink(missing_ok=True)
     write_for_owner(ready, certificate.public_bytes(serialization.Encoding.PEM) + _pem(key))
     ready.replace(path)
+    then()
     waiting.unlink()
     return answered
+
+
+def was_cut(path: Path) -> bool:
+    """Tell whether a key waits there for the rest of its enrolment."""
+    return _waiting(path).exists()
 
 
 def write_settings(path: Path, centre_url: str, authority: Path, credentials: Path) -> None:
@@ -96,6 +104,10 @@ def write_for_owner(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise EnrolmentTrouble("enrolment_file_unusable", path.name) from error
+
+
+def _waiting(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
 
 
 def _key(path: Path) -> ec.EllipticCurvePrivateKey:

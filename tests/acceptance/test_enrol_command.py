@@ -55,6 +55,13 @@ async def test_a_terminal_enrols_checks_and_renews(world: World, database: str, 
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert tomllib.loads((folder / "terminal.toml").read_text("utf-8"))["centre_url"] == world.url
 
+    # What a kill leaves that comes between the certificate and the settings: run again as it was.
+    (folder / "terminal.pem.new").write_bytes((folder / "terminal.pem").read_bytes())
+    (folder / "terminal.toml").unlink()
+    cut = await _run("terminal_agent", "enrol", *options, "--code", code)
+    assert cut.returncode == 0, cut.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["terminal.pem", "terminal.toml"]
+
     settings = ["--settings", folder / "terminal.toml"]
     number = ["--number", "06130512", "12", "345", "01", "--birth-date", "1980-01-01"]
     assert (await _run("terminal_agent", "check", *number, *settings)).returncode == 0
