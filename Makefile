@@ -28,6 +28,10 @@ test: setup ## Run every test (needs nothing prepared)
 bench-counter: setup ## Measure what a patient waits for at the counter, against its targets
 	@$(PYTHON_IN) -m loadtest.bench.counter
 
+.PHONY: bench-outbox
+bench-outbox: setup ## Measure how a queue of 1,000,000 visits comes back, with the drain killed (SIZE=small: 2,000)
+	@$(PYTHON_IN) -m loadtest.bench.outbox --size $(or $(SIZE),full)
+
 .PHONY: bench-sync
 bench-sync: setup ## Measure the insurers' push against its targets (SIZE=small, or persons; without: 5,000,000)
 	@$(PYTHON_IN) -m loadtest.bench.sync $(if $(SIZE),--size $(SIZE))

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 AT_LEAST: Final = frozenset({"rate", "ceiling_ratio", "growth_ratio"})
 AT_MOST: Final = frozenset(
-    {"p50_ms", "p95_ms", "p99_ms", "max_ms", "error_ratio", "cost_ratio", "memory_mib", "recovery_s", "seconds"}
-)
+    {
+        "p50_ms", "p95_ms", "p99_ms", "max_ms", "error_ratio", "cost_ratio", "slowdown_ratio", "memory_mib",
+        "recovery_s", "seconds", "lost", "duplicates",
+    }
+)  # fmt: skip
 
 
 class LimitsMalformed(ValueError):

@@ -16,20 +16,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
-from uuid import UUID, uuid4
 
 from cryptography import x509
 
 from eligibility.domain.codes import Sex
-from eligibility.domain.identifiers import InstitutionCode, InsurerNumber
-from eligibility.domain.names import name_key, number_key
 from eligibility.storage.database import connect
-from eligibility.storage.enrolment import enrol_institution, enrol_insurer, enrol_terminal
-from eligibility.storage.migrate import migrate
+from loadtest.bench.counter_centre import INSTITUTION, BenchCentre, insure, open_centre
 from loadtest.bench.counter_part import NotMeasured, figures_of
 from loadtest.cards import issue_card
-from loadtest.processes import server
-from loadtest.site import Site, make_database, open_site
 from loadtest.verdict import Measured
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.pcscd import PcscdUnavailable, own_pcscd
@@ -44,8 +38,6 @@ from terminal_agent.settings import TerminalSettings
 
 _TIMES, _TIMES_WITH_READER = 20, 8  # pcscd takes seconds to see a card come and go
 _PIN: Final = "2741"  # of a card that was made for this bench and opens nothing else
-_INSTITUTION: Final = "1312345679"
-_INSURER: Final = "06130512"
 _HOLDER: Final = CardHolder("架空 花子", "架空市", date(1985, 4, 12), Sex.FEMALE, date(2034, 4, 12), "8123")
 # Presses the last digit, waits for the consents, agrees, and waits for the answer; returns milliseconds.
 _VISIT: Final = """async (digit) => {
@@ -184,45 +176,19 @@ def _visits(
 def _counter(stack: ExitStack) -> tuple[TerminalSettings, CardContent]:
     """Start a centre that knows one person and her card, and enrol a terminal."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eligibility-bench-")))
-    folder.chmod(0o711)  # PostgreSQL's own user passes through it where this runs as root
-    site = stack.enter_context(open_site(folder / "site"))
-    now, terminal = datetime.now(UTC), uuid4()
+    centre = stack.enter_context(open_centre(folder))
     pins = CardPins(auth=_PIN, sign="KARUTA77", text=_PIN)
-    content = issue_card(site.jpki, "BENCH", _HOLDER, pins, now)
-    asyncio.run(_fill(site, terminal, content, now))
-    process = stack.enter_context(server("eligibility", ["api"], site.api_environment(1), folder / "api.log"))
-    certificate, key = site.enrolment.terminal(_INSTITUTION, terminal, now).write(folder, "terminal")
-    settings = TerminalSettings(
-        centre_url=f"https://localhost:{process.port}",
-        centre_authority=site.folder / "pki" / "server_authority.crt",
-        certificate=certificate,
-        key=key,
-        screens_port=0,
-    )
-    return settings, content
+    content = issue_card(centre.site.jpki, "BENCH", _HOLDER, pins, datetime.now(UTC))
+    asyncio.run(_register(centre, content))
+    return asyncio.run(centre.enrol("terminal")), content
 
 
-async def _fill(site: Site, terminal: UUID, content: CardContent, now: datetime) -> None:
-    await make_database(site)
-    owner = await connect(site.database)
-    await migrate(owner)
-    institution = InstitutionCode.parse(_INSTITUTION)
-    await enrol_insurer(owner, InsurerNumber.parse(_INSURER), "架空健康保険組合", now)
-    await enrol_institution(owner, institution, "架空医院", now)
-    await enrol_terminal(owner, terminal, institution, "受付", now)
-    person = await owner.fetchval("insert into person (linkage_code) values ('bench') returning person_id")
-    await owner.execute(
-        "insert into coverage (person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number,"
-        " branch_number, symbol_key, number_key, name, name_kana, name_key, birth_date, sex, postal_code, address,"
-        " relation, card_class, acquired_on, copayment_percent, preschool, viewing_suspended) values ($1,"
-        " nextval('coverage_id_seq'), $2, $3, $4, '12', '345', '01', $5, $6, $7, '', $8, $9, '2', '', '', '1', '01',"
-        " '2020-04-01', 30, false, false)",
-        person, now, UUID(int=0), _INSURER, number_key("12"), number_key("345"), _HOLDER.name,
-        name_key(_HOLDER.name), _HOLDER.birth_date,
-    )  # fmt: skip
+async def _register(centre: BenchCentre, content: CardContent) -> None:
+    owner = await connect(centre.site.database)
+    (person,) = await insure(owner, _HOLDER.name, _HOLDER.birth_date, _HOLDER.sex, ["345"])
     await owner.execute(
         "insert into card (card_key, person_id, registered_at, institution_code) values ($1, $2, $3, $4)",
-        _card_key(content), person, now, _INSTITUTION,
+        _card_key(content), person, datetime.now(UTC), INSTITUTION,
     )  # fmt: skip
     await owner.close()
 

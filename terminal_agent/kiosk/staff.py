@@ -33,7 +33,7 @@ from terminal_agent.kiosk.runner import Runner
 from terminal_agent.kiosk.visit import StaffCalled
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE
-from terminal_agent.outbox.journal import InsuredPerson, Journal
+from terminal_agent.outbox.journal import Journal, person_from
 from terminal_agent.outbox.paper import Statement, print_statement
 from terminal_agent.records import charts, checkup, medication
 from terminal_agent.records.patient import Patient
@@ -255,16 +255,10 @@ class StaffScreen:
             async with request.form(max_fields=10, max_files=0) as form:
                 entered = {name: str(form.get(name, "")).strip() for name in (*_NUMBER_FIELDS, "visit")}
             try:
-                person = InsuredPerson(
-                    entered["insurer_number"],
-                    entered["symbol"],
-                    entered["number"],
-                    entered["branch_number"],
-                    date.fromisoformat(entered["birth_date"]),
-                )
+                person = person_from(entered)
                 await asyncio.to_thread(self.journal.enter_number, UUID(entered["visit"]), person)
                 return RedirectResponse("/staff/outbox", 303)
-            except ValueError:  # a ValidationError is one
+            except ValueError:
                 problem, status = _INCOMPLETE, 422
         visits = await asyncio.to_thread(self.journal.latest)
         return self._page(request, "staff_outbox.html", session, visits=visits, problem=problem, status=status)

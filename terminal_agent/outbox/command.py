@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import math
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console as RichConsole
 
@@ -14,6 +15,9 @@ from terminal_agent.outbox.journal import Journal, JournalUnusable
 from terminal_agent.outbox.paper import Statement, print_statement
 from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
+
+_SENDER_A_SECOND: Final = 50.0  # what one sender manages over a line on which an answer takes 20 ms
+_MOST_SENDERS: Final = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +53,10 @@ def open_seal(settings: TerminalSettings, file: Path) -> Seal:
 
 def drain_of(settings: TerminalSettings, journal: Journal, centre: Centre, live: LiveChecks) -> Drain:
     """Return the drain of a journal, within the settings' budget."""
-    budget = Budget(settings.outbox_checks_a_second, burst=max(1, int(settings.outbox_checks_a_second)))
-    return Drain(journal, centre, budget=budget, live=live)
+    a_second = settings.outbox_checks_a_second
+    budget = Budget(a_second, burst=max(1, int(a_second)))
+    at_once = min(_MOST_SENDERS, math.ceil(a_second / _SENDER_A_SECOND))
+    return Drain(journal, centre, budget=budget, live=live, at_once=at_once)
 
 
 def run(chosen: Any, settings: TerminalSettings, now: datetime) -> None:

@@ -1,0 +1,14 @@
+"""The outbox's bench as `make bench-outbox` runs it, with a small queue."""
+
+import pytest
+
+from loadtest.bench import outbox
+
+
+def test_a_queue_comes_back_whole_however_often_its_drain_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outbox.main(["--size", "small", "--visits", "800"]) == 0
+    said = capsys.readouterr().out
+    assert "800 of 800 visits" in said
+    assert "lost ≤ 0: 0.0 — kept" in said
+    assert "duplicates ≤ 0: 0.0 — kept" in said
+    assert " 0 kills" not in said
