@@ -64,6 +64,9 @@ from terminal_agent.language import Language
 HEARTBEAT_S: Final = 15.0
 MAX_FORM_BYTES: Final = 4096
 _PIN_DIGITS: Final = 4
+# Most steps end sooner: then the first page after a tap is the next question or the answer, and not "please wait".
+_ANSWER_AWAITED_S: Final = 0.3
+_BUSY: Final = (Reading, CheckingPin, Asking, Registering)
 
 _TEMPLATES: Final[dict[type[Stage], str]] = {
     ReaderOut: "trouble.html",
@@ -143,6 +146,20 @@ class Changes:
         finally:
             self._waiting.discard(changed)
 
+    async def until(self, reached: Callable[[], bool], at_most_s: float) -> None:
+        """Wait until something holds that only a change can bring about, but no longer than this."""
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            async with asyncio.timeout(at_most_s):
+                while not reached() and not self.closing:
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            return
+        finally:
+            self._waiting.discard(changed)
+
     def _wake(self) -> None:
         for waiting in self._waiting:
             waiting.set()
@@ -173,12 +190,14 @@ class PatientScreen:
         return HTMLResponse(self.renderer.page(_TEMPLATES[type(view.stage)], view.language, **self._facts(view)))
 
     async def act(self, request: Request) -> Response:
-        """Take what the patient did; a form of an earlier turn changes nothing."""
+        """Take what the patient did, and wait a moment for what follows; a form of an earlier turn changes nothing."""
         async with request.form(max_fields=20, max_files=0, max_part_size=MAX_FORM_BYTES) as form:
             turn = str(form.get("turn", ""))
-            event = _event(form, self.runner.view.stage, self.classes)
-        if event is not None and turn.isascii() and turn.isdigit():
-            self.runner.post(event, int(turn))
+            before = self.runner.view
+            event = _event(form, before.stage, self.classes)
+        if event is not None and turn == str(before.turn):
+            self.runner.post(event, before.turn)
+            await self.changes.until(lambda: self._settled_since(before), _ANSWER_AWAITED_S)
         return RedirectResponse("/", 303)
 
     async def speak(self, request: Request) -> Response:
@@ -197,6 +216,10 @@ class PatientScreen:
     async def events(self, request: Request) -> Response:
         """Say how often the view has changed: nothing of what is in it."""
         return event_stream(self.changes, lambda: str(self.runner.view.changes))
+
+    def _settled_since(self, before: View) -> bool:
+        now = self.runner.view
+        return now.changes != before.changes and not isinstance(now.stage, _BUSY)
 
     def _facts(self, view: View) -> dict[str, object]:
         stage = view.stage

@@ -1,6 +1,7 @@
 """A centre, a counter and a browser: the real ones, each in a thread or process of its own."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -130,6 +131,13 @@ def town(
 @pytest.fixture
 def world(town: Town) -> World:
     return town.world
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reader_service(request: pytest.FixtureRequest) -> None:
+    """Begin this run's pcscd, where one can run, before any page asks for readers: its address is read only once."""
+    with contextlib.suppress(pytest.skip.Exception):
+        request.getfixturevalue("pcscd")
 
 
 class HandSlot:

@@ -20,11 +20,23 @@ from terminal_agent.face.mode import FaceMode, open_face
 from terminal_agent.face.opencv import decode
 from terminal_agent.face.settings import FaceSettings
 from terminal_agent.settings import TerminalSettings
-from tests.browser.counter.conftest import PIN, Counter, HandSlot, Line, Patient, Town, picture, running_counter
+from tests.browser.counter.conftest import (
+    PASSCODE,
+    PIN,
+    Counter,
+    HandSlot,
+    Line,
+    Patient,
+    Town,
+    picture,
+    running_counter,
+)
+from tests.browser.counter.test_staff import checked, clerk, sign_in
 from tests.browser.counter.test_visit import CONFIRMED, CONSENT, PIN_PAGE, begin, enter_by_pad, shows
+from tests.integration.eligibility.world import Member
 from tests.unit.terminal_agent.face.conftest import real_settings
 
-__all__ = ["real_settings"]
+__all__ = ["clerk", "real_settings"]
 HOW = "ご本人の確認方法を選んでください"
 NUMBER = "顔で確認します"
 UNSURE = "お顔では確認できませんでした"
@@ -156,6 +168,34 @@ def test_without_a_calibration_staff_confirm(face_counter: Begin, page: Page, pa
     shows(page, PIN_PAGE)
     enter_by_pad(page, PIN)
     shows(page, CONSENT)
+
+
+def test_staff_see_card_and_camera_side_by_side_and_the_record_says_visual(
+    face_counter: Begin, page: Page, staff_page: Page, town: Town, patient: Patient, known: int, clerk: Member
+) -> None:
+    counter = face_counter("a_1", calibrated=False)
+    sign_in(counter, staff_page, clerk)
+    show_face(counter, page, patient)
+    shows(page, STAFF)
+    pictures = staff_page.locator(".call figure img")
+    expect(pictures).to_have_count(2)
+    for place in range(2):
+        # Loaded and decoded by the browser, not only named.
+        expect(pictures.nth(place)).to_have_js_property("complete", True)
+        assert pictures.nth(place).evaluate("e => e.naturalWidth") > 50
+    checked(staff_page, "13-side-by-side")
+    staff_page.get_by_label("パスコード").fill(PASSCODE)
+    staff_page.get_by_role("button", name="ご本人と確認した").click()
+    shows(page, PIN_PAGE)
+    expect(page.locator("main")).to_contain_text("職員が確認しました")
+    expect(staff_page.locator(".call")).to_have_count(0)
+    enter_by_pad(page, PIN)
+    shows(page, CONSENT)
+    page.get_by_role("button", name="すべて はい").click()
+    shows(page, CONFIRMED)
+    assert town.wait(face_record(town, known)) == ("visual",)
+    gone = staff_page.request.get(f"{counter.address}/staff/pictures/card.jpg")
+    assert gone.status == 404
 
 
 def test_a_wrong_number_is_counted_and_a_card_without_photo_has_another_way(

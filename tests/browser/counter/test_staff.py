@@ -127,6 +127,36 @@ def test_a_doctor_sees_medicines_and_checkups_and_may_print_them(
     checked(staff_page, "06-checkups")
 
 
+def test_the_same_ingredient_from_two_institutions_is_marked(
+    counter: Counter, page: Page, staff_page: Page, town: Town, known: int, doctor: Member
+) -> None:
+    for code, name, ingredient in (
+        ("629990001", "ヒルガオ錠１０ｍｇ", "9990001"),
+        ("629990002", "ヒルガオ錠「別社」１０ｍｇ", "9990001"),
+        ("629990003", "ユウガオ錠５ｍｇ", "9990002"),
+    ):
+        town.wait(town.world.drug(drug_code=code, name=name, yj_code=f"{ingredient}F1011", ingredient=ingredient))
+    for code, name, institution, where in (
+        ("629990001", "ヒルガオ錠１０ｍｇ", "1340000015", "東薬局"),
+        ("629990002", "ヒルガオ錠「別社」１０ｍｇ", "1340000023", "西薬局"),
+        ("629990003", "ユウガオ錠５ｍｇ", "1340000023", "西薬局"),
+    ):
+        given = {"drug_code": code, "drug_name": name, "institution_code": institution, "institution_name": where}
+        town.wait(town.world.medicine(known, **given))
+    sign_in(counter, staff_page, doctor)
+    come(counter, page)
+    staff_page.locator(".list li a").first.click()
+    staff_page.get_by_role("link", name="薬剤情報").click()
+    notice = staff_page.locator(".notice.alert")
+    expect(notice).to_have_count(1)
+    for said in ("同じ成分が2つの医療機関から出ています", "ヒルガオ錠１０ｍｇ", "東薬局", "別社", "西薬局"):
+        expect(notice).to_contain_text(said)
+    expect(notice).not_to_contain_text("ユウガオ")
+    expect(staff_page.locator("td .double")).to_have_count(2)
+    expect(staff_page.get_by_role("row", name="ユウガオ").locator(".double")).to_have_count(0)
+    checked(staff_page, "14-duplicate-medicine")
+
+
 def test_a_clerk_sees_neither_and_a_patient_who_said_no_is_not_asked_about(
     counter: Counter, page: Page, staff_page: Page, known: int, record: None, clerk: Member
 ) -> None:

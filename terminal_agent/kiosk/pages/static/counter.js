@@ -5,6 +5,8 @@
 const said = document.getElementById("said");
 const staff = location.pathname.startsWith("/staff");
 let awake = 0;
+let sending = 0;
+let told = 0;
 
 document.documentElement.classList.add("scripted");
 prepare(document, true);
@@ -16,11 +18,14 @@ document.addEventListener("submit", async (submitted) => {
   if (form.dataset.sent) return; // a second tap
   form.dataset.sent = "yes";
   const body = new URLSearchParams(new FormData(form, submitted.submitter));
+  sending += 1;
   try {
     // The attribute: a field of the form may itself be called "action".
     await take(await fetch(form.getAttribute("action"), { method: "POST", body }));
   } finally {
     delete form.dataset.sent;
+    sending -= 1;
+    look();
   }
 });
 
@@ -42,9 +47,16 @@ if (!staff) {
 
 const stream = new EventSource(staff ? "/staff/events" : "/events");
 stream.onmessage = (message) => {
-  const screen = document.getElementById("screen");
-  if (screen && screen.dataset.live !== "no" && Number(message.data) > Number(screen.dataset.changes)) refresh();
+  told = Number(message.data);
+  look();
 };
+
+function look() {
+  // A form's own answer brings the newest page; asking beside it would only make it later.
+  if (sending) return;
+  const screen = document.getElementById("screen");
+  if (screen && screen.dataset.live !== "no" && told > Number(screen.dataset.changes)) refresh();
+}
 
 let refreshing = false;
 let again = false;

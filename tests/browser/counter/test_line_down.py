@@ -1,0 +1,155 @@
+"""A line that goes down: what staff do about its visits, and a centre that is killed while a patient stands there."""
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from loadtest.embedded import Stores
+from loadtest.processes import server
+from terminal_agent.card.virtual import VirtualCard
+from terminal_agent.outbox.journal import Journal, State
+from terminal_agent.outbox.sealing import Seal
+from terminal_agent.settings import TerminalSettings
+from tests.browser.counter.conftest import Counter, HandSlot, Line, Patient, Town, running_counter
+from tests.browser.counter.test_staff import checked, clerk, sign_in
+from tests.browser.counter.test_visit import AWAY, CONFIRMED, CONSENT, PIN, PIN_PAGE, READY, enter_by_pad, shows
+from tests.integration.eligibility.world import INSURER, Member
+
+__all__ = ["clerk"]
+OUTBOX = "回線の不通時の受付"
+
+
+@pytest.fixture
+def kept(settings: TerminalSettings, tmp_path: Path) -> TerminalSettings:
+    """The settings of a terminal with an outbox."""
+    return settings.model_copy(update={"outbox_file": tmp_path / "outbox", "outbox_key_file": tmp_path / "key"})
+
+
+def until_one_is_settled(journal: Journal, page: Page) -> None:
+    deadline = time.monotonic() + 20
+    while journal.counts()[State.SETTLED] == 0 and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+
+
+def test_staff_enter_the_number_of_a_card_that_nobody_knew_and_it_is_checked_by_itself(
+    kept: TerminalSettings, patient: Patient, line: Line, page: Page, staff_page: Page, known: int, clerk: Member
+) -> None:
+    with running_counter(kept, HandSlot(patient.card), patient.card, line) as counter:
+        sign_in(counter, staff_page, clerk)
+        staff_page.get_by_role("link", name="回線の不通時").click()
+        shows(staff_page, OUTBOX)
+        expect(staff_page.locator(".notice")).to_contain_text("ありません")
+        line.cut()
+        page.goto(counter.screens.patient_url)
+        shows(page, READY)
+        counter.slot.insert()
+        shows(page, AWAY)
+        counter.slot.remove()
+        shows(page, READY)
+        staff_page.reload()
+        expect(staff_page.locator(".checks li")).to_contain_text("番号の入力待ち")
+        checked(staff_page, "12-outbox")
+        facts = patient.facts
+        enter_number(staff_page, insurer="1", number=facts["number"], born=facts["birth_date"])
+        expect(staff_page.get_by_role("alert")).to_be_visible()
+        expect(staff_page.locator(".checks li")).to_contain_text("番号の入力待ち")
+        enter_number(staff_page, insurer=INSURER, number=facts["number"], born=facts["birth_date"])
+        expect(staff_page.locator(".checks li")).to_contain_text("回線待ち")
+        expect(staff_page.get_by_role("button", name="番号を登録")).to_have_count(0)
+        assert counter.screens.journal is not None
+        line.mend()
+        until_one_is_settled(counter.screens.journal, page)
+        staff_page.reload()
+        settled = staff_page.locator(".checks li")
+        expect(settled).to_have_count(1)
+        expect(settled).to_contain_text("有効")
+        expect(settled).to_contain_text("髙橋　花子")
+        checked(staff_page, "12-outbox-settled")
+
+
+def test_a_visit_that_is_unverified_when_the_program_stops_is_journalled(
+    kept: TerminalSettings, patient: Patient, line: Line, page: Page, known: int, tmp_path: Path
+) -> None:
+    with running_counter(kept, HandSlot(patient.card), patient.card, line) as counter:
+        line.cut()
+        page.goto(counter.screens.patient_url)
+        counter.slot.insert()
+        shows(page, AWAY)
+        assert counter.screens.journal is not None
+        assert sum(counter.screens.journal.counts().values()) == 0
+    journal = Journal(tmp_path / "outbox", Seal.from_file(tmp_path / "key"))
+    assert sum(journal.counts().values()) == journal.counts()[State.NEEDS_STAFF] == 1
+    journal.close()
+
+
+def enter_number(page: Page, *, insurer: str, number: str, born: date) -> None:
+    entered = (
+        ("保険者番号", insurer),
+        ("記号", "12"),
+        ("番号", number),
+        ("枝番", "01"),
+        ("生年月日", born.isoformat()),
+    )
+    for label, value in entered:
+        page.get_by_label(label, exact=True).fill(value)
+    page.get_by_role("button", name="番号を登録").click()
+
+
+@pytest.fixture
+def api_environment(town: Town, running_stores: Stores) -> dict[str, str]:
+    """What another process of the same centre is told."""
+    folder = town.world.folder
+    return {
+        "ELIGIBILITY_DATABASE_URL": town.database,
+        "ELIGIBILITY_REDIS_URL": running_stores.redis_url,
+        "ELIGIBILITY_PORT": "0",
+        "ELIGIBILITY_WORKERS": "1",
+        "ELIGIBILITY_TLS_CERTIFICATE": str(folder / "server.crt"),
+        "ELIGIBILITY_TLS_KEY": str(folder / "server.key"),
+        "ELIGIBILITY_TERMINAL_AUTHORITIES": str(folder / "terminal_authority.crt"),
+        "ELIGIBILITY_CARD_AUTHORITIES": str(folder / "cards"),
+        "ELIGIBILITY_REVOCATION_FOLDER": str(folder / "crl"),
+        "ELIGIBILITY_CHALLENGE_KEY_FILE": str(folder / "keys" / "challenge.key"),
+        "ELIGIBILITY_RECEIPT_KEY_FILE": str(folder / "keys" / "receipt.key"),
+        "ELIGIBILITY_STAFF_KEY_FILE": str(folder / "keys" / "staff.key"),
+    }
+
+
+def test_the_server_is_killed_in_the_middle_of_a_visit_and_the_visit_goes_on_when_it_is_back(
+    settings: TerminalSettings,
+    card: VirtualCard,
+    line: Line,
+    page: Page,
+    town: Town,
+    known: int,
+    api_environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        api = stack.enter_context(server("eligibility", ["api"], api_environment, tmp_path / "api.log"))
+        asks_it = settings.model_copy(update={"centre_url": f"https://127.0.0.1:{api.port}"})
+        counter: Counter = stack.enter_context(running_counter(asks_it, HandSlot(card), card, line))
+        page.goto(counter.screens.patient_url)
+        counter.slot.insert()
+        shows(page, PIN_PAGE)
+        enter_by_pad(page, PIN)
+        shows(page, CONSENT)
+        os.kill(api.pid, signal.SIGKILL)
+        page.get_by_role("button", name="すべて はい").click()
+        shows(page, AWAY)
+        back = api_environment | {"ELIGIBILITY_PORT": str(api.port)}
+        stack.enter_context(server("eligibility", ["api"], back, tmp_path / "again.log"))
+        page.get_by_role("button", name="もう一度").click()
+        shows(page, PIN_PAGE)
+        enter_by_pad(page, PIN)
+        shows(page, CONSENT)
+        page.get_by_role("button", name="すべて はい").click()
+        shows(page, CONFIRMED)
+    count = town.world.owner.fetchval("select count(*) from verification where person_id = $1", known)
+    assert town.wait(count) == 1
