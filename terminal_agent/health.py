@@ -24,6 +24,7 @@ class Part(StrEnum):
     CLOCK = "clock"
     FACE = "face"
     CAMERA = "camera"
+    BRIDGE = "bridge"
 
     @property
     def words(self) -> Sentence:
@@ -73,6 +74,8 @@ class Probes:
     clock_offset_s: float | None  # this machine's clock less the centre's
     face: FaceState
     camera: str | None
+    bridge_set: bool
+    bridge: str | None
 
 
 def judge(probes: Probes, now: datetime) -> tuple[Finding, ...]:
@@ -85,6 +88,7 @@ def judge(probes: Probes, now: datetime) -> tuple[Finding, ...]:
         _clock(probes.clock_offset_s),
         _face(probes.face),
         _camera(probes),
+        _bridge(probes),
     )
 
 
@@ -106,6 +110,7 @@ _PARTS: Final = {
     Part.CLOCK: _say("時計", "Clock"),
     Part.FACE: _say("顔照合", "Face match"),
     Part.CAMERA: _say("カメラ", "Camera"),
+    Part.BRIDGE: _say("院内システム連携", "Clinic's software"),
 }
 
 
@@ -197,6 +202,15 @@ def _camera(probes: Probes) -> Finding:
     if probes.camera is not None:
         return _advised(Part.CAMERA, Level.WARNING, probes.camera)
     return Finding(Part.CAMERA, Level.FINE, _say("接続されています。", "Connected."))
+
+
+def _bridge(probes: Probes) -> Finding:
+    if not probes.bridge_set:
+        return Finding(Part.BRIDGE, Level.UNUSED, _say("設定されていません。", "Neither a folder nor a port is set."))
+    if probes.bridge is not None:
+        return _advised(Part.BRIDGE, Level.WARNING, probes.bridge)
+    usable = _say("フォルダやポートを使えます。", "Its folder and port, as far as they are set, can be used.")
+    return Finding(Part.BRIDGE, Level.FINE, usable)
 
 
 def _advised(part: Part, level: Level, code: str) -> Finding:

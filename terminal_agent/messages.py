@@ -227,6 +227,18 @@ ADVICE: Final[dict[str, Advice]] = {
         "共有フォルダの場所と権限を、システム管理者が確認してください (TERMINAL_BRIDGE_FOLDER)。",
         "A system administrator checks where it is and who may write it (TERMINAL_BRIDGE_FOLDER).",
     ),
+    "bridge_folder_missing": _advice(
+        "連携フォルダがありません。",
+        "The shared folder is not there.",
+        "共有フォルダの接続を確認してください。この端末のフォルダなら起動時に作成されます (TERMINAL_BRIDGE_FOLDER)。",
+        "Check that the share is mounted; one on this machine is made at the start (TERMINAL_BRIDGE_FOLDER).",
+    ),
+    "bridge_not_running": _advice(
+        "連携用のポートで応答するプログラムがありません。",
+        "Nobody listens on the bridge's port.",
+        "端末のサービスが動いているか確認し、動いていれば起動し直してください (TERMINAL_BRIDGE_PORT)。",
+        "Check that the terminal's service runs; if it does, start it again (TERMINAL_BRIDGE_PORT).",
+    ),
     "bridge_folder_taken": _advice(
         "連携フォルダは、別の連携プログラムが使っています。",
         "Another bridge serves this folder.",

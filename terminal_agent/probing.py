@@ -8,6 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from eligibility.wire.problems import Sentence
+from terminal_agent.bridge.errors import BridgeError
+from terminal_agent.bridge.probe import probe
 from terminal_agent.card.errors import CardError, ReaderMissing
 from terminal_agent.card.reader import reader_names
 from terminal_agent.client import Centre, CentreError, Refused
@@ -38,6 +40,8 @@ def examine(settings: TerminalSettings, face: FaceMode, *, try_camera: bool = Fa
         clock_offset_s=offset_s,
         face=face.state,
         camera=_camera(face.camera, try_camera) if face.state.ready else None,
+        bridge_set=settings.bridge_folder is not None or settings.bridge_port is not None,
+        bridge=_bridge(settings),
     )
     return judge(probes, datetime.now(UTC))
 
@@ -78,6 +82,14 @@ def _camera(name: str, try_it: bool) -> str | None:
         elif not _may_be_there(name):
             raise CameraMissing
     except CameraMissing as error:
+        return error.code
+    return None
+
+
+def _bridge(settings: TerminalSettings) -> str | None:
+    try:
+        probe(settings)
+    except BridgeError as error:
         return error.code
     return None
 

@@ -16,6 +16,18 @@ class FolderUnusable(BridgeError):
     """The shared folder cannot be made, read or written."""
 
 
+class FolderMissing(BridgeError):
+    """The shared folder is not there."""
+
+    code = "bridge_folder_missing"
+
+
+class NotRunning(BridgeError):
+    """Nobody listens on the bridge's port."""
+
+    code = "bridge_not_running"
+
+
 class FolderTaken(BridgeError):
     """Another bridge serves this folder."""
 

@@ -5,7 +5,6 @@ file learns neither who was here nor that somebody was. A person who did not com
 """
 
 import hmac
-import secrets
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -15,18 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 
 from terminal_agent.kiosk.differences import LastVisit
+from terminal_agent.sealing import NotSealedHere, Sealer, derive
 
 _log = structlog.get_logger(__name__)
 REMEMBERED: Final = timedelta(days=400)
-KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 _SCHEMA: Final = "create table if not exists last_visit (name blob primary key, seen_on text not null, sealed blob)"
 
 
@@ -35,8 +29,8 @@ class Memory:
 
     def __init__(self, file: Path | None, key: bytes, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._names = _derive(key, b"kiosk memory: names")
-        self._cipher = AESGCM(_derive(key, b"kiosk memory: content"))
+        self._names = derive(key, b"kiosk memory: names")
+        self._sealer = Sealer(derive(key, b"kiosk memory: content"))
         self._lock = threading.Lock()
         try:
             self._database = _open(file)
@@ -54,16 +48,15 @@ class Memory:
         if row is None:
             return None
         try:
-            opened = self._cipher.decrypt(row[0][:_NONCE_BYTES], row[0][_NONCE_BYTES:], name)
-            return LastVisit.model_validate_json(opened)
-        except (InvalidTag, ValidationError, ValueError):
+            return LastVisit.model_validate_json(self._sealer.open(row[0], name))
+        except (NotSealedHere, ValidationError, ValueError):
             # Another key, or an older form: to compare with nothing only means that nothing is marked as new.
             return None
 
     def remember(self, certificate: bytes, visit: LastVisit) -> None:
         """Keep this visit in place of the one before."""
-        name, nonce = self._name(certificate), secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, visit.model_dump_json().encode(), name)
+        name = self._name(certificate)
+        sealed = self._sealer.close(visit.model_dump_json().encode(), name)
         with self._lock:
             self._database.execute(
                 "insert or replace into last_visit (name, seen_on, sealed) values (?, ?, ?)",
@@ -95,7 +88,3 @@ def _open(file: Path | None) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _derive(key: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(key)

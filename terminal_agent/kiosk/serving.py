@@ -24,7 +24,7 @@ from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
 from terminal_agent.kiosk.daybook import Daybook
 from terminal_agent.kiosk.desks import Desks
 from terminal_agent.kiosk.guard import Keys
-from terminal_agent.kiosk.memory import KEY_BYTES, Memory
+from terminal_agent.kiosk.memory import Memory
 from terminal_agent.kiosk.passcode import Passcode
 from terminal_agent.kiosk.rendering import Renderer
 from terminal_agent.kiosk.runner import STOP_S, Runner
@@ -36,6 +36,7 @@ from terminal_agent.outbox.command import drain_of, open_seal
 from terminal_agent.outbox.draining import LiveChecks
 from terminal_agent.outbox.journal import Journal
 from terminal_agent.probing import examine
+from terminal_agent.sealing import KEY_BYTES
 from terminal_agent.settings import TerminalSettings
 
 _log = structlog.get_logger(__name__)

@@ -1,23 +1,18 @@
-"""Seals what the outbox keeps: AES-256-GCM, bound to the row, with a key from the OS keyring or a key file."""
+"""Seals the outbox's rows, each for its own place, with a key from the OS keyring or a key file."""
 
 import hmac
 import json
-import os
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import keyring
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keyring.errors import KeyringError
 
-KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
+from terminal_agent.sealing import KEY_BYTES, KeyFileUnusable, NotSealedHere, Sealer, own_key
+
 _SERVICE: Final = "eligibility-terminal"
-_OTHERS: Final = 0o077
 
 
 class OutboxTrouble(Exception):
@@ -61,17 +56,9 @@ class Seal:
             KeyUnusable: the file is not 32 bytes, others may read it, or it cannot be made.
         """
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            return cls._read(path)
-        except OSError as error:
+            return cls(own_key(path))
+        except (OSError, KeyFileUnusable) as error:
             raise KeyUnusable from error
-        key = secrets.token_bytes(KEY_BYTES)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return cls(key)
 
     @classmethod
     def from_keyring(cls, name: str) -> "Seal":
@@ -91,24 +78,10 @@ class Seal:
             raise KeyUnusable
         return cls(key)
 
-    @classmethod
-    def _read(cls, path: Path) -> "Seal":
-        try:
-            with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_mode & _OTHERS:
-                    raise KeyUnusable
-                key = file.read(KEY_BYTES + 1)
-        except OSError as error:
-            raise KeyUnusable from error
-        if len(key) != KEY_BYTES:
-            raise KeyUnusable
-        return cls(key)
-
-    def close(self, value: Any, place: str, random: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
+    def close(self, value: Any, place: str) -> bytes:
         """Seal a value that JSON can hold."""
-        nonce = random(_NONCE_BYTES)
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-        return nonce + AESGCM(self.key).encrypt(nonce, text, place.encode("utf-8"))
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return Sealer(self.key).close(text.encode("utf-8"), place.encode("utf-8"))
 
     def open(self, sealed: bytes, place: str) -> Any:
         """Return what was sealed for this place.
@@ -117,10 +90,9 @@ class Seal:
             SealBroken: it was not sealed with this key for this place.
         """
         try:
-            text = AESGCM(self.key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode("utf-8"))
-        except (InvalidTag, ValueError) as error:
+            return json.loads(Sealer(self.key).open(sealed, place.encode("utf-8")))
+        except (NotSealedHere, ValueError) as error:
             raise SealBroken from error
-        return json.loads(text)
 
     def name_of(self, data: bytes) -> bytes:
         """Return a name for data that tells nothing of them to one without the key."""

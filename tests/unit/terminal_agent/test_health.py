@@ -41,6 +41,8 @@ WELL = Probes(
     clock_offset_s=0.4,
     face=FaceState(calibrated=True),
     camera=None,
+    bridge_set=True,
+    bridge=None,
 )
 
 
@@ -83,6 +85,11 @@ def test_a_terminal_that_is_well_is_said_to_be() -> None:
         ({"face": FaceState()}, "face", "fine"),
         ({"face": OFF, "camera": "camera_missing"}, "camera", "unused"),
         ({"camera": "camera_missing"}, "camera", "warning"),
+        ({"bridge_set": False}, "bridge", "unused"),
+        ({"bridge": "bridge_folder_missing"}, "bridge", "warning"),
+        ({"bridge": "bridge_folder_unusable"}, "bridge", "warning"),
+        ({"bridge": "bridge_not_running"}, "bridge", "warning"),
+        ({"bridge": "bridge_port_taken"}, "bridge", "warning"),
     ],
 )
 def test_each_trouble_is_found_at_its_part_with_how_to_mend_it(changes: dict[str, Any], part: str, level: str) -> None:
@@ -153,7 +160,7 @@ def levels(settings: TerminalSettings, face: FaceMode | None = None, **options: 
 def test_a_centre_that_is_away_leaves_the_rest_examined(settings: TerminalSettings, readers: list[str]) -> None:
     assert levels(settings) == {
         "service": "fine", "reader": "fine", "certificates": "fine", "centre": "broken", "clock": "unused",
-        "face": "unused", "camera": "unused",
+        "face": "unused", "camera": "unused", "bridge": "unused",
     }  # fmt: skip
 
 
