@@ -1,4 +1,4 @@
-"""Clears what has had its time: used challenges, kept answers, results of bulk checks."""
+"""Clears what has had its time: used challenges, kept answers, results of bulk checks, sessions of staff."""
 
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -15,6 +15,9 @@ _SQL = statements("eligibility.storage.queries")
 # than this makes one that was cleared good again.
 CHALLENGES_KEPT: Final = timedelta(hours=1)
 RECORDS_KEPT_YEARS: Final = 5  # verifications and their audit events, as long as the clinics keep theirs
+# Who signed in, and who tried, is in the audit log; these rows only serve to decide, and decide nothing any more.
+STAFF_SESSIONS_KEPT: Final = timedelta(days=1)
+SIGN_IN_BUDGETS_KEPT: Final = timedelta(days=1)
 BULK_CHECKS_KEPT: Final = timedelta(days=30)  # without questions and results; they count an institution's misses
 
 
@@ -52,6 +55,12 @@ async def clear_expired(
         "kept_answers": await connection.fetchval(_SQL["clear_kept_answers"], now - kept_answers, timeout=None),
         "bulk_results": await connection.fetchval(_SQL["clear_bulk_results"], now - bulk_results, now, timeout=None),
         "bulk_checks": await connection.fetchval(_SQL["forget_bulk_checks"], now - BULK_CHECKS_KEPT, timeout=None),
+        "staff_sessions": await connection.fetchval(
+            _SQL["clear_staff_sessions"], now - STAFF_SESSIONS_KEPT, timeout=None
+        ),
+        "sign_in_budgets": await connection.fetchval(
+            _SQL["clear_sign_in_budgets"], now - SIGN_IN_BUDGETS_KEPT, timeout=None
+        ),
         # Last, because whoever writes a challenge waits for a table that is being dropped until all of this is done.
         "days_of_used_challenges": await connection.fetchval(
             _SQL["drop_used_challenges"], now - CHALLENGES_KEPT, timeout=None

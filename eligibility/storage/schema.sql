@@ -872,6 +872,7 @@ create table staff_session (
     ended_at         timestamptz
 );
 create index staff_session_by_staff on staff_session (staff_id) where ended_at is null;
+create index staff_session_by_end on staff_session (expires_at);
 
 -- How often somebody tried to sign in, by a digest of the name or of the terminal. Here and not in Redis: guessing
 -- must stay bounded when that is away.
@@ -880,12 +881,15 @@ create table sign_in_budget (
     attempts   integer not null,
     began_at   timestamptz not null
 );
+create index sign_in_budget_by_age on sign_in_budget (began_at);
 
 grant select on staff, staff_session, sign_in_budget to eligibility_counter;
 grant update (last_time_step) on staff to eligibility_counter;
 grant insert on staff_session, sign_in_budget to eligibility_counter;
 grant update (last_used_at, ended_at) on staff_session to eligibility_counter;
 grant update (attempts, began_at), delete on sign_in_budget to eligibility_counter;
+grant select (expires_at), delete on staff_session to eligibility_worker;
+grant select (began_at), delete on sign_in_budget to eligibility_worker;
 
 grant select (verification_id, institution_code, outcome, person_id, card_key, certificate_in_grace) on verification
     to eligibility_counter;

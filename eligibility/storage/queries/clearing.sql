@@ -17,3 +17,13 @@ select drop_records_of_month($1);
 -- Forgets answers whose keys are no longer honoured.
 -- $1 answered before
 with gone as (delete from kept_answer where answered_at < $1 returning 1) select count(*) from gone;
+
+-- name: clear_staff_sessions
+-- Forgets sessions of staff that ended by themselves long ago, whether or not they were ended before.
+-- $1 expired before
+with gone as (delete from staff_session where expires_at < $1 returning 1) select count(*) from gone;
+
+-- name: clear_sign_in_budgets
+-- Forgets how often somebody tried to sign in, where nothing would be counted on to it any more.
+-- $1 window began before
+with gone as (delete from sign_in_budget where began_at < $1 returning 1) select count(*) from gone;

@@ -13,9 +13,17 @@ import httpx
 import pytest
 
 from eligibility.bulk_checks import work_on_bulk
+from eligibility.domain.codes import Role
 from eligibility.storage.clearing import clear_expired
 from eligibility.storage.database import connect, open_pool
-from tests.integration.eligibility.world import INSURER, OTHER_INSTITUTION, OTHER_INSURER, Counter, World
+from tests.integration.eligibility.world import (
+    INSTITUTION,
+    INSURER,
+    OTHER_INSTITUTION,
+    OTHER_INSURER,
+    Counter,
+    World,
+)
 
 PATH = "/v1/bulk-verifications"
 LONG_AGO = date(2021, 1, 1)
@@ -393,9 +401,22 @@ async def test_the_worker_clears_what_has_had_its_time_and_nothing_else(world: W
             bytes(32),
             now - timedelta(days=age),
         )
+    member = await world.staff(Role.CLERK)
+    for n, ends in enumerate((now - timedelta(days=2), now - timedelta(hours=1), now + timedelta(hours=1))):
+        await world.owner.execute(
+            "insert into staff_session (token_digest, staff_id, institution_code, terminal_id, began_at, last_used_at,"
+            " expires_at) values ($1, $2, $3, $2, $4, $4, $4)",
+            bytes([n]), member.staff_id, INSTITUTION, ends,
+        )  # fmt: skip
+        await world.owner.execute("insert into sign_in_budget values ($1, 3, $2)", bytes([n]), ends)
     worker = await connect(database, role="eligibility_worker")
     cleared = await clear_expired(worker, now, kept_answers=timedelta(days=7), bulk_results=timedelta(hours=24))
     assert cleared.pop("days_of_used_challenges") >= 1
-    assert cleared == {"kept_answers": 1, "bulk_results": 0, "bulk_checks": 0}
+    assert cleared == {
+        "kept_answers": 1, "bulk_results": 0, "bulk_checks": 0, "staff_sessions": 1, "sign_in_budgets": 1,
+    }  # fmt: skip
+    for table, name in (("staff_session", "token_digest"), ("sign_in_budget", "budget_key")):
+        kept = await world.owner.fetch(f"select {name} from {table} order by 1")  # noqa: S608
+        assert [row[0] for row in kept] == [bytes([1]), bytes([2])]
     assert await world.owner.fetchval("select count(*) from used_challenge") == 2
     await worker.close()
