@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -145,6 +146,8 @@ class Runner:
         self._journal = journal
         self._live = live or LiveChecks()
         self._certificate: bytes | None = None
+        self._cards: dict[UUID, bytes] = {}  # the certificate of each of today's visits
+        daybook.on_withdrawal(self._forget_agreement)
         self._face = face
         self._pinless = pinless
         self._own_language = language
@@ -381,6 +384,9 @@ class Runner:
             verification = self._centre.verify(asked, staff)
         before = self._recall(held.certificate)
         self._daybook.add_answer(verification, differences(before, verification))
+        today = {v.verification.verification_id for v in self._daybook.visits() if v.verification}
+        self._cards[verification.verification_id] = held.certificate
+        self._cards = {visit: card for visit, card in self._cards.items() if visit in today}
         if verification.coverage is not None:
             self._remember(held.certificate, verification.coverage, consents)
         for listener in self._answer_listeners:
@@ -402,6 +408,18 @@ class Runner:
                 self._journal.remember(certificate, coverage, day_in_japan(_now()))
         except (OutboxTrouble, sqlite3.Error) as error:
             _log.error("visit_not_remembered", kind=type(error).__name__)
+
+    def _forget_agreement(self, verification_id: UUID, consent_class: ConsentClass) -> None:
+        """Begin the next visit without the mark of a consent that was taken back."""
+        certificate = self._cards.get(verification_id)
+        last = None if certificate is None else self._recall(certificate)
+        if certificate is None or last is None:
+            return
+        agreed = tuple(one for one in last.agreed if one is not consent_class)
+        try:
+            self._memory.remember(certificate, last.model_copy(update={"agreed": agreed}))
+        except sqlite3.Error as error:
+            _log.error("withdrawal_not_remembered", kind=type(error).__name__)
 
     def _keep_for_later(self) -> None:
         """Journal a visit without an answer, by the number its card had here before, or for staff to enter one."""

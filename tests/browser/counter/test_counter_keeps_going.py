@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from eligibility.domain.codes import Outcome
+from eligibility.domain.codes import ConsentClass, Outcome
 from terminal_agent.card.pins import Pin
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.kiosk import runner
@@ -63,13 +64,19 @@ def comes_to(counter: Counter, stage: type[Stage]) -> Stage:
     return found
 
 
-def visit(counter: Counter) -> Told:
-    """Make the usual visit, up to the answer."""
+def come_to_consents(counter: Counter) -> Consenting:
     counter.slot.insert()
     comes_to(counter, EnteringPin)
     counter.screens.runner.post(PinEntered(Pin.parse(PIN)))
-    comes_to(counter, Consenting)
-    counter.screens.runner.post(ConsentsGiven(()))
+    asked = comes_to(counter, Consenting)
+    assert isinstance(asked, Consenting)
+    return asked
+
+
+def visit(counter: Counter, *agreed: ConsentClass) -> Told:
+    """Make the usual visit, up to the answer."""
+    come_to_consents(counter)
+    counter.screens.runner.post(ConsentsGiven(agreed))
     told = comes_to(counter, Told)
     assert isinstance(told, Told)
     return told
@@ -153,6 +160,15 @@ def test_a_terminal_that_ends_while_the_line_is_down_loses_no_visit(
         comes_to(counter, Unverified)
     with _keeping(settings, card, line, tmp_path) as again:
         assert _waiting(again) == 1
+
+
+def test_a_consent_that_was_taken_back_is_not_marked_at_the_next_visit(counter: Counter, known: int) -> None:
+    told = visit(counter, ConsentClass.MEDICATION, ConsentClass.CHECKUP)
+    counter.screens.daybook.withdraw(told.verification_id, ConsentClass.MEDICATION)
+    counter.screens.daybook.withdraw(UUID(int=0), ConsentClass.CHECKUP)
+    counter.slot.remove()
+    comes_to(counter, Farewell)
+    assert come_to_consents(counter).person.agreed_before == (ConsentClass.CHECKUP,)
 
 
 def test_a_language_that_is_chosen_meanwhile_does_not_bring_an_earlier_stage_back(
