@@ -15,6 +15,7 @@ from eligibility.wire.problems import Sentence
 from terminal_agent.answer import WHY_NOT, share
 from terminal_agent.kiosk.catalogues import LANGUAGES, load_catalogue
 from terminal_agent.kiosk.trouble import trouble
+from terminal_agent.kiosk.visit import CENTRE_TROUBLE
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE
 from terminal_agent.records.medication import amount_given, drug_name
@@ -79,6 +80,7 @@ def _environment(language: Language) -> Environment:
         "drug_name": drug_name,
         "amount": _amount,
         "LOW": Flag.LOW.value,
+        "CENTRE_TROUBLE": CENTRE_TROUBLE,
     }
     return environment
 

@@ -37,6 +37,7 @@ _CENTRE = Trouble(
     mark("You can be seen as usual: please show your paper certificate at reception, or try again in a while."),
     may_retry=True,
 )
+_CENTRE_BUSY = Trouble(mark("The eligibility centre cannot answer just now"), _CENTRE.next_step, may_retry=True)
 _NO_CERTIFICATE = Trouble(
     mark("This card has no certificate that can be used"),
     mark("Your municipal office can issue a new one. Today, please speak to the reception staff."),
@@ -101,6 +102,10 @@ TROUBLES: Final[dict[str, Trouble]] = {
     "centre_not_trusted": _CENTRE,
     "terminal_not_accepted": _CENTRE,
     "centre_answer_unreadable": _CENTRE,
+    "busy": _CENTRE_BUSY,
+    "overloaded": _CENTRE_BUSY,
+    "internal": _CENTRE_BUSY,
+    "caller_unknown": _CENTRE_BUSY,
     "outbox_unusable": Trouble(mark("The visit could not be kept for later: paper only"), _ASK_STAFF),
     "unexpected": _TRY_AGAIN,
 }

@@ -21,10 +21,14 @@ CARD_NOT_REGISTERED: Final = "card_not_registered"
 CARD_REMOVED: Final = "card_removed"
 PIN_BLOCKED: Final = "pin_blocked"
 TEXT_PIN_BLOCKED: Final = "text_pin_blocked"
-# With these codes the centre itself gave no usable answer: the visit goes on paper, and may be settled later.
+# With these codes the centre itself gave no usable answer: the visit goes on paper, and may be settled later. The last
+# four are problems that a centre tells which has trouble of its own, or does not know this terminal.
 CENTRE_TROUBLE: Final = frozenset(
-    {"centre_away", "centre_hung_up", "centre_not_trusted", "terminal_not_accepted", "centre_answer_unreadable"}
-)
+    {
+        "centre_away", "centre_hung_up", "centre_not_trusted", "terminal_not_accepted", "centre_answer_unreadable",
+        "busy", "overloaded", "internal", "caller_unknown",
+    }
+)  # fmt: skip
 
 
 class EntryNotice(StrEnum):

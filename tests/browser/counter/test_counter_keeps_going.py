@@ -30,7 +30,7 @@ from terminal_agent.kiosk.visit import (
 from terminal_agent.language import Language
 from terminal_agent.outbox.journal import State
 from terminal_agent.settings import TerminalSettings
-from tests.browser.counter.conftest import PIN, Counter, HandSlot, Line, running_counter
+from tests.browser.counter.conftest import PIN, Counter, HandSlot, Line, Town, running_counter
 
 
 @pytest.fixture
@@ -160,6 +160,17 @@ def test_a_terminal_that_ends_while_the_line_is_down_loses_no_visit(
         comes_to(counter, Unverified)
     with _keeping(settings, card, line, tmp_path) as again:
         assert _waiting(again) == 1
+
+
+def test_a_centre_that_does_not_know_the_terminal_any_more_loses_no_visit(
+    keeping: Counter, town: Town, known: int
+) -> None:
+    latest = "(select terminal_id from terminal order by enrolled_at desc limit 1)"
+    town.wait(town.world.owner.execute(f"update terminal set revoked_at = now() where terminal_id = {latest}"))  # noqa: S608
+    keeping.slot.insert()
+    assert comes_to(keeping, Unverified) == Unverified("caller_unknown")
+    _take_card_and_put_it_again(keeping)
+    assert _waiting(keeping) == 1
 
 
 def test_a_consent_that_was_taken_back_is_not_marked_at_the_next_visit(counter: Counter, known: int) -> None:

@@ -8,9 +8,11 @@ from uuid import UUID
 import pytest
 
 from eligibility.domain.codes import ConsentClass, Method, Outcome
+from eligibility.wire.problems import Sentence
 from terminal_agent.card.pins import NumberB, Pin
 from terminal_agent.face.words import Hint
 from terminal_agent.kiosk import visit
+from terminal_agent.kiosk.trouble import trouble
 from terminal_agent.kiosk.visit import (
     Answered,
     AskCentre,
@@ -262,6 +264,9 @@ WAITING_FOR_SOMEBODY = (
 CANCELLABLE = (*NOT_ENDED, "told", "stopped")
 
 
+PROBLEMS_OF_A_CENTRE_IN_TROUBLE = ("busy", "overloaded", "internal", "caller_unknown")
+
+
 def expected(stage: str, event: str) -> tuple[Stage, tuple[Effect, ...]]:
     if event in TABLE[stage]:
         return TABLE[stage][event]
@@ -319,6 +324,13 @@ def test_who_turns_to_the_pin_is_no_longer_recorded_as_recognised() -> None:
 def test_a_face_is_not_offered_where_it_is_off() -> None:
     stage = EnteringPin(Person(3))
     assert step(stage, FaceChosen()) == (stage, ())
+
+
+@pytest.mark.parametrize("code", PROBLEMS_OF_A_CENTRE_IN_TROUBLE)
+def test_a_centre_in_trouble_of_its_own_is_a_line_that_is_down(code: str) -> None:
+    for stage in (Reading(), Asking(PERSON, SOME), Registering(PERSON, SOME)):
+        assert step(stage, Failed(code, Sentence(ja="混み合っています。", en="Busy."))) == (Unverified(code), GO)
+    assert trouble(code).may_retry
 
 
 def test_every_end_lets_go_of_the_card() -> None:
