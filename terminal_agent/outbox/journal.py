@@ -19,6 +19,7 @@ from terminal_agent.outbox.sealing import KeyWrong, OutboxTrouble, Seal, SealBro
 
 NUMBER_MISSING: Final = "number_missing"
 KEY_HONOURED: Final = timedelta(days=6)  # the centre honours a key for seven days
+LONGEST_PUT_OFF: Final = timedelta(hours=1)  # longer than any pause of a drain
 _KEY_CHECK: Final = b"the outbox's key"
 _SCHEMA: Final = """
 create table if not exists seal_check (name blob not null);
@@ -229,6 +230,11 @@ class Journal:
         The order is the index's own, so that a go costs the same however many wait.
         """
         with self._write():
+            # Put off by a clock that was ahead and has been set back since.
+            self._base.execute(
+                "update visit set not_before = 0 where state = 'journalled' and not_before > ?",
+                ((now + LONGEST_PUT_OFF).timestamp(),),
+            )
             rows = self._base.execute(
                 f"{_SELECT} where state = 'journalled' and not_before <= ? order by not_before, visit_id limit ?",
                 (now.timestamp(), limit),

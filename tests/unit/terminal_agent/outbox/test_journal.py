@@ -113,6 +113,17 @@ def test_a_long_queue_is_neither_sorted_nor_read_through_for_each_go(journal: Jo
         assert "TEMP B-TREE" not in plan
 
 
+def test_a_clock_that_is_set_back_puts_no_visit_off_for_as_long(journal: Journal) -> None:
+    visit_id = journal.add(PERSON, DAY, NOW)
+    for ahead in (timedelta(0), timedelta(days=400)):
+        (taken,) = _take(journal, NOW + ahead)
+        later = NOW + ahead + timedelta(minutes=5)
+        journal.conclude([Conclusion(taken.visit_id, State.JOURNALLED, not_before=later, tries=1)], NOW + ahead)
+        if not ahead:
+            assert _take(journal, NOW) == []
+    assert [v.visit_id for v in _take(journal, NOW)] == [visit_id]
+
+
 def test_nothing_of_a_patient_is_readable_in_the_files(journal: Journal, tmp_path: Path, valid: Verification) -> None:
     visit_id = journal.add(PERSON, DAY, NOW)
     _take(journal)
