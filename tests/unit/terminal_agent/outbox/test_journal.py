@@ -105,7 +105,7 @@ def test_a_long_queue_is_neither_sorted_nor_read_through_for_each_go(journal: Jo
     journal.forget_settled(NOW)
     journal._base.set_trace_callback(None)
     asked = [statement for statement in said if statement.startswith(("select", "update", "delete"))]
-    assert len(asked) == 4
+    assert len(asked) == 5
     for statement in asked:
         plan = " ".join(row[3] for row in journal._base.execute(f"explain query plan {statement}"))
         assert "SEARCH" in plan
