@@ -2,8 +2,11 @@
 
 A bare ASGI app with asyncpg on the same PostgreSQL and the same data, behind the same TLS: parse JSON; the challenge's
 MAC; the card's RSA signature, by a key remembered by the certificate's digest; one look-up by card; one durable INSERT
-shared by those who wait; answer. It judges no revocation, no profile, no consent, and keeps no audit: it is never to be
-used, only to be compared with.
+shared by those who wait; answer. A number check is the same without a card: one look-up by number, one insert.
+
+It judges no revocation, no profile, no consent and no other coverage of the person, counts no budget, signs no receipt
+and keeps no audit: it is never to be used, only to be compared with, and all that the centre does besides counts
+against the centre.
 
 `python -m loadtest.bench.ceiling` reads the settings of `python -m eligibility api` and listens as that does.
 """

@@ -42,6 +42,24 @@ async def test_each_gets_its_own_answer_and_few_round_trips_are_made(owner: Any)
     assert groups == [LARGEST_GROUP] * 3
 
 
+async def test_what_is_asked_during_a_rest_goes_together(owner: Any) -> None:
+    groups: list[list[int]] = []
+
+    async def same(numbers: Sequence[int]) -> list[int]:
+        groups.append(list(numbers))
+        return [row["n"] for row in await owner.fetch("select n from unnest($1::int[]) n", numbers)]
+
+    gatherer = Gatherer(same, rest_s=0.2)
+    async with running(gatherer):
+        await asyncio.gather(gatherer.find(1), gatherer.find(2))
+        one_by_one = []
+        for n in (3, 4, 5):
+            one_by_one.append(asyncio.create_task(gatherer.find(n)))
+            await asyncio.sleep(0)
+        assert await asyncio.gather(*one_by_one) == [3, 4, 5]
+    assert groups == [[1, 2], [3, 4, 5]]
+
+
 async def test_a_question_the_database_will_not_take_fails_alone(owner: Any) -> None:
     async def asked(texts: Sequence[str]) -> list[str]:
         return [row["t"] for row in await owner.fetch("select t from unnest($1::text[]) t", texts)]
