@@ -16,6 +16,8 @@ max_connections = 100
 shared_buffers = 1GB
 max_wal_size = 8GB
 checkpoint_timeout = 15min
+# A portion of a first file fills the default of 16 MB by itself and then waits for the disk.
+wal_buffers = 64MB
 """
 _START_TIMEOUT_S = 30.0
 _STARTS = 3
