@@ -3,16 +3,17 @@
 import socket
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import httpx
 
 from terminal_agent.bridge.errors import FolderMissing, FolderUnusable, NotRunning, RestPortTaken
+from terminal_agent.loopback import LOOPBACK
 from terminal_agent.settings import TerminalSettings
 
-_LOOPBACK = "127.0.0.1"
-_PATIENCE_S = 2.0
-_NO_TOKEN = 401
+_PATIENCE_S: Final = 2.0
+_NO_TOKEN: Final = 401
 
 
 def probe(settings: TerminalSettings) -> None:
@@ -48,13 +49,13 @@ def _probe_port(port: int) -> None:
     with closing(socket.socket()) as line:
         line.settimeout(_PATIENCE_S)
         try:
-            line.connect((_LOOPBACK, port))
+            line.connect((LOOPBACK, port))
         except OSError as error:
             raise NotRunning from error
     try:
         # trust_env off: no proxy of the environment stands between this machine and itself.
         with httpx.Client(trust_env=False, timeout=_PATIENCE_S) as http:
-            answer = http.get(f"http://{_LOOPBACK}:{port}/v1/card-visits/last")
+            answer = http.get(f"http://{LOOPBACK}:{port}/v1/card-visits/last")
             ours = answer.status_code == _NO_TOKEN and answer.json().get("code") == "token_missing"
     except (httpx.HTTPError, ValueError, AttributeError) as error:
         raise RestPortTaken from error

@@ -31,11 +31,11 @@ from terminal_agent.bridge.text import CharacterCode
 from terminal_agent.bridge.visits import VisitBook
 from terminal_agent.client import Centre, CredentialsUnreadable
 from terminal_agent.logs import configure_logs
+from terminal_agent.loopback import LOOPBACK, bound_to_loopback
 from terminal_agent.settings import TerminalSettings
 from terminal_agent.withdrawal import without_consent
 
 _log = structlog.get_logger(__name__)
-LOOPBACK: Final = "127.0.0.1"
 STOP_S: Final = 15.0  # longer than the centre's slowest answer
 _VISIT_ID_LENGTH: Final = 12
 _AGAIN_S: Final = 5.0  # between two tries of what could not be laid into the folder
@@ -111,12 +111,9 @@ class Bridge:
 
     def _start_rest(self, port: int) -> None:
         token = own_token(self._settings.bridge_token or state_folder(self._settings) / "rest.token")
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((LOOPBACK, port))
+            listening = bound_to_loopback(port)
         except OSError as error:
-            listening.close()
             raise RestPortTaken from error
         self.port = int(listening.getsockname()[1])
         app = make_app(self.responder, token, frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"}))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import structlog
 import uvicorn
@@ -32,6 +31,7 @@ from terminal_agent.kiosk.slot import FolderSlot, ReaderSlot, Slot
 from terminal_agent.kiosk.staff import StaffScreen
 from terminal_agent.language import Language
 from terminal_agent.logs import configure_logs
+from terminal_agent.loopback import LOOPBACK, bound_to_loopback
 from terminal_agent.outbox.command import drain_of, open_seal
 from terminal_agent.outbox.draining import LiveChecks
 from terminal_agent.outbox.journal import Journal
@@ -40,7 +40,6 @@ from terminal_agent.sealing import KEY_BYTES
 from terminal_agent.settings import TerminalSettings
 
 _log = structlog.get_logger(__name__)
-LOOPBACK: Final = "127.0.0.1"
 _PATIENT_FILE, _STAFF_FILE = "patient-url", "staff-url"
 
 
@@ -253,14 +252,10 @@ class PortTaken(Exception):
 
 
 def _bound(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((LOOPBACK, port))
+        return bound_to_loopback(port)
     except OSError as error:
-        listening.close()
         raise PortTaken from error
-    return listening
 
 
 def _now() -> datetime:
