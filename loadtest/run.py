@@ -272,7 +272,7 @@ class Morning:
             self._visits = visits(self._site, self._centre.url, read_deck(self._deck), READING_TERMINALS)
         for _ in range(rounds):
             streams = [Stream(o, PATHS[o], rate, _enough(rate, seconds)) for o, rate in rates.items()]
-            sent, seen = self._window(streams, seconds, self._centre, started=started)
+            sent, seen = self._window(streams, seconds, self._centre, CONNECTIONS_EACH, started)
             blocks.append(sent)
             _extend(observation, seen)
         outcomes = [
@@ -327,6 +327,8 @@ class Morning:
 
 
 TERMINALS_DRIVEN: Final = 128
+# Each driven terminal stands for some thousand of a nation: a request is not to wait for another one's answer.
+CONNECTIONS_EACH: Final = 8
 READING_TERMINALS: Final = range(0, TERMINALS_DRIVEN, 8)  # where a member of staff is signed in
 _IN_CEILING: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
 _WHERE_MEMORY_COUNTS: Final = 1_000_000
