@@ -1,19 +1,17 @@
 """A clinic's bulk check of tomorrow's appointments, from sending it to its last result."""
 
 import json
-import os
 import ssl
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 from loadtest.driving.connection import terminal_tls
+from loadtest.processes import running
 from loadtest.site import Site
 
 _TERMINAL: Final = 255  # none that the driver uses
@@ -31,20 +29,9 @@ class Bulk:
     said: str = ""  # what went wrong
 
 
-@contextmanager
-def worker(site: Site) -> Iterator[None]:
+def worker(site: Site) -> AbstractContextManager[object]:
     """Run the worker that does bulk checks."""
-    log = site.folder / "worker.log"
-    environment = os.environ | site.api_environment(1)
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "eligibility", "worker"], env=environment, stdout=file, stderr=file
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+    return running("eligibility", ["worker"], site.api_environment(1), site.folder / "worker.log")
 
 
 def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) -> Bulk:

@@ -33,10 +33,10 @@ from eligibility.storage.enrolment import enrol_institution, enrol_insurer, enro
 from eligibility.storage.migrate import migrate
 from loadtest.cards import issue_card
 from loadtest.embedded import Stores, database_url, stores
+from loadtest.installation import api_settings, intake_settings, make_keys, publish_revocation
 from loadtest.pki import Enrolment, Jpki
 from loadtest.population import Example, Institution, Nation, Person
 from loadtest.processes import ServerDidNotStart, server
-from loadtest.settings import api_settings, intake_settings, publish_revocation
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.pcscd import PcscdUnavailable, own_pcscd
 from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
@@ -156,21 +156,13 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
 def _make_scene(folder: Path, running: Stores) -> _Scene:
     now = datetime.now(UTC)
     nation = Nation.make(PERSONS, SEED, day_in_japan(now), insurers=2)
-    scene = _Scene(
-        folder, running, Jpki.create(now), Enrolment.create(now), nation, nation.institutions(1)[0], uuid7(now)
-    )
-    scene.jpki.save(folder / "jpki")
-    scene.enrolment.save(folder / "pki")
-    scene.enrolment.server(now).write(folder / "pki", "server")
-    scene.enrolment.terminal(scene.institution.code, scene.terminal_id, now).write(folder / "pki", "terminal")
+    jpki, enrolment = make_keys(folder, now)
+    scene = _Scene(folder, running, jpki, enrolment, nation, nation.institutions(1)[0], uuid7(now))
+    enrolment.terminal(scene.institution.code, scene.terminal_id, now).write(folder / "pki", "terminal")
     for insurer in nation.insurers:
-        scene.enrolment.insurer(insurer.number, now).write(folder / "pki", f"insurer-{insurer.number}")
-    for name in ("card_authorities", "crl", "files", "keys"):
-        (folder / name).mkdir()
-    for number, authority in enumerate(scene.jpki.auth):
-        (folder / "card_authorities" / f"{number}.pem").write_bytes(authority.pem)
-    publish_revocation(scene.folder, scene.jpki)
-    _run(["-m", "eligibility", "make-keys", str(folder / "keys")], {}, quiet=True)
+        enrolment.insurer(insurer.number, now).write(folder / "pki", f"insurer-{insurer.number}")
+    (folder / "files").mkdir()
+    publish_revocation(folder, jpki)
     return scene
 
 

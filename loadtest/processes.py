@@ -41,12 +41,21 @@ def server(module: str, arguments: Sequence[str], environment: Mapping[str, str]
     Raises:
         ServerDidNotStart: it did not listen.
     """
+    with running(module, arguments, environment, log) as process:
+        yield ServerProcess(_port_of(process, log), process.pid)
+
+
+@contextmanager
+def running(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python -m module arguments`, what it says going to a file, and end it afterwards."""
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 (our own modules)
             [sys.executable, "-m", module, *arguments], env=os.environ | environment, stdout=file, stderr=file
         )
     try:
-        yield ServerProcess(_port_of(process, log), process.pid)
+        yield process
     finally:
         process.terminate()
         process.wait()

@@ -5,7 +5,6 @@ both; computing is counted per process, which other processes disturb little.
 """
 
 import asyncio
-import os
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from eligibility.storage.database import connect
 from loadtest.bulking import Bulk, check_in_bulk, worker
 from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
-from loadtest.driving.plan import Operation, Plan, Sent, Stream, Visit
+from loadtest.driving.plan import Operation, Plan, Sent, Stream, Visit, number_of_processes
 from loadtest.figures import Outcome, outcome, recovered_after_s
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
@@ -289,7 +288,7 @@ class Morning:
         connections: int = 1,
         started: Any = None,
     ) -> tuple[list[Sent], Observation]:
-        count = min(2, os.cpu_count() or 1)
+        count = number_of_processes()
         each = TERMINALS_DRIVEN // count
         self._windows += 1
         plans = [
@@ -395,7 +394,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--site", type=Path, help="the folder of the site (default: one of this size in /var/tmp)")
     parser.add_argument("--scenarios", default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--steady-rounds", type=int, help="minutes at the steady rate (default: 10)")
-    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="API processes")
+    parser.add_argument("--workers", type=int, default=number_of_processes(), help="API processes")
     parser.add_argument("--out", type=Path, default=Path("build") / "loadtest", help="the folder of the report")
 
 
@@ -416,7 +415,7 @@ def run(arguments: Namespace) -> int:
     limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), arguments.size)
     verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
     setting = Setting(
-        arguments.size, size.persons, stored, SEED, datetime.now(UTC), arguments.workers, min(2, os.cpu_count() or 1),
+        arguments.size, size.persons, stored, SEED, datetime.now(UTC), arguments.workers, number_of_processes(),
         version, described, commit(),
     )  # fmt: skip
     for path in write_report(Record(setting, chapters, verdict), arguments.out):

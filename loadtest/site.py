@@ -22,11 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from numpy.typing import NDArray
 
-from eligibility.__main__ import main as centre_command
 from loadtest.embedded import Stores, database_url, stores
+from loadtest.installation import api_settings, intake_settings, make_keys, publish_revocation
 from loadtest.nation.draws import Draws, Ints
 from loadtest.pki import Enrolment, Jpki
-from loadtest.settings import api_settings, intake_settings, publish_revocation
 
 CARD_KEYS: Final = 8  # private keys that all made-up cards share
 _DATABASE: Final = "eligibility_load"
@@ -89,7 +88,8 @@ def open_site(folder: Path) -> Iterator[Site]:
     folder.mkdir(parents=True, exist_ok=True)
     with stores(_data_folder(folder)) as running:
         if not (folder / "keys" / "receipt.key").exists():
-            _make_keys(folder)
+            _make_card_keys(folder)
+            make_keys(folder, datetime.now(UTC))
         site = Site.load(folder, running)
         publish_revocation(folder, site.jpki)
         yield site
@@ -127,18 +127,9 @@ def _data_folder(folder: Path) -> Path:
     return folder / "stores"
 
 
-def _make_keys(folder: Path) -> None:
-    now = datetime.now(UTC)
-    jpki, enrolment = Jpki.create(now), Enrolment.create(now)
-    jpki.save(folder / "jpki")
-    enrolment.save(folder / "pki")
-    enrolment.server(now).write(folder / "pki", "server")
-    for name in ("card_authorities", "card_keys"):
-        (folder / name).mkdir(exist_ok=True)
-    for number, authority in enumerate(jpki.auth):
-        (folder / "card_authorities" / f"{number}.pem").write_bytes(authority.pem)
+def _make_card_keys(folder: Path) -> None:
+    (folder / "card_keys").mkdir(exist_ok=True)
     for number in range(CARD_KEYS):
         key = rsa.generate_private_key(65537, 2048)
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / "card_keys" / f"{number}.pem").write_bytes(pem)
-    centre_command(["make-keys", str(folder / "keys")])

@@ -31,14 +31,22 @@ class NotSealedHere(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """A key of 32 bytes, and what it opens and closes."""
+    """A key of 32 bytes, and what it opens and closes.
+
+    Raises:
+        ValueError: the key has another length.
+    """
 
     key: bytes = field(repr=False)
+    _cipher: AESGCM = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_cipher", AESGCM(self.key))
 
     def close(self, content: bytes, place: bytes, random: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
         """Seal content for a place."""
         nonce = random(_NONCE_BYTES)
-        return nonce + AESGCM(self.key).encrypt(nonce, content, place)
+        return nonce + self._cipher.encrypt(nonce, content, place)
 
     def open(self, sealed: bytes, place: bytes) -> bytes:
         """Return what was sealed for this place.
@@ -47,7 +55,7 @@ class Sealer:
             NotSealedHere: it was not, or not with this key.
         """
         try:
-            return AESGCM(self.key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
         except (InvalidTag, ValueError) as error:
             raise NotSealedHere from error
 

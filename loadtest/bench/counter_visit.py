@@ -24,6 +24,7 @@ from eligibility.storage.database import connect
 from loadtest.bench.counter_centre import INSTITUTION, BenchCentre, insure, open_centre
 from loadtest.bench.counter_part import NotMeasured, figures_of
 from loadtest.cards import issue_card
+from loadtest.hand_slot import HandSlot
 from loadtest.verdict import Measured
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.pcscd import PcscdUnavailable, own_pcscd
@@ -32,8 +33,7 @@ from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPin
 from terminal_agent.card.vpcd import CardInVpcd
 from terminal_agent.client import Centre
 from terminal_agent.kiosk.serving import Screens
-from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
-from terminal_agent.kiosk.visit import CardPut, CardTaken, ReaderFound
+from terminal_agent.kiosk.slot import ReaderSlot, Slot
 from terminal_agent.settings import TerminalSettings
 
 _TIMES, _TIMES_WITH_READER = 20, 8  # pcscd takes seconds to see a card come and go
@@ -55,28 +55,13 @@ _VISIT: Final = """async (digit) => {
 }"""
 
 
-class _TimedSlot:
+class _TimedSlot(HandSlot):
     """A reader in the process that knows how long its card took."""
 
     def __init__(self, card: VirtualCard) -> None:
+        super().__init__()
         self._card = card
-        self._told: list[SlotEvent] = [ReaderFound()]
-        self._changed = threading.Condition()
         self.card_s = 0.0
-
-    def insert(self) -> None:
-        self._tell(CardPut())
-
-    def remove(self) -> None:
-        self._tell(CardTaken())
-
-    def watch(self, stopping: threading.Event) -> Iterator[SlotEvent]:
-        """Tell what the bench does."""
-        while not stopping.is_set():
-            with self._changed:
-                self._changed.wait_for(lambda: bool(self._told), timeout=0.1)
-                told, self._told = self._told, []
-            yield from told
 
     @contextmanager
     def hold(self) -> Iterator["_TimedSlot"]:
@@ -91,11 +76,6 @@ class _TimedSlot:
             return self._card.transmit(apdu)
         finally:
             self.card_s += time.perf_counter() - began
-
-    def _tell(self, event: SlotEvent) -> None:
-        with self._changed:
-            self._told.append(event)
-            self._changed.notify_all()
 
 
 def measure_visit(_: Path) -> Measured | NotMeasured:

@@ -1,7 +1,6 @@
 """The cards and insured numbers that a run shows at counters, made once for a site and kept beside it."""
 
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from eligibility.storage.database import connect
 from eligibility.wire.encoding import b64url
+from loadtest.driving.plan import number_of_processes
 from loadtest.nation.draws import Draws
 from loadtest.pki import Jpki
 from loadtest.site import Site, card_serials
@@ -52,7 +52,7 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
     chosen = np.unique(drawn)[:cards]
     serials = [int(serial) for serial in card_serials(seed, chosen)]
     pieces = [serials[at : at + _AT_ONCE] for at in range(0, len(serials), _AT_ONCE)]
-    with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+    with ProcessPoolExecutor(max_workers=number_of_processes()) as pool:
         certified = [c for part in pool.map(_certify, [site.folder] * len(pieces), pieces) for c in part]
     medicated = await _medicated(site.database, chosen.tolist())
     content = {

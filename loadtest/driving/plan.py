@@ -1,5 +1,6 @@
 """What a driver is told to send, and what it tells of it afterwards."""
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -80,3 +81,8 @@ class Sent:
 
 
 ANSWERED, SHED, ERROR = 0, 1, 2
+
+
+def number_of_processes() -> int:
+    """Return how many processes prepare and send: one for each core, at most two."""
+    return min(2, os.cpu_count() or 1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import ssl
 from collections.abc import Sequence
 from typing import Final
@@ -18,7 +17,6 @@ from loadtest.driving.plan import Visit
 
 _PADDING: Final = padding.PKCS1v15()
 _SHA256: Final = hashes.SHA256()
-SIGNING_S: Final = 0.0003  # what one RSA-2048 signature takes: how long a plan is checked against the challenges' life
 
 
 class PreparingFailed(Exception):
@@ -86,8 +84,3 @@ async def connected(url: str, context: ssl.SSLContext, connection: Connection) -
     host, _, port = url.removeprefix("https://").partition(":")
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: connection, host, int(port), ssl=context, server_hostname=host)
-
-
-def number_of_processes() -> int:
-    """Return how many driver processes there are: one for each core, at most two."""
-    return min(2, os.cpu_count() or 1)

@@ -2,8 +2,8 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -129,10 +129,8 @@ class Changes:
 
     async def stream(self, message: Callable[[], str]) -> AsyncIterator[str]:
         """Give the message at once and after each change, with a comment now and then to keep the line open."""
-        changed = asyncio.Event()
-        self._waiting.add(changed)
         said = ""
-        try:
+        with self._listening() as changed:
             while not self.closing:
                 changed.clear()
                 if (now := message()) != said:
@@ -143,20 +141,21 @@ class Changes:
                         await changed.wait()
                 except TimeoutError:
                     yield ": still here\n\n"
-        finally:
-            self._waiting.discard(changed)
 
     async def until(self, reached: Callable[[], bool], at_most_s: float) -> None:
         """Wait until something holds that only a change can bring about, but no longer than this."""
-        changed = asyncio.Event()
-        self._waiting.add(changed)
-        try:
+        with self._listening() as changed, suppress(TimeoutError):
             async with asyncio.timeout(at_most_s):
                 while not reached() and not self.closing:
                     await changed.wait()
                     changed.clear()
-        except TimeoutError:
-            return
+
+    @contextmanager
+    def _listening(self) -> Iterator[asyncio.Event]:
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            yield changed
         finally:
             self._waiting.discard(changed)
 

@@ -47,6 +47,10 @@ class Seal:
     """A key, and what it opens and closes; `place` is bound in, so that no row can stand for another."""
 
     key: bytes = field(repr=False)
+    _sealer: Sealer = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sealer", Sealer(self.key))
 
     @classmethod
     def from_file(cls, path: Path) -> "Seal":
@@ -81,7 +85,7 @@ class Seal:
     def close(self, value: Any, place: str) -> bytes:
         """Seal a value that JSON can hold."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return Sealer(self.key).close(text.encode("utf-8"), place.encode("utf-8"))
+        return self._sealer.close(text.encode("utf-8"), place.encode("utf-8"))
 
     def open(self, sealed: bytes, place: str) -> Any:
         """Return what was sealed for this place.
@@ -90,7 +94,7 @@ class Seal:
             SealBroken: it was not sealed with this key for this place.
         """
         try:
-            return json.loads(Sealer(self.key).open(sealed, place.encode("utf-8")))
+            return json.loads(self._sealer.open(sealed, place.encode("utf-8")))
         except (NotSealedHere, ValueError) as error:
             raise SealBroken from error
 

@@ -25,6 +25,7 @@ from eligibility.domain.codes import Sex
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_terminal
+from loadtest import hand_slot
 from loadtest.cards import issue_card
 from loadtest.embedded import Stores, database_url
 from loadtest.pki import KeyPair
@@ -41,7 +42,7 @@ from terminal_agent.kiosk.passcode import write_passcode
 from terminal_agent.kiosk.runner import View
 from terminal_agent.kiosk.serving import Screens
 from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
-from terminal_agent.kiosk.visit import CardPut, CardTaken, ReaderFound, ReaderLost, Stage
+from terminal_agent.kiosk.visit import ReaderFound, ReaderLost, Stage
 from terminal_agent.language import Language
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.line import Line
@@ -140,17 +141,17 @@ def reader_service(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("pcscd")
 
 
-class HandSlot:
-    """A reader in the test's hand: in the process, without pcscd, so that every machine can run these tests."""
+class HandSlot(hand_slot.HandSlot):
+    """A reader in the test's hand, whose card can be gone, or another kind of card."""
 
     def __init__(self, card: VirtualCard) -> None:
+        super().__init__()
         self._card = card
         self._there = self._other = False
-        self._changed = threading.Condition()
-        self._told: list[SlotEvent] = [ReaderFound()]
 
     def insert(self) -> None:
-        self._tell(CardPut(), there=True)
+        self._there = True
+        super().insert()
 
     def insert_another(self) -> None:
         """Put a driver's licence on the reader: it knows none of the applications."""
@@ -158,20 +159,15 @@ class HandSlot:
         self.insert()
 
     def remove(self) -> None:
-        self._tell(CardTaken(), there=False)
+        self._there = False
+        super().remove()
 
     def break_down(self) -> None:
-        self._tell(ReaderLost("reader_missing"), there=False)
+        self._there = False
+        self.tell(ReaderLost("reader_missing"))
 
     def mend(self) -> None:
-        self._tell(ReaderFound(), there=False)
-
-    def watch(self, stopping: threading.Event) -> Iterator[SlotEvent]:
-        while not stopping.is_set():
-            with self._changed:
-                self._changed.wait_for(lambda: bool(self._told), timeout=0.1)
-                told, self._told = self._told, []
-            yield from told
+        self.tell(ReaderFound())
 
     @contextmanager
     def hold(self) -> Iterator["HandSlot"]:
@@ -183,12 +179,6 @@ class HandSlot:
         if not self._there:
             raise CardRemoved
         return bytes.fromhex("6A82") if self._other else self._card.transmit(apdu)
-
-    def _tell(self, event: SlotEvent, *, there: bool) -> None:
-        with self._changed:
-            self._there = there
-            self._told.append(event)
-            self._changed.notify_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,18 +348,25 @@ def browser(town: Town) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+@contextmanager
+def watched(browser: Browser, **window: Any) -> Iterator[Page]:
     """A fresh browser window; what goes wrong in its scripts or against its policy fails the test."""
-    context = browser.new_context(viewport=VIEWPORT, locale="ja-JP", reduced_motion="reduce")
+    context = browser.new_context(locale="ja-JP", **window)
     page = context.new_page()
-    page.set_default_timeout(10_000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
     yield page
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """The patient's browser."""
+    with watched(browser, viewport=VIEWPORT, reduced_motion="reduce") as page:
+        page.set_default_timeout(10_000)
+        yield page
 
 
 class Gallery:
@@ -420,16 +417,8 @@ def gallery_page(browser: Browser, gallery: Gallery) -> Iterator[Page]:
 @pytest.fixture
 def staff_page(browser: Browser) -> Iterator[Page]:
     """The staff's browser."""
-    context = browser.new_context(
-        viewport=STAFF_VIEWPORT, locale="ja-JP", permissions=["clipboard-read", "clipboard-write"]
-    )
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    context.close()
-    assert complaints == []
+    with watched(browser, viewport=STAFF_VIEWPORT, permissions=["clipboard-read", "clipboard-write"]) as page:
+        yield page
 
 
 def violations(page: Page) -> list[str]:

@@ -18,7 +18,7 @@ from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.conftest import Counter, HandSlot, Line, Patient, Town, running_counter
 from tests.browser.counter.test_staff import checked, clerk, sign_in
-from tests.browser.counter.test_visit import AWAY, CONFIRMED, CONSENT, PIN, PIN_PAGE, READY, enter_by_pad, shows
+from tests.browser.counter.test_visit import AWAY, CONSENT, PIN, PIN_PAGE, READY, enter_by_pad, goes_on_once, shows
 from tests.integration.eligibility.world import INSURER, Member
 
 __all__ = ["clerk"]
@@ -145,11 +145,4 @@ def test_the_server_is_killed_in_the_middle_of_a_visit_and_the_visit_goes_on_whe
         shows(page, AWAY)
         back = api_environment | {"ELIGIBILITY_PORT": str(api.port)}
         stack.enter_context(server("eligibility", ["api"], back, tmp_path / "again.log"))
-        page.get_by_role("button", name="もう一度").click()
-        shows(page, PIN_PAGE)
-        enter_by_pad(page, PIN)
-        shows(page, CONSENT)
-        page.get_by_role("button", name="すべて はい").click()
-        shows(page, CONFIRMED)
-    count = town.world.owner.fetchval("select count(*) from verification where person_id = $1", known)
-    assert town.wait(count) == 1
+        goes_on_once(page, town, known)

@@ -1,11 +1,28 @@
-"""The settings of a centre's processes over one folder of keys and certificates, and its revocation lists."""
+"""A centre's installation in one folder: keys, certificates, revocation lists, and the settings that name them."""
 
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
+from eligibility.__main__ import main as centre_command
 from loadtest.embedded import Stores
-from loadtest.pki import Jpki
+from loadtest.pki import Enrolment, Jpki
+
+
+def make_keys(folder: Path, now: datetime) -> tuple[Jpki, Enrolment]:
+    """Make the authorities of cards and of participants, the server's certificate, and the centre's own keys."""
+    jpki, enrolment = Jpki.create(now), Enrolment.create(now)
+    jpki.save(folder / "jpki")
+    enrolment.save(folder / "pki")
+    enrolment.server(now).write(folder / "pki", "server")
+    (folder / "card_authorities").mkdir(exist_ok=True)
+    for number, authority in enumerate(jpki.auth):
+        (folder / "card_authorities" / f"{number}.pem").write_bytes(authority.pem)
+    with redirect_stdout(StringIO()):  # which files it made
+        centre_command(["make-keys", str(folder / "keys")])
+    return jpki, enrolment
 
 
 def api_settings(folder: Path, database: str, running: Stores) -> Mapping[str, str]:
