@@ -10,11 +10,12 @@ import structlog
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.bulk_checks import work_on_bulk
+from eligibility.domain.dates import day_in_japan
 from eligibility.domain.ids import uuid7
 from eligibility.serving.problems import TROUBLE
 from eligibility.settings import WorkerSettings
 from eligibility.storage.audit import insert_event
-from eligibility.storage.clearing import clear_expired
+from eligibility.storage.clearing import clear_expired, purge_checkups
 from eligibility.storage.database import check_reachable, open_pool
 
 WORKER_ROLE: Final = "eligibility_worker"
@@ -45,6 +46,7 @@ async def run(settings: WorkerSettings, told: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_again(_bulk_lane(pool, settings), told, settings.worker_look_s))
             tasks.create_task(_again(_clearing(pool, settings), told, settings.clear_every_s))
+            tasks.create_task(_again(_purging(pool), told, settings.clear_every_s))
     finally:
         await pool.close()
 
@@ -86,6 +88,18 @@ def _clearing(pool: Any, settings: WorkerSettings) -> Callable[[], Awaitable[boo
                 await insert_event(connection, event)
         if any(cleared.values()):
             _log.info("cleared", **cleared)
+        return False
+
+    return work
+
+
+def _purging(pool: Any) -> Callable[[], Awaitable[bool]]:
+    async def work() -> bool:
+        now = datetime.now(UTC)
+        async with pool.acquire() as connection:
+            purged = await purge_checkups(connection, day_in_japan(now), now)
+        if purged:
+            _log.info("checkups_purged", checkups=purged)
         return False
 
     return work

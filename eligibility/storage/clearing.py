@@ -1,4 +1,4 @@
-"""Clears what has had its time: used challenges, kept answers, results of bulk checks, sessions of staff."""
+"""Clears what has had its time: used challenges, kept answers, results of bulk checks, sessions of staff, check-ups."""
 
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -7,6 +7,7 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import DomainError
 from eligibility.domain.ids import uuid7
+from eligibility.domain.retention import kept_from
 from eligibility.storage.audit import insert_event
 from eligibility.storage.statements import statements
 
@@ -66,3 +67,20 @@ async def clear_expired(
             _SQL["drop_used_challenges"], now - CHALLENGES_KEPT, timeout=None
         ),
     }
+
+
+async def purge_checkups(connection: Any, today: date, now: datetime) -> int:
+    """Delete check-ups performed more than five years ago, their earlier versions included; return how many there were.
+
+    That it was done is an event itself. Only the worker's role may do this.
+    """
+    day = kept_from(today)
+    async with connection.transaction():
+        await connection.execute(_SQL["purge_checkup_results"], day, timeout=None)
+        purged = int(await connection.fetchval(_SQL["purge_checkups"], day, timeout=None))
+        if purged:
+            detail = {"checkups": purged, "performed_before": day.isoformat()}
+            kind, why = EventKind.CHECKUPS_PURGED, "kept_long_enough"
+            event = AuditEvent(uuid7(now), now, kind, why, ActorKind.PROCESS, "worker", detail=detail)
+            await insert_event(connection, event)
+    return purged

@@ -12,10 +12,10 @@ import polars as pl
 
 from eligibility.domain.checkup_items import ITEM_CODE
 from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber
+from eligibility.domain.retention import kept_from
 from eligibility.wire.submissions import Severity
 from payer_sync.checkups.archive import is_archive, read_documents, shown
 from payer_sync.checkups.cda import Document, DocumentWrong, Result, read_document
-from payer_sync.checkups.retention import kept_from
 from payer_sync.contract import Checked, check
 from payer_sync.faults import FaultCode
 from payer_sync.feedback import FAULT_SCHEMA

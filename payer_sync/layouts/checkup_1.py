@@ -8,7 +8,7 @@ import polars as pl
 from eligibility.domain.checkup_items import ITEM_CODE, ITEMS, Flag, ResultKind
 from eligibility.domain.codes import Sex
 from eligibility.domain.identifiers import LINKAGE_CODE_LENGTH, SYMBOL_LENGTH
-from payer_sync.checkups.retention import KEPT_YEARS
+from eligibility.domain.retention import KEPT_YEARS
 from payer_sync.checkups.units import unit_keys
 from payer_sync.faults import FaultCode, both
 from payer_sync.layouts.columns import Code, Column, Day, InsurerDigits, Pattern, Required, Text

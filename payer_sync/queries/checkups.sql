@@ -246,18 +246,3 @@ insert into checkup_result (person_id, checkup_id, item_code, known_from, result
 select other, checkup_id, item_code, $4::timestamptz, result_kind, value, value_name, unit, low, high, stated_flag, flag
 from closed_results
 where not known;
-
--- name: purge_checkup_results
--- Delete the results of check-ups performed before a day.
--- $1 day
-delete from checkup_result r
-using checkup k
-where k.performed_on < $1 and r.person_id = k.person_id and r.checkup_id = k.checkup_id;
-
--- name: purge_checkups
--- Delete the check-ups performed before a day; how many there were, versions of one counted once.
--- $1 day
-with purged as (
-    delete from checkup where performed_on < $1 returning checkup_id
-)
-select count(distinct checkup_id) as checkups from purged;

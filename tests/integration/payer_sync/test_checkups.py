@@ -11,17 +11,20 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
+from eligibility.domain.retention import kept_from
+from eligibility.settings import WorkerSettings
+from eligibility.storage.clearing import purge_checkups
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from eligibility.wire.submissions import SubmissionKind, SubmissionState
+from eligibility.worker import run as run_worker
 from loadtest.nation.checkups import Checkup, cda, make_checkups, write_archive, write_csv
 from loadtest.population import HeldCoverage, Nation, Person
-from payer_sync.checkups.purging import purge_checkups
-from payer_sync.checkups.retention import kept_from
 from payer_sync.faults import FaultCode
 from payer_sync.layouts.register import find_layout
 from payer_sync.loading import load
@@ -334,6 +337,23 @@ async def test_the_worker_deletes_what_is_kept_no_longer_and_leaves_an_event(
     assert await owner.fetchval("select count(*) from checkup_result") == 1
     events = await owner.fetch("select code, detail from audit_event where kind = 'checkups_purged'")
     assert [(e["code"], e["detail"]["checkups"]) for e in events] == [("kept_long_enough", 1)]
+
+
+async def test_a_running_worker_deletes_what_has_become_too_old(
+    take_checkups: TakeIn, write_results: Any, result: Any, known: None, owner: Any, database: str
+) -> None:
+    await take_checkups(write_results(result(), result(健診実施日="20250603")))
+    await owner.execute("update checkup set performed_on = performed_on - 3650 where performed_on < '2026-01-01'")
+    told = asyncio.Event()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_worker(WorkerSettings(database_url=SecretStr(database)), told))
+        purged = "select count(*) from audit_event where kind = 'checkups_purged'"
+        while not await owner.fetchval(purged):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        told.set()
+
+    assert [row["performed_on"] for row in await owner.fetch(CURRENT)] == [date(2026, 6, 3)]
 
 
 async def test_the_payer_process_cannot_delete_check_ups(database: str) -> None:

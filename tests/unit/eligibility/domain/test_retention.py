@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from payer_sync.checkups.retention import KEPT_YEARS, kept_from
+from eligibility.domain.retention import KEPT_YEARS, kept_from
 
 DAYS = [
     (date(2026, 11, 21), date(2021, 11, 21)),
