@@ -17,16 +17,19 @@ from loadtest.bulking import worker
 from loadtest.driving.deck import make_deck
 from loadtest.merging import enrol_stranger
 from loadtest.processes import server
-from loadtest.seed import SEED, seed
+from loadtest.reading import enrol_members, told_members
+from loadtest.seed import SEED, TERMINALS, seed
 from loadtest.site import Site, default_folder, open_site
 
 # What Locust's users are told by the environment.
 SITE: Final = "LOADTEST_SITE"
 DECK: Final = "LOADTEST_DECK"
 INTAKE: Final = "LOADTEST_INTAKE"
+MEMBERS: Final = "LOADTEST_MEMBERS"
 PAUSE: Final = "LOADTEST_PAUSE_S"
 PERSONS: Final = 20_000
 CARDS: Final = 500
+READING_TERMINALS: Final = range(0, TERMINALS, TERMINALS // 4)  # where a doctor is signed in
 _LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 
 
@@ -57,6 +60,7 @@ def run(arguments: Namespace) -> int:
         )
         stack.enter_context(worker(site))
         told = {SITE: str(site.folder), DECK: str(deck), INTAKE: intake.url, PAUSE: str(arguments.pause)}
+        told[MEMBERS] = told_members(enrol_members(site, READING_TERMINALS))
         command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--host", api.url]
         command += ["--users", str(arguments.users)]
         if arguments.headless:

@@ -8,9 +8,9 @@ from typing import Final
 
 from locust import LoadTestShape
 
-from loadtest.users import Pusher, Receptionist, monday
+from loadtest.users import Pusher, Reader, Receptionist, monday
 
-__all__ = ["Monday", "Pusher", "Receptionist"]
+__all__ = ["Monday", "Pusher", "Reader", "Receptionist"]
 _MORNING_S: Final = 600.0
 _USERS: Final = 200
 _SPAWNED_A_SECOND: Final = 20.0

@@ -1,13 +1,14 @@
-"""Staff who have signed in, and the visits of patients who agreed that their medicines may be read.
+"""Staff who have signed in, and the visits of patients who agreed that medicines and check-ups may be read.
 
 What a driver then sends again and again are readings; signing in (a password's hash, a passcode) and the visits
 themselves are done here, before anything is measured, by the same requests as at any counter.
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -34,17 +35,22 @@ from loadtest.site import Site, terminal_id
 
 _NAME: Final = "負荷"  # each reading terminal's member of staff signs in so
 _VISITS_EACH: Final = 8
+AGREED: Final = (ConsentClass.MEDICATION.value, ConsentClass.CHECKUP.value)
 _PADDING, _SHA256 = padding.PKCS1v15(), hashes.SHA256()
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
-    """A member of staff with both factors, which are made anew for each run and kept nowhere."""
+class Member:
+    """A doctor at a terminal with both factors, which are made anew for each run and kept nowhere."""
 
     terminal: int
     name: str
-    password: str
-    passcode_secret: str
+    password: str = field(repr=False)
+    passcode_secret: str = field(repr=False)
+
+    def passcode(self) -> str:
+        """Return what their app shows now."""
+        return pyotp.TOTP(self.passcode_secret).now()
 
 
 def visits(site: Site, url: str, deck: Deck, terminals: Sequence[int]) -> tuple[Visit, ...]:
@@ -54,7 +60,7 @@ def visits(site: Site, url: str, deck: Deck, terminals: Sequence[int]) -> tuple[
         httpx.HTTPStatusError: the centre did not take one of them.
         ValueError: none of the deck's cards led to a consent.
     """
-    members = asyncio.run(_enrol(site, terminals))
+    members = enrol_members(site, terminals)
     keys, made = read_keys(site.folder), []
     cards = [deck.cards[n] for n in deck.medicated] or list(deck.cards)
     for number, member in enumerate(members):
@@ -69,7 +75,22 @@ def visits(site: Site, url: str, deck: Deck, terminals: Sequence[int]) -> tuple[
     return tuple(made)
 
 
-async def _enrol(site: Site, terminals: Sequence[int]) -> list[_Member]:
+def enrol_members(site: Site, terminals: Sequence[int]) -> list[Member]:
+    """Enrol a doctor at each terminal, or give the one who is there new factors."""
+    return asyncio.run(_enrol(site, terminals))
+
+
+def told_members(members: Sequence[Member]) -> str:
+    """Return them as text for another process's environment."""
+    return json.dumps([asdict(member) for member in members])
+
+
+def read_members(told: str) -> list[Member]:
+    """Read what `told_members` wrote."""
+    return [Member(**member) for member in json.loads(told)]
+
+
+async def _enrol(site: Site, terminals: Sequence[int]) -> list[Member]:
     factors = StaffFactors.from_file(site.folder / "keys" / "staff.key")
     password, now = secrets.token_urlsafe(), datetime.now(UTC)
     password_hash, enrolled = factors.hash_password(password), []
@@ -78,7 +99,7 @@ async def _enrol(site: Site, terminals: Sequence[int]) -> list[_Member]:
         for terminal in terminals:
             standing = await terminal_standing(connection, terminal_id(SEED, terminal))
             assert standing is not None  # noqa: S101 (seeding has enrolled them)
-            member = _Member(terminal, f"{_NAME}{terminal}", password, new_passcode_secret())
+            member = Member(terminal, f"{_NAME}{terminal}", password, new_passcode_secret())
             await _enrol_one(connection, factors, standing.institution, member, password_hash, now)
             enrolled.append(member)
     finally:
@@ -90,7 +111,7 @@ async def _enrol_one(
     connection: Any,
     factors: StaffFactors,
     institution: InstitutionCode,
-    member: _Member,
+    member: Member,
     password_hash: str,
     now: datetime,
 ) -> None:
@@ -102,9 +123,8 @@ async def _enrol_one(
     await enrol_staff(connection, institution, kept, name_key, now)
 
 
-def _sign_in(client: httpx.Client, member: _Member) -> str:
-    passcode = pyotp.TOTP(member.passcode_secret).now()
-    asked = {"name": member.name, "password": member.password, "passcode": passcode}
+def _sign_in(client: httpx.Client, member: Member) -> str:
+    asked = {"name": member.name, "password": member.password, "passcode": member.passcode()}
     return str(_posted(client, "/v1/staff-sessions", asked)["token"])
 
 
@@ -114,7 +134,7 @@ def _verified(client: httpx.Client, cards: Sequence[DeckCard], keys: Sequence[An
     for card, challenge in zip(cards, challenges, strict=True):
         signed = keys[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
         proof = {"challenge": challenge, "certificate": card.certificate, "signature": b64url(signed)}
-        asked = {"proof": proof, "method": "pin", "consents": [ConsentClass.MEDICATION]}
+        asked = {"proof": proof, "method": "pin", "consents": AGREED}
         answer = _posted(client, "/v1/verifications", asked)
         if answer["consents"]:  # nobody who is not covered today can agree
             found.append(UUID(answer["verification_id"]))

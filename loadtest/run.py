@@ -22,7 +22,7 @@ from eligibility.storage.database import connect
 from loadtest.bulking import Bulk, check_in_bulk, worker
 from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
-from loadtest.driving.plan import Operation, Plan, Sent, Stream, Visit, number_of_processes
+from loadtest.driving.plan import READINGS, Operation, Plan, Sent, Stream, Visit, number_of_processes
 from loadtest.figures import Outcome, outcome, recovered_after_s
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
@@ -39,6 +39,7 @@ PATHS: Final = {
     Operation.NUMBER_VERIFICATION: "/v1/number-verifications",
     Operation.CHALLENGES: "/v1/challenges",
     Operation.MEDICATION_READING: "/v1/verifications/{}/medications",
+    Operation.CHECKUP_READING: "/v1/verifications/{}/checkups",
 }
 SCENARIOS: Final = ("limit", "steady", "bulk", "parallel", "overload")
 _POOL_OF_CHALLENGES: Final = 20  # fetched by one request
@@ -73,6 +74,7 @@ SIZES: Final = {
         steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
         parallel={
             Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300, Operation.MEDICATION_READING: 100,
+            Operation.CHECKUP_READING: 50,
         }, parallel_s=60, merged_rows=500_000, bulk_items=10_000,
         overload_s=60, overload_connections=16, most_at_once=256,
     ),
@@ -80,6 +82,7 @@ SIZES: Final = {
         persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1,
         steady={
             Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30, Operation.MEDICATION_READING: 15,
+            Operation.CHECKUP_READING: 15,
         }, steady_s=2, steady_rounds=1,
         parallel={}, parallel_s=0, merged_rows=0, bulk_items=50,
         overload_s=1, overload_connections=4, most_at_once=80, warm=False,
@@ -267,7 +270,7 @@ class Morning:
         self, scenario: str, rates: Mapping[Operation, float], seconds: float, rounds: int, started: Any = None
     ) -> Chapter:
         blocks, observation = [], Observation()
-        if Operation.MEDICATION_READING in rates and not self._visits:
+        if READINGS & rates.keys() and not self._visits:
             self._visits = visits(self._site, self._centre.url, read_deck(self._deck), READING_TERMINALS)
         for _ in range(rounds):
             streams = [Stream(o, PATHS[o], rate, _enough(rate, seconds)) for o, rate in rates.items()]

@@ -1,4 +1,4 @@
-"""Fills a site with a nation: insurers, persons, coverages, certificates, cards and some medicines, all by COPY.
+"""Fills a site with a nation: insurers, persons, coverages, certificates, cards, some medicines and check-ups, by COPY.
 
 Insurers' records are checked and brought into their normal forms by the intake's own contract, then copied straight
 into the register. Each step is one transaction that can be seen to be done, so that a run that was stopped goes on.
@@ -25,6 +25,7 @@ from eligibility.domain.identifiers import InstitutionCode, InsurerNumber
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_institution, enrol_insurer, enrol_terminal
 from eligibility.storage.migrate import migrate
+from loadtest.nation.checkups import measured
 from loadtest.nation.draws import Ints
 from loadtest.population import Institution, Insurer, Nation
 from loadtest.site import Site, card_serials, default_folder, make_database, open_site, terminal_id
@@ -37,11 +38,12 @@ PERSONS: Final = 1_000_000
 SEED: Final = 20261121
 INSTITUTIONS: Final = 1_000
 TERMINALS: Final = 256
-MEDICATED_EVERY: Final = 20  # one person in so many has medicines
+MEDICATED_EVERY: Final = 20  # one person in so many has medicines, and check-ups
 _KNOWN_FROM: Final = datetime(2026, 4, 1, tzinfo=UTC)
 _NOBODY: Final = UUID(int=0)  # the submission that nobody sent
 _CHUNK: Final = 1 << 17
 _COPY_TIMEOUT_S: Final = 3600.0
+_CHECKUP_DAYS: Final = (date(2023, 6, 12), date(2024, 6, 10), date(2025, 6, 9), date(2026, 6, 8))
 _DRUGS: Final = (
     ("620098801", "アムロジピン錠５ｍｇ", "錠"),
     ("620004625", "メトホルミン塩酸塩錠２５０ｍｇ", "錠"),
@@ -103,6 +105,7 @@ class _Filling:
         await self._coverages()
         await self._cards(institutions[0].code)
         await self._medicines(institutions)
+        await self._checkups(institutions[0].code)
         if self._filled:
             await self._connection.execute("vacuum (analyze, freeze)")
 
@@ -214,7 +217,7 @@ class _Filling:
         pharmacies = [i for i in institutions if i.kind == "pharmacy"]
 
         async def rows(start: int, stop: int) -> None:
-            persons = np.arange(start - start % -MEDICATED_EVERY, stop, MEDICATED_EVERY) + 1
+            persons = _medicated(start, stop)
             months = [date(2026, month, 1) for month in (6, 7, 8, 9, 10)]
             claims = [(int(p), int(p) * len(months) + n, month) for p in persons for n, month in enumerate(months)]
             await self._copy("claim", _claims(claims, pharmacies))
@@ -223,6 +226,30 @@ class _Filling:
         await self._in_chunks(
             "medicines",
             f"select coalesce(max(person_id) + {MEDICATED_EVERY - 1}, 0) from claim",  # noqa: S608 (a constant)
+            rows,
+        )
+
+    async def _checkups(self, institution: str) -> None:
+        insurer = self._nation.insurers[0].number
+
+        async def rows(start: int, stop: int) -> None:
+            made = _checkups(_medicated(start, stop)).with_columns(
+                pl.lit(_KNOWN_FROM.isoformat()).alias("known_from"), pl.lit(str(_NOBODY)).alias("submission_id"),
+                pl.lit(insurer).alias("insurer_number"), pl.lit(institution).alias("institution_code"),
+            )  # fmt: skip
+            await self._copy("checkup", made)
+            results = measured(self._number, made["checkup_id"].to_numpy())
+            whose = made.select("person_id", "checkup_id", "known_from")
+            await self._copy(
+                "checkup_result",
+                results.join(whose, on="checkup_id").with_columns(
+                    pl.lit("PQ").alias("result_kind"), pl.lit("").alias("value_name")
+                ),
+            )
+
+        await self._in_chunks(
+            "checkups",
+            f"select coalesce(max(person_id) + {MEDICATED_EVERY - 1}, 0) from checkup",  # noqa: S608 (a constant)
             rows,
         )
 
@@ -256,6 +283,20 @@ def _staged(nation: Nation, insurer: Insurer, layout: Any) -> Iterator[tuple[Int
 async def _pieces(frame: pl.DataFrame) -> AsyncIterator[bytes]:
     for start in range(0, frame.height, _CHUNK // 8):
         yield await asyncio.to_thread(copy_bytes, frame.slice(start, _CHUNK // 8))
+
+
+def _medicated(start: int, stop: int) -> Ints:
+    return np.arange(start - start % -MEDICATED_EVERY, stop, MEDICATED_EVERY) + 1
+
+
+def _checkups(persons: Ints) -> pl.DataFrame:
+    years = pl.DataFrame({"year": range(len(_CHECKUP_DAYS)), "performed_on": _CHECKUP_DAYS})
+    return (
+        pl.DataFrame({"person_id": persons})
+        .join(years, how="cross")
+        .with_columns((pl.col("person_id") * len(_CHECKUP_DAYS) + pl.col("year")).alias("checkup_id"))
+        .drop("year")
+    )
 
 
 def _claims(claims: list[tuple[int, int, date]], pharmacies: list[Institution]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
-"""Who Locust plays: receptionists of clinics large and small on a Monday morning, and insurers who push beside them."""
+"""Who Locust plays: receptionists and doctors on a Monday morning, and an insurer who pushes beside them."""
 
+import itertools
 import json
 import os
 import secrets
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -23,10 +25,11 @@ from requests.adapters import HTTPAdapter
 from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import SIGNATURE_CONTEXT
 from loadtest.driving.connection import terminal_tls
-from loadtest.driving.deck import Deck, read_deck, read_keys
-from loadtest.explore import DECK, INTAKE, PAUSE, SITE
+from loadtest.driving.deck import Deck, DeckCard, read_deck, read_keys
+from loadtest.explore import DECK, INTAKE, MEMBERS, PAUSE, READING_TERMINALS, SITE
 from loadtest.nation.rows import COLUMNS
 from loadtest.population import Nation
+from loadtest.reading import AGREED, read_members
 from loadtest.seed import TERMINALS
 
 _POOL: Final = 20
@@ -61,19 +64,16 @@ def _context(terminal: int) -> ssl.SSLContext:
     return terminal_tls(folder / "pki" / "server_authority.crt", path, path.with_suffix(".key"))
 
 
-class Receptionist(HttpUser):
-    """One counter: a card is read, a PIN is thought about, now and then only a number is known.
+class _Counter(HttpUser):
+    """A terminal with somebody at it, who takes a while for each patient."""
 
-    Terminals are spread over institutions by a power law (loadtest/seed.py), so large ones have many counters.
-    """
-
-    weight = 40
+    abstract = True
 
     def on_start(self) -> None:
         """Sit down at a terminal."""
         self._chance = np.random.default_rng(secrets.randbits(64))
         session: HttpSession = self.client
-        session.mount("https://", _Mutual(_context(int(self._chance.integers(TERMINALS)))))
+        session.mount("https://", _Mutual(_context(self._terminal())))
         self._challenges: list[str] = []
 
     def wait_time(self) -> float:
@@ -81,20 +81,49 @@ class Receptionist(HttpUser):
         mean = float(os.environ.get(PAUSE, "40"))
         return float(self._chance.gamma(2.0, mean / 2))
 
-    @task(85)
-    def card(self) -> None:
+    def _terminal(self) -> int:
+        return int(self._chance.integers(TERMINALS))
+
+    def _verify(self, card: DeckCard, consents: Sequence[str]) -> dict[str, Any] | None:
         """Verify a card: a challenge from the pool, the holder's PIN, the answer."""
         if not self._challenges:
             answer = self._ask("challenges", "/v1/challenges", {"count": _POOL})
             self._challenges = list(answer["challenges"]) if answer else []
             if not self._challenges:
-                return
-        challenge, deck = self._challenges.pop(), _deck()
-        card = deck.cards[int(self._chance.integers(len(deck.cards)))]
+                return None
+        challenge = self._challenges.pop()
         signed = _keys()[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
         proof = {"challenge": challenge, "certificate": card.certificate, "signature": b64url(signed)}
-        consents = ["limit_certificate"] if self._chance.random() < 0.25 else []
-        self._ask("verification", "/v1/verifications", {"proof": proof, "method": "pin", "consents": consents})
+        asked = {"proof": proof, "method": "pin", "consents": list(consents)}
+        return self._ask("verification", "/v1/verifications", asked)
+
+    def _ask(self, name: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        return self._send("POST", name, path, json=body)
+
+    def _send(self, method: str, name: str, path: str, **parts: Any) -> dict[str, Any] | None:
+        with self.client.request(method, path, name=name, catch_response=True, **parts) as answer:
+            if answer.ok:
+                said: dict[str, Any] = answer.json()
+                return said
+            # What the centre refuses, and what never came back, both stand among the failures, by their code.
+            answer.failure(f"{answer.status_code} {_code(answer)}")
+            return None
+
+
+class Receptionist(_Counter):
+    """One counter: a card is read, a PIN is thought about, now and then only a number is known.
+
+    Terminals are spread over institutions by a power law (loadtest/seed.py), so large ones have many counters.
+    """
+
+    weight = 40
+
+    @task(85)
+    def card(self) -> None:
+        """Verify the next patient's card; every fourth consents to what limits their payment."""
+        deck = _deck()
+        card = deck.cards[int(self._chance.integers(len(deck.cards)))]
+        self._verify(card, ["limit_certificate"] if self._chance.random() < 0.25 else [])
 
     @task(14)
     def number(self) -> None:
@@ -111,20 +140,37 @@ class Receptionist(HttpUser):
         items = [json.loads(deck.numbers[int(n)]) | {"item_id": str(at)} for at, n in enumerate(chosen)]
         taken = self._ask("bulk_check", "/v1/bulk-verifications", {"items": items})
         if taken:
-            with self.client.get(
-                f"/v1/bulk-verifications/{taken['bulk_id']}", name="bulk_status", catch_response=True
-            ) as answer:
-                if not answer.ok:
-                    answer.failure(f"{answer.status_code}: {answer.text[:200]}")
+            self._send("GET", "bulk_status", f"/v1/bulk-verifications/{taken['bulk_id']}")
 
-    def _ask(self, name: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        with self.client.post(path, json=body, name=name, catch_response=True) as answer:
-            if answer.ok:
-                said: dict[str, Any] = answer.json()
-                return said
-            # What the centre refuses, and what never came back, both stand among the failures, by their code.
-            answer.failure(f"{answer.status_code} {_code(answer)}")
-            return None
+
+class Reader(_Counter):
+    """A doctor who reads the medicines and the check-ups of a patient who agreed."""
+
+    fixed_count = len(READING_TERMINALS)
+    _members = itertools.cycle(read_members(os.environ.get(MEMBERS, "[]")))
+
+    def on_start(self) -> None:
+        """Sign in with password and passcode."""
+        self._member = next(self._members)
+        super().on_start()
+        asked = {"name": self._member.name, "password": self._member.password, "passcode": self._member.passcode()}
+        session = self._ask("sign_in", "/v1/staff-sessions", asked)
+        self._bearer = {"Authorization": f"Bearer {session['token'] if session else ''}"}
+
+    def _terminal(self) -> int:
+        return self._member.terminal
+
+    @task
+    def read(self) -> None:
+        """See a patient: the card, both consents, then what they open."""
+        deck = _deck()
+        places = deck.medicated or range(len(deck.cards))
+        card = deck.cards[places[int(self._chance.integers(len(places)))]]
+        answer = self._verify(card, AGREED)
+        if answer and answer["consents"]:  # nobody who is not covered today can agree
+            path = f"/v1/verifications/{answer['verification_id']}"
+            self._send("GET", "medication_reading", f"{path}/medications", headers=self._bearer)
+            self._send("GET", "checkup_reading", f"{path}/checkups", headers=self._bearer)
 
 
 class Pusher(User):

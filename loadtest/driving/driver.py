@@ -20,7 +20,7 @@ import uvloop
 from loadtest.driving import preparing
 from loadtest.driving.connection import LOST, Connection, terminal_tls
 from loadtest.driving.deck import read_deck, read_keys
-from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Plan, Sent, Stream
+from loadtest.driving.plan import ANSWERED, ERROR, READINGS, SHED, Operation, Plan, Sent, Stream
 
 Request = list[bytes]
 _START_IN_S: Final = 0.2
@@ -181,9 +181,9 @@ class _Driver:
                     requests.append(preparing.verification(stream.path, self._deck, self._keys, offset + n, challenge))
             elif stream.operation is Operation.NUMBER_VERIFICATION:
                 requests = [preparing.number_verification(stream.path, self._deck, offset + n) for n in range(count)]
-            elif stream.operation is Operation.MEDICATION_READING:
+            elif stream.operation in READINGS:
                 terminals = [visit.terminal for visit in own]
-                readings = [preparing.medication_reading(stream.path, visit) for visit in own]
+                readings = [preparing.reading(stream.path, visit) for visit in own]
                 requests = [readings[n % len(readings)] for n in range(count)]
             else:
                 requests = [preparing.challenges(stream.path)] * count

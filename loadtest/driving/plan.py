@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -17,6 +18,10 @@ class Operation(StrEnum):
     NUMBER_VERIFICATION = "number_verification"
     CHALLENGES = "challenges"
     MEDICATION_READING = "medication_reading"
+    CHECKUP_READING = "checkup_reading"
+
+
+READINGS: Final = frozenset({Operation.MEDICATION_READING, Operation.CHECKUP_READING})
 
 
 @dataclass(frozen=True, slots=True)

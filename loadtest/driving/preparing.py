@@ -73,8 +73,8 @@ def challenges(path: str) -> list[bytes]:
     return http(path, [b'{"count":20}'])
 
 
-def medication_reading(path: str, visit: Visit) -> list[bytes]:
-    """Ask for the medicines of a visit's patient; the path has a place for the verification."""
+def reading(path: str, visit: Visit) -> list[bytes]:
+    """Ask for the medicines or the check-ups of a visit's patient; the path has a place for the verification."""
     line = f"GET {path.format(visit.verification_id)} HTTP/1.1"
     return [f"{line}\r\nHost: localhost\r\nAuthorization: Bearer {visit.token}\r\n\r\n".encode("ascii")]
 

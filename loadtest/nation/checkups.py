@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import polars as pl
 
-from loadtest.nation.draws import Draws
+from loadtest.nation.draws import Draws, Ints
 from loadtest.population import HeldCoverage, Nation, Person
 from payer_sync.checkups.cda import BRANCH_NUMBER_ROOT
 from payer_sync.layouts.register import find_layout
@@ -147,6 +147,32 @@ def cda(checkup: Checkup) -> str:
         + "".join(map(_entry, checkup.results))
         + "</section></component></structuredBody></component></ClinicalDocument>\n"
     )
+
+
+def measured(seed: int, checkup_ids: Ints) -> pl.DataFrame:
+    """Return what is measured at these check-ups: a row for each quantity, as the register keeps it."""
+    draws = Draws(seed)
+    return pl.concat(_measured(item, draws, checkup_ids) for item in _QUANTITIES)
+
+
+def _measured(item: _Measured, draws: Draws, checkup_ids: Ints) -> pl.DataFrame:
+    bell = sum(draws.share(f"{item.code}/{part}", checkup_ids) for part in range(3)) * 2 - 3
+    low, high = (pl.lit(float(bound) if bound else None, pl.Float64) for bound in (item.low, item.high))
+    number = pl.col("number")
+    return (
+        pl.DataFrame({"checkup_id": checkup_ids, "number": np.maximum(item.mean + item.spread * bell, item.mean * 0.2)})
+        .with_columns(number.round(item.decimals))
+        .select(
+            "checkup_id",
+            pl.lit(item.code).alias("item_code"),
+            number.cast(pl.Decimal(12, item.decimals)).cast(pl.String).alias("value"),
+            pl.lit(item.unit).alias("unit"),
+            pl.lit(item.low or None).cast(pl.Decimal(12, 2)).alias("low"),
+            pl.lit(item.high or None).cast(pl.Decimal(12, 2)).alias("high"),
+            pl.when(number < low).then(pl.lit("L")).when(number > high).then(pl.lit("H"))
+            .when(low.is_not_null() | high.is_not_null()).then(pl.lit("N")).alias("flag"),
+        )
+    )  # fmt: skip
 
 
 def _in_force(coverage: HeldCoverage, day: date) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+READ = ("sign_in", "medication_reading", "checkup_reading")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_every_kind_of_user_is_played_and_nobody_is_refused(folder: Path) -> Non
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    for operation in ("challenges", "verification", "number_verification", "push"):
+    for operation in ("challenges", "verification", "number_verification", *READ, "push"):
         counted = re.search(rf"^\w+ +{operation} +(\d+) +(\d+)\(", said, re.MULTILINE)
         assert counted, said
         assert int(counted[1]) > 0
