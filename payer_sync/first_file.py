@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self, TypeVar
 
+import asyncpg
 import polars as pl
 
 from eligibility.domain.identifiers import InsurerNumber
@@ -26,8 +27,6 @@ from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
-_NAME_PERSONS: Final = _SQL["name_persons"].removesuffix(";")  # a part of another statement, COPY
-_NAMED: Final = {"person_id": pl.Int64, "coverage_id": pl.Int64, "linkage_code": pl.String}
 _COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
 # The staged fields that a coverage keeps, under the names that it keeps them by; those of editions after the first
 # where the file has them.
@@ -144,21 +143,33 @@ class FirstFile:
     async def _portions(self, alone: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[_Portion, None]:
         """Name whom each portion states, at once and for good: a name alone says nothing about anybody."""
         async for staged in alone:
-            codes = _Rows("stated_code", ("linkage_code",), copy_bytes(staged.select("linkage_code")))
-            named = io.BytesIO()
-            async with self._aside.transaction():
-                await self._copy(self._aside, codes)
-                await self._aside.copy_from_query(_NAME_PERSONS, output=named, format="csv", timeout=_TIMEOUT_S)
-            yield await asyncio.to_thread(self._portion, staged, named)
+            # Numbered in the file's order, so that what refers to them lies together.
+            taken = await self._aside.fetchrow(_SQL["take_identifiers"], len(staged))
+            records = staged.with_columns(
+                pl.Series("person_id", taken["persons"], pl.Int64),
+                pl.Series("coverage_id", taken["coverages"], pl.Int64),
+                known_from=pl.lit(self._known_from),
+                submission_id=pl.lit(self._submission_id),
+            )
+            known = await self._name(records.select("person_id", "linkage_code"))
+            yield await asyncio.to_thread(self._portion, records, known)
 
-    def _portion(self, staged: pl.DataFrame, named: io.BytesIO) -> _Portion:
-        named.seek(0)
-        persons = pl.read_csv(named, has_header=False, schema=_NAMED)
-        records = staged.join(persons, on="linkage_code", how="left", maintain_order="left").with_columns(
-            known_from=pl.lit(self._known_from), submission_id=pl.lit(self._submission_id)
-        )
+    async def _name(self, persons: pl.DataFrame) -> pl.Series:
+        """Name those whom nobody has named yet; return the codes of the others."""
+        while True:
+            rows = await self._aside.fetch(_SQL["codes_known"], persons["linkage_code"].to_list())
+            known = pl.Series([row["linkage_code"] for row in rows], dtype=pl.String)
+            # In the order of their codes, so that two insurers' loads cannot block each other.
+            new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
+            try:
+                await self._copy(self._aside, _Rows("person", tuple(new.columns), copy_bytes(new)))
+            except asyncpg.UniqueViolationError:
+                continue  # another load has named one of them meanwhile
+            return known
+
+    def _portion(self, records: pl.DataFrame, known: pl.Series) -> _Portion:
         # With somebody who was known already there is something to compare.
-        new = self._keep(records, pl.col("person_id").is_null())
+        new = self._keep(records, pl.col("linkage_code").is_in(known.implode()))
         return _Portion(len(new), tuple(self._rows(new)))
 
     def _keep(self, records: pl.DataFrame, waits: pl.Expr) -> pl.DataFrame:

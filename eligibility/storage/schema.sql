@@ -249,10 +249,6 @@ create table following_record (
     record_number bigint not null,
     lead_record   bigint not null  -- the first that states the coverage
 );
--- Of a portion of a first file: the codes it states.
-create table stated_code (
-    linkage_code text not null
-);
 
 -- ── What happened at counters ───────────────────────────────────────────────────────────────────────────────────
 
@@ -362,7 +358,7 @@ grant usage on sequence coverage_id_seq, person_person_id_seq to eligibility_pay
 grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
     to eligibility_payer;
-grant select on staged_eligibility, merge_plan, repeated_record, following_record, stated_code
+grant select on staged_eligibility, merge_plan, repeated_record, following_record
     to eligibility_payer;
 grant delete on feedback to eligibility_payer;
 grant insert on audit_event to eligibility_payer;

@@ -20,18 +20,20 @@ create temp table repeated_record (like public.repeated_record) on commit drop;
 create temp table following_record (like public.following_record) on commit drop;
 
 -- name: begin_naming
--- Make the naming session's own table of the codes stated by a portion.
-create temp table stated_code (like public.stated_code) on commit delete rows;
+-- Prepare the naming session: codes are looked up in their index, however few persons there were at the first look.
+set enable_seqscan = off;
 
--- name: name_persons
--- Name the persons not yet known whom a portion states; return those, each with an identifier for its coverage. Inserted
--- in the order of their codes, see add_persons; numbered in the file's order, so that what refers to them lies together.
-insert into person (person_id, linkage_code) overriding system value
-select person_id, linkage_code
-from (select nextval('person_person_id_seq') as person_id, linkage_code from stated_code) stated
-order by linkage_code collate "C"
-on conflict do nothing
-returning person_id, nextval('coverage_id_seq') as coverage_id, linkage_code;
+-- name: take_identifiers
+-- Take identifiers for so many persons and their coverages.
+-- $1 how many
+select coalesce(array_agg(nextval('person_person_id_seq')), '{}') as persons,
+    coalesce(array_agg(nextval('coverage_id_seq')), '{}') as coverages
+from generate_series(1, $1);
+
+-- name: codes_known
+-- Which of these linkage codes name somebody.
+-- $1 codes
+select linkage_code from person where linkage_code = any($1::text[]);
 
 -- name: waiting_repeat_merged
 -- Whether a record that had to wait states a coverage which one that stood alone for its person has stated.

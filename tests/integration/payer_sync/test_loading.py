@@ -1,9 +1,12 @@
 """What a file changes in the register: first statements, corrections, losses, cancellations, and refusals."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
 import pytest
+
+from eligibility.storage.database import connect
 
 pytestmark = pytest.mark.database
 
@@ -403,3 +406,24 @@ async def test_a_loss_or_cancellation_of_another_person_is_refused(
     loaded = await take_in(write(record(1, **stated)))
     assert [code for _, code in loaded.codes] == ["another_person"]
     assert await owner.fetchval("select count(*) from coverage where known_to = 'infinity' and lost_on is null") == 1
+
+
+async def test_a_first_file_finds_whom_another_load_has_named_meanwhile(
+    take_in: Any, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    other, watch = await connect(database), await connect(database)
+    naming = other.transaction()
+    await naming.start()
+    person = await other.fetchval("insert into person (linkage_code) values ($1) returning person_id", "LK-00000002")
+    loading = asyncio.create_task(take_in(write(*(record(n) for n in range(1, 4)))))
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    while not await watch.fetchval(waits):
+        assert not loading.done()
+        await asyncio.sleep(0.01)
+    await naming.commit()
+    await other.close()
+    await watch.close()
+
+    assert (await loading).counts == (3, 0, 3, 0)
+    assert await owner.fetchval("select person_id from coverage where number = '0000002'") == person
+    assert await owner.fetchval("select count(*) from person") == 3
