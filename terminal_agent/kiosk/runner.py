@@ -81,6 +81,7 @@ from terminal_agent.kiosk.visit import (
     VisuallyConfirmed,
     patience_s,
     step,
+    unanswered,
 )
 from terminal_agent.language import Language
 from terminal_agent.outbox.draining import LiveChecks
@@ -241,7 +242,7 @@ class Runner:
                     self._awake.clear()
                     deadline = self._deadline()
         finally:
-            if isinstance(self._view.stage, Unverified):
+            if unanswered(self._view.stage) is not None:
                 self._keep_for_later()
             self._let_go()
 

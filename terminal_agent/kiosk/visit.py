@@ -30,6 +30,14 @@ CENTRE_TROUBLE: Final = frozenset(
     }
 )  # fmt: skip
 
+# With these it refused the card itself: that is an answer, and no such visit is settled by its holder's number.
+CARD_REFUSED: Final = frozenset(
+    {
+        "certificate_malformed", "certificate_profile", "certificate_not_yet_valid", "certificate_expired",
+        "certificate_revoked", "issuer_unknown", "signature_refused",
+    }
+)  # fmt: skip
+
 
 class EntryNotice(StrEnum):
     """What is said above a field in which something was entered before."""
@@ -55,18 +63,24 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The card is being read, and challenges are fetched meanwhile."""
+    """The card is being read, and challenges are fetched meanwhile; `unanswered` as of a person."""
+
+    unanswered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What a visit knows of the person so far: tries left, the ways open to them, what they agreed to last time."""
+    """What a visit knows of the person so far: tries left, the ways open to them, what they agreed to last time.
+
+    `unanswered` is why the centre did not answer this visit's last try, until it does.
+    """
 
     tries_left: int
     may_use_face: bool = False
     may_sign_without_pin: bool = False
     agreed_before: tuple[ConsentClass, ...] | None = None
     method: Method = Method.PIN
+    unanswered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +203,7 @@ class Stopped:
     code: str
     card_in: bool = True
     said: Sentence | None = None
+    unanswered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -525,11 +540,45 @@ def patience_s(stage: Stage) -> float | None:
 
 
 def step(stage: Stage, event: Event) -> Step:
-    """Return what follows: the next stage, and what is to be done."""
+    """Return what follows: the next stage, and what is to be done.
+
+    A visit that the centre did not answer once is journalled where it ends, whatever it came to after that, unless it
+    was answered in the end.
+    """
+    after, effects = _follow(stage, event)
+    code = unanswered(stage)
+    if code is None or isinstance(after, Told):
+        return after, effects
+    match after:
+        case Ready() | ReaderOut() | TakingCard() | Stopped(card_in=False):
+            return after, (Journal(code), *effects)
+        case Stopped() if after.code in CARD_REFUSED:
+            return after, effects
+        case Reading() | Stopped():
+            return replace(after, unanswered=code), effects
+        case _:
+            return after, effects
+
+
+def unanswered(stage: Stage) -> str | None:
+    """Return why the centre did not answer the last try of a visit that is still to be answered or journalled."""
+    match stage:
+        case Unverified(code):
+            return code
+        case Reading() | Stopped():
+            return stage.unanswered
+        case StillThere(back):
+            return back.person.unanswered
+        case ReaderOut() | Ready() | Told() | TakingCard() | Farewell():
+            return None
+        case _:
+            return stage.person.unanswered
+
+
+def _follow(stage: Stage, event: Event) -> Step:
     match event:
         case ReaderLost(code):
-            kept = (Journal(stage.code),) if isinstance(stage, Unverified) else ()
-            return ReaderOut(code), (*kept, *_LET_GO)
+            return ReaderOut(code), _LET_GO
         case ReaderFound() if isinstance(stage, ReaderOut):
             return Ready(), ()
         case CardPut():
@@ -574,9 +623,7 @@ def _card_taken(stage: Stage) -> Step:
     match stage:
         case Told():
             return Farewell(), _LET_GO
-        case Unverified(code):
-            return Ready(), (Journal(code), LetGo())
-        case TakingCard():
+        case Unverified() | TakingCard():
             return Ready(), _LET_GO
         case Stopped():
             return (Ready(), _LET_GO) if stage.card_in else (stage, ())
@@ -601,9 +648,7 @@ def _timed_out(stage: Stage) -> Step:
             return StillThere(stage), ()
         case Looking(person):
             return FaceUnsure(person, may_try_again=True), (StopLooking(),)
-        case Unverified(code):
-            return TakingCard(), (Journal(code), LetGo())
-        case StillThere() | Told():
+        case Unverified() | StillThere() | Told():
             return TakingCard(), _LET_GO
         case Stopped():
             return (TakingCard() if stage.card_in else Ready()), _LET_GO
@@ -617,8 +662,6 @@ def _cancelled(stage: Stage) -> Step:
     match stage:
         case Stopped(card_in=False):
             return Ready(), ()
-        case Unverified(code):
-            return TakingCard(), (Journal(code), LetGo())
         case _:
             return TakingCard(), _LET_GO
 
@@ -636,9 +679,8 @@ def _failed(stage: Reading | CheckingPin | Looking | Asking | Registering, faile
 def _reading(stage: Reading, event: Event) -> Step:
     if not isinstance(event, CardRead):
         return stage, ()
-    if event.person.may_use_face:
-        return Choosing(event.person), ()
-    return _asked_for_pin(event.person)
+    person = replace(event.person, unanswered=stage.unanswered)
+    return (Choosing(person), ()) if person.may_use_face else _asked_for_pin(person)
 
 
 def _asked_for_pin(person: Person) -> Step:

@@ -155,8 +155,12 @@ class HandSlot(hand_slot.HandSlot):
 
     def insert_another(self) -> None:
         """Put a driver's licence on the reader: it knows none of the applications."""
-        self._other = True
+        self.misreads(True)
         self.insert()
+
+    def misreads(self, does: bool) -> None:
+        """Have the reader find none of the applications on the card that lies there, or find them again."""
+        self._other = does
 
     def remove(self) -> None:
         self._there = False

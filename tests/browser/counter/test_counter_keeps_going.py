@@ -15,6 +15,7 @@ from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.kiosk import runner
 from terminal_agent.kiosk.runner import View
 from terminal_agent.kiosk.visit import (
+    Cancelled,
     Consenting,
     ConsentsGiven,
     EnteringPin,
@@ -22,8 +23,10 @@ from terminal_agent.kiosk.visit import (
     PinEntered,
     ReaderOut,
     Ready,
+    Retried,
     Stage,
     Stopped,
+    TakingCard,
     Told,
     Unverified,
 )
@@ -149,6 +152,66 @@ def test_a_reader_that_goes_while_the_line_is_down_loses_no_visit(keeping: Count
     keeping.slot.mend()
     comes_to(keeping, Ready)
     assert _waiting(keeping) == 1
+
+
+def test_a_card_error_after_try_again_loses_no_visit(keeping: Counter, line: Line, known: int) -> None:
+    line.cut()
+    keeping.slot.insert()
+    comes_to(keeping, Unverified)
+    keeping.slot.misreads(True)
+    keeping.screens.runner.post(Retried())
+    _until(keeping, lambda: isinstance(keeping.screens.runner.view.stage, Stopped))
+    assert _waiting(keeping) == 0
+    keeping.slot.misreads(False)
+    keeping.slot.remove()
+    _until(keeping, lambda: isinstance(keeping.screens.runner.view.stage, Ready))
+    keeping.slot.insert()
+    comes_to(keeping, Unverified)
+    assert _waiting(keeping) == 1
+
+
+def test_a_visit_that_is_given_up_after_try_again_is_journalled_once(keeping: Counter, line: Line, known: int) -> None:
+    line.cut()
+    keeping.slot.insert()
+    comes_to(keeping, Unverified)
+    line.mend()
+    keeping.screens.runner.post(Retried())
+    comes_to(keeping, EnteringPin)
+    keeping.screens.runner.post(Cancelled())
+    comes_to(keeping, TakingCard)
+    keeping.slot.remove()
+    comes_to(keeping, Ready)
+    assert _waiting(keeping) == 1
+
+
+def test_a_visit_that_is_answered_after_try_again_is_not_journalled(keeping: Counter, line: Line, known: int) -> None:
+    line.cut()
+    keeping.slot.insert()
+    comes_to(keeping, Unverified)
+    line.mend()
+    keeping.screens.runner.post(Retried())
+    comes_to(keeping, EnteringPin)
+    keeping.screens.runner.post(PinEntered(Pin.parse(PIN)))
+    comes_to(keeping, Consenting)
+    keeping.screens.runner.post(ConsentsGiven(()))
+    comes_to(keeping, Told)
+    keeping.slot.remove()
+    comes_to(keeping, Farewell)
+    assert _waiting(keeping) == 0
+
+
+def test_a_terminal_that_ends_after_try_again_loses_no_visit(
+    settings: TerminalSettings, card: VirtualCard, line: Line, tmp_path: Path, known: int
+) -> None:
+    with _keeping(settings, card, line, tmp_path) as counter:
+        line.cut()
+        counter.slot.insert()
+        comes_to(counter, Unverified)
+        line.mend()
+        counter.screens.runner.post(Retried())
+        comes_to(counter, EnteringPin)
+    with _keeping(settings, card, line, tmp_path) as again:
+        assert _waiting(again) == 1
 
 
 def test_a_terminal_that_ends_while_the_line_is_down_loses_no_visit(

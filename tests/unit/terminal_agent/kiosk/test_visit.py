@@ -79,6 +79,7 @@ from terminal_agent.kiosk.visit import (
     VisuallyConfirmed,
     patience_s,
     step,
+    unanswered,
 )
 
 PIN, NUMBER = Pin.parse("2741"), NumberB.parse("60041220348123")
@@ -237,7 +238,7 @@ TABLE: dict[str, dict[str, tuple[Stage, tuple[Effect, ...]]]] = {
     "told": {"taken": (Farewell(), GO), "timed_out": (TakingCard(), GO)},
     "unverified": {
         "taken": (Ready(), (Journal("centre_away"), LetGo())),
-        "retried": (Reading(), (LetGo(), ReadCard())),
+        "retried": (Reading("centre_away"), (LetGo(), ReadCard())),
         "cancelled": (TakingCard(), (Journal("centre_away"), LetGo())),
         "timed_out": (TakingCard(), (Journal("centre_away"), LetGo())),
         "reader_lost": (ReaderOut("reader_service_down"), (Journal("centre_away"), LetGo())),
@@ -331,6 +332,75 @@ def test_a_centre_in_trouble_of_its_own_is_a_line_that_is_down(code: str) -> Non
     for stage in (Reading(), Asking(PERSON, SOME), Registering(PERSON, SOME)):
         assert step(stage, Failed(code, Sentence(ja="混み合っています。", en="Busy."))) == (Unverified(code), GO)
     assert trouble(code).may_retry
+
+
+STARTS = [name for name in STAGES if name not in ("reader_out", "ready", "told", "stopped_out", "taking", "farewell")]
+ENDS = (Ready, ReaderOut, TakingCard)
+
+
+def after_a_try_without_an_answer(stage: Stage) -> Stage:
+    """The same stage, reached by "try again" after the line was found down."""
+    if isinstance(stage, Reading | Stopped):
+        return replace(stage, unanswered="centre_away")
+    if isinstance(stage, StillThere):
+        back = after_a_try_without_an_answer(stage.back)
+        return StillThere(back)  # type: ignore[arg-type]
+    if isinstance(stage, Unverified | TakingCard | Farewell):
+        return stage
+    assert not isinstance(stage, ReaderOut | Ready | Told)
+    return replace(stage, person=replace(stage.person, unanswered="centre_away"))
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("stage", STARTS)
+def test_after_a_try_without_an_answer_the_same_follows_and_every_end_but_an_answer_is_journalled(
+    stage: str, event: str
+) -> None:
+    start = after_a_try_without_an_answer(STAGES[stage])
+    plain, _ = step(STAGES[stage], EVENTS[event])
+    after, effects = step(start, EVENTS[event])
+    assert type(after) is type(plain)
+    ended = isinstance(after, ENDS) or after == REMOVED
+    assert effects.count(Journal("centre_away")) == ended
+    assert (unanswered(after) is None) == (ended or isinstance(after, Told))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ["retried", "failed", "taken"],
+        ["retried", "failed", "timed_out", "taken"],
+        ["retried", "failed", "cancelled", "taken"],
+        ["retried", "failed", "retried", "failed_removed", "put"],
+        ["retried", "read_no_face", "taken", "timed_out"],
+        ["retried", "read_no_face", "cancelled", "taken"],
+        ["retried", "read_no_face", "timed_out", "timed_out", "taken"],
+        ["retried", "read_no_face", "pin_entered", "refused_last", "taken"],
+        ["retried", "read_blocked", "taken"],
+        ["retried", "failed_away", "retried", "failed_away", "taken"],
+        ["retried", "read_no_face", "pin_entered", "accepted", "consents", "failed_unknown", "cancelled", "taken"],
+        ["retried", "read_no_face", "pin_entered", "accepted", "consents", "failed", "reader_lost", "reader_found"],
+    ],
+)
+def test_however_a_visit_ends_after_try_again_it_is_journalled_once(events: list[str]) -> None:
+    stage: Stage = STAGES["unverified"]
+    done: list[Effect] = []
+    for event in events:
+        stage, effects = step(stage, EVENTS[event])
+        done += effects
+    assert [effect for effect in done if isinstance(effect, Journal)] == [Journal("centre_away")]
+
+
+@pytest.mark.parametrize("last", ["answered", "certificate_revoked", "issuer_unknown"])
+def test_what_the_centre_answered_or_refused_in_the_end_is_not_journalled(last: str) -> None:
+    stage: Stage = STAGES["unverified"]
+    said = Sentence(ja="失効しています。", en="Revoked.")
+    done: list[Effect] = []
+    for name in ("retried", "read_no_face", "pin_entered", "accepted", "consents", last, "taken", "timed_out"):
+        stage, effects = step(stage, EVENTS.get(name, Failed(name, said)))
+        done += effects
+    assert stage == Ready()
+    assert not any(isinstance(effect, Journal) for effect in done)
 
 
 def test_every_end_lets_go_of_the_card() -> None:
