@@ -25,6 +25,7 @@ class Part(StrEnum):
     FACE = "face"
     CAMERA = "camera"
     BRIDGE = "bridge"
+    OUTBOX = "outbox"
 
     @property
     def words(self) -> Sentence:
@@ -76,6 +77,9 @@ class Probes:
     camera: str | None
     bridge_set: bool
     bridge: str | None
+    outbox_set: bool
+    outbox: str | None
+    outbox_aside: tuple[str, ...]  # damaged files that nobody has taken away yet
 
 
 def judge(probes: Probes, now: datetime) -> tuple[Finding, ...]:
@@ -89,6 +93,7 @@ def judge(probes: Probes, now: datetime) -> tuple[Finding, ...]:
         _face(probes.face),
         _camera(probes),
         _bridge(probes),
+        _outbox(probes),
     )
 
 
@@ -111,6 +116,7 @@ _PARTS: Final = {
     Part.FACE: _say("顔照合", "Face match"),
     Part.CAMERA: _say("カメラ", "Camera"),
     Part.BRIDGE: _say("院内システム連携", "Clinic's software"),
+    Part.OUTBOX: _say("回線の不通時の記録", "Visits of a line that is down"),
 }
 
 
@@ -211,6 +217,30 @@ def _bridge(probes: Probes) -> Finding:
         return _advised(Part.BRIDGE, Level.WARNING, probes.bridge)
     usable = _say("フォルダやポートを使えます。", "Its folder and port, as far as they are set, can be used.")
     return Finding(Part.BRIDGE, Level.FINE, usable)
+
+
+def _outbox(probes: Probes) -> Finding:
+    if not probes.outbox_set:
+        return Finding(Part.OUTBOX, Level.UNUSED, _say("設定されていません。", "No file is set."))
+    if probes.outbox is not None:
+        return _advised(Part.OUTBOX, Level.WARNING, probes.outbox)
+    if probes.outbox_aside:
+        names = ", ".join(probes.outbox_aside)
+        return Finding(
+            Part.OUTBOX,
+            Level.WARNING,
+            _say(
+                f"壊れたファイルを保管しました: {names}。読めた来院は引き継いであります。",
+                f"A damaged file was put aside: {names}. The visits that could be read were taken over.",
+            ),
+            _say(
+                "「回線の不通時」の一覧にない来院は、紙の控えから「番号で確認」で入力してください。"
+                "済んだら、システム管理者がディスクを調べ、ファイルを別のフォルダに移してください。",
+                "Enter visits that the page Line down does not list from paper, at Check by number. Then a system "
+                "administrator checks the disk and moves the file to another folder.",
+            ),
+        )
+    return Finding(Part.OUTBOX, Level.FINE, _say("来院を記録できます。", "Visits can be journalled."))
 
 
 def _advised(part: Part, level: Level, code: str) -> Finding:

@@ -300,6 +300,19 @@ ADVICE: Final[dict[str, Advice]] = {
         "TERMINAL_OUTBOX_FILE の場所と権限を、システム管理者が確認してください。それまでは紙の申立書を使ってください。",
         "A system administrator checks TERMINAL_OUTBOX_FILE. Use the paper statement until then.",
     ),
+    "outbox_damaged": _advice(
+        "回線断の来院記録のファイルが壊れています。",
+        "The outbox's file is damaged.",
+        "端末のサービスを起動し直してください。壊れたファイルは時刻のついた名前で保管され、読める来院は引き継がれます。",
+        "Start the terminal's service again: it puts the file aside under a name with the time, and takes over the "
+        "visits that can be read.",
+    ),
+    "outbox_not_open": _advice(
+        "来院記録を使えないまま動いています。原因はもうありません。",
+        "The counter was started without its outbox. What kept it away is gone.",
+        "端末のサービスを起動し直してください。それまでは紙の申立書を使ってください。",
+        "Start the terminal's service again. Use the paper statement until then.",
+    ),
     "outbox_key_unusable": _advice(
         "回線断の来院記録の鍵を使えません。",
         "The outbox's key cannot be used.",

@@ -16,14 +16,19 @@ from terminal_agent.client import Centre, CentreError, Refused
 from terminal_agent.face.camera import FOLDER, CameraMissing, open_camera
 from terminal_agent.face.mode import FaceMode
 from terminal_agent.health import CertificateProbe, Finding, Probes, judge
+from terminal_agent.outbox.opening import OutboxNotOpen, aside_of
+from terminal_agent.outbox.opening import probe as probe_outbox
+from terminal_agent.outbox.sealing import OutboxTrouble
 from terminal_agent.settings import TerminalSettings
 
 
-def examine(settings: TerminalSettings, face: FaceMode, *, try_camera: bool = False) -> tuple[Finding, ...]:
+def examine(
+    settings: TerminalSettings, face: FaceMode, *, try_camera: bool = False, without_outbox: bool = False
+) -> tuple[Finding, ...]:
     """Probe every part and return a finding for each.
 
     The centre is asked over the network, with the settings' time limits. The camera is only opened with `try_camera`:
-    not while a patient may be before it.
+    not while a patient may be before it. `without_outbox` says of the counter that asks that it could not open its own.
     """
     service, reader, readers = _card_side(settings.reader)
     centre, said, offset_s = _centre(settings)
@@ -42,6 +47,9 @@ def examine(settings: TerminalSettings, face: FaceMode, *, try_camera: bool = Fa
         camera=_camera(face.camera, try_camera) if face.state.ready else None,
         bridge_set=settings.bridge_folder is not None or settings.bridge_port is not None,
         bridge=_bridge(settings),
+        outbox_set=settings.outbox_file is not None,
+        outbox=_outbox(settings) or (OutboxNotOpen.code if without_outbox else None),
+        outbox_aside=() if settings.outbox_file is None else aside_of(settings.outbox_file),
     )
     return judge(probes, datetime.now(UTC))
 
@@ -90,6 +98,14 @@ def _bridge(settings: TerminalSettings) -> str | None:
     try:
         probe(settings)
     except BridgeError as error:
+        return error.code
+    return None
+
+
+def _outbox(settings: TerminalSettings) -> str | None:
+    try:
+        probe_outbox(settings)
+    except OutboxTrouble as error:
         return error.code
     return None
 

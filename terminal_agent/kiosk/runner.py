@@ -136,6 +136,7 @@ class Runner:
         memory: Memory,
         language: Language = Language.JA,
         journal: VisitJournal | None = None,
+        journal_lost: bool = False,
         live: LiveChecks | None = None,
         face: FaceMode | None = None,
         pinless: PinlessSigner | None = None,
@@ -145,6 +146,7 @@ class Runner:
         self._daybook = daybook
         self._memory = memory
         self._journal = journal
+        self._journal_lost = journal_lost  # one is set, but could not be opened
         self._live = live or LiveChecks()
         self._certificate: bytes | None = None
         self._cards: dict[UUID, bytes] = {}  # the certificate of each of today's visits
@@ -425,6 +427,8 @@ class Runner:
     def _keep_for_later(self) -> None:
         """Journal a visit without an answer, by the number its card had here before, or for staff to enter one."""
         if self._journal is None:
+            if self._journal_lost:
+                self._daybook.add_trouble(OutboxTrouble.code)  # the paper is then all there is of it
             return
         try:
             person = None if self._certificate is None else self._journal.recall(self._certificate)
@@ -435,7 +439,7 @@ class Runner:
             self._journal.add(person, day_in_japan(_now()), _now())
         except (OutboxTrouble, sqlite3.Error) as error:
             _log.error("visit_not_journalled", kind=type(error).__name__)
-            self._daybook.add_trouble(OutboxTrouble.code)  # the paper is then all there is of it
+            self._daybook.add_trouble(OutboxTrouble.code)
 
     def _proof(self, held: _Held) -> CardProof:
         if held.pin is not None or self._pinless is None:

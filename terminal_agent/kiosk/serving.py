@@ -32,9 +32,9 @@ from terminal_agent.kiosk.staff import StaffScreen
 from terminal_agent.language import Language
 from terminal_agent.logs import configure_logs
 from terminal_agent.loopback import LOOPBACK, bound_to_loopback
-from terminal_agent.outbox.command import drain_of, open_seal
+from terminal_agent.outbox.command import drain_of
 from terminal_agent.outbox.draining import LiveChecks
-from terminal_agent.outbox.journal import Journal
+from terminal_agent.outbox.opening import open_for_counter
 from terminal_agent.probing import examine
 from terminal_agent.sealing import KEY_BYTES
 from terminal_agent.settings import TerminalSettings
@@ -66,14 +66,13 @@ class Screens:
         self.daybook = Daybook(_now)
         self.desks = Desks(_now)
         self.live = LiveChecks()
-        self.journal: Journal | None = None
-        if settings.outbox_file is None:
+        outbox = open_for_counter(settings, _now())
+        self.journal = outbox.journal
+        if settings.outbox_file is None or outbox.seal is None:
             self.memory = Memory(None, secrets.token_bytes(KEY_BYTES), _now)
         else:
-            seal = open_seal(settings, settings.outbox_file)
-            self.journal = Journal(settings.outbox_file, seal)
             # Beside the outbox, under a key derived from the same: what differs from the last visit.
-            self.memory = Memory(settings.outbox_file.with_suffix(".visits"), seal.key, _now)
+            self.memory = Memory(settings.outbox_file.with_suffix(".visits"), outbox.seal.key, _now)
         self.runner = Runner(
             slot,
             centre,
@@ -83,8 +82,14 @@ class Screens:
             face=self._face,
             pinless=pinless,
             journal=self.journal,
+            journal_lost=self._without_outbox,
             live=self.live,
         )
+
+    @property
+    def _without_outbox(self) -> bool:
+        """Whether an outbox is set that could not be opened."""
+        return self._settings.outbox_file is not None and self.journal is None
 
     @property
     def port(self) -> int:
@@ -119,7 +124,7 @@ class Screens:
             self._passcode,
             renderer,
             staff_changes,
-            lambda: examine(self._settings, self._face),
+            lambda: examine(self._settings, self._face, without_outbox=self._without_outbox),
             self.journal,
             _now,
         )

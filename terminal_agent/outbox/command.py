@@ -29,26 +29,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     paper.add_argument("file", type=Path, help="the PDF to write")
 
 
-def open_journal(settings: TerminalSettings) -> Journal:
-    """Open the outbox the settings name, with its key.
+def open_journal(settings: TerminalSettings, *, make_key: bool = True) -> Journal:
+    """Open the outbox the settings name, with its key; without `make_key` only where that exists.
 
     Raises:
         OutboxTrouble: no outbox is named, or it or its key cannot be used.
     """
     if settings.outbox_file is None:
         raise JournalUnusable
-    return Journal(settings.outbox_file, open_seal(settings, settings.outbox_file))
+    return Journal(settings.outbox_file, open_seal(settings, settings.outbox_file, make=make_key))
 
 
-def open_seal(settings: TerminalSettings, file: Path) -> Seal:
+def open_seal(settings: TerminalSettings, file: Path, *, make: bool = True) -> Seal:
     """Open the key of an outbox's file, or make it.
 
     Raises:
-        KeyUnusable: it cannot be read or made.
+        KeyUnusable: it cannot be read, or made.
     """
     if settings.outbox_key_file is not None:
-        return Seal.from_file(settings.outbox_key_file)
-    return Seal.from_keyring(str(file.absolute()))
+        return Seal.from_file(settings.outbox_key_file, make=make)
+    return Seal.from_keyring(str(file.absolute()), make=make)
 
 
 def drain_of(settings: TerminalSettings, journal: Journal, centre: Centre, live: LiveChecks) -> Drain:

@@ -2,8 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -49,6 +49,12 @@ class JournalUnusable(OutboxTrouble):
     """The outbox's file cannot be opened, or it is no outbox."""
 
     code = "outbox_unusable"
+
+
+class JournalDamaged(JournalUnusable):
+    """The outbox's file was damaged: SQLite cannot read it, or not to its end."""
+
+    code = "outbox_damaged"
 
 
 class State(StrEnum):
@@ -123,6 +129,7 @@ class Journal:
 
         Raises:
             JournalUnusable: it cannot be opened, or is no outbox.
+            JournalDamaged: it is no whole database any more.
             KeyWrong: it was sealed with another key.
         """
         self._seal = seal
@@ -130,7 +137,10 @@ class Journal:
         try:
             path.touch(mode=0o600, exist_ok=True)
             self._base = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-            self._base.row_factory = sqlite3.Row
+        except (OSError, sqlite3.Error) as error:
+            raise JournalUnusable from error
+        self._base.row_factory = sqlite3.Row
+        try:
             self._base.execute("pragma journal_mode = wal")
             # Not NORMAL: a visit that staff were told is journalled survives a power cut.
             self._base.execute("pragma synchronous = full")
@@ -138,8 +148,26 @@ class Journal:
                 for statement in _SCHEMA.split(";"):
                     self._base.execute(statement)
                 self._check_key()
-        except (OSError, sqlite3.Error) as error:
-            raise JournalUnusable from error
+        except sqlite3.Error as error:
+            self._base.close()
+            raise _trouble(error) from error
+        except KeyWrong:
+            self._base.close()
+            raise
+
+    def check(self) -> None:
+        """Read the whole file once.
+
+        Raises:
+            JournalDamaged: some of it cannot be read.
+        """
+        try:
+            with self._lock:
+                (found,) = self._base.execute("pragma quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            raise _trouble(error) from error
+        if found != "ok":
+            raise JournalDamaged
 
     def close(self) -> None:
         """Let go of the file."""
@@ -216,6 +244,29 @@ class Journal:
         with self._lock:
             found = dict(self._base.execute("select state, count(*) from visit group by state").fetchall())
         return {state: found.get(state.value, 0) for state in State}
+
+    def take_over(self, visits: Iterable[sqlite3.Row], holders: Iterable[sqlite3.Row]) -> int:
+        """Take over what was read from a damaged outbox; return how many visits it was.
+
+        Only rows whose seal opens, under the ids they had: a check that was sent before is sent under the same key.
+        """
+        taken = 0
+        with self._write():
+            for row in visits:
+                with suppress(*_GARBLED):
+                    if self._visit(row).problem != SealBroken.code:
+                        taken += self._base.execute(
+                            "insert or ignore into visit (visit_id, journalled_at, state, sealed, answer, problem,"
+                            " first_sent_at, settled_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                            tuple(row[column] for column in _KEPT),
+                        ).rowcount
+            for row in holders:
+                with suppress(SealBroken, *_GARBLED):
+                    self._seal.open(row["sealed"], f"holder {row['name'].hex()}")
+                    self._base.execute(
+                        "insert or ignore into holder (name, sealed, seen_on) values (?, ?, ?)", tuple(row)
+                    )
+        return taken
 
     # ── For whoever drains ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -394,6 +445,17 @@ def person_from(entries: Mapping[str, str]) -> InsuredPerson:
 
 
 _SELECT: Final = "select visit_id, journalled_at, state, sealed, answer, problem, tries, settled_at from visit"
+
+
+_KEPT: Final = ("visit_id", "journalled_at", "state", "sealed", "answer", "problem", "first_sent_at", "settled_at")
+_GARBLED: Final = (ValueError, TypeError, AttributeError)  # what a row gives rise to that holds anything
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY_CODE: Final = 0xFF  # of an extended result code, its last byte
+
+
+def _trouble(error: sqlite3.Error) -> JournalUnusable:
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    return JournalDamaged() if code in _DAMAGE else JournalUnusable()
 
 
 def _written(person: InsuredPerson) -> dict[str, Any]:

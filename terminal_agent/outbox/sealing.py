@@ -53,26 +53,28 @@ class Seal:
         object.__setattr__(self, "_sealer", Sealer(self.key))
 
     @classmethod
-    def from_file(cls, path: Path) -> "Seal":
+    def from_file(cls, path: Path, *, make: bool = True) -> "Seal":
         """Read the key, or make it where there is none; only its owner may read the file.
 
         Raises:
-            KeyUnusable: the file is not 32 bytes, others may read it, or it cannot be made.
+            KeyUnusable: the file is not 32 bytes, others may read it, or it cannot, or may not, be made.
         """
+        if not make and not path.exists():
+            raise KeyUnusable
         try:
             return cls(own_key(path))
         except (OSError, KeyFileUnusable) as error:
             raise KeyUnusable from error
 
     @classmethod
-    def from_keyring(cls, name: str) -> "Seal":
+    def from_keyring(cls, name: str, *, make: bool = True) -> "Seal":
         """Read the key of this name from the OS keyring, or put a new one there.
 
         Raises:
-            KeyUnusable: there is no keyring, it is locked, or what it holds is no key.
+            KeyUnusable: there is no keyring, it is locked, what it holds is no key, or none may be made.
         """
         try:
-            if (held := keyring.get_password(_SERVICE, name)) is None:
+            if (held := keyring.get_password(_SERVICE, name)) is None and make:
                 keyring.set_password(_SERVICE, name, secrets.token_hex(KEY_BYTES))
                 held = keyring.get_password(_SERVICE, name)
             key = bytes.fromhex(held or "")

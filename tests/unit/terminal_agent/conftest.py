@@ -1,9 +1,11 @@
 """A virtual card, and an answer of the centre with all that can be in one, for the unit tests of the terminal."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from eligibility.domain.codes import (
     CardClass,
@@ -27,6 +29,8 @@ from eligibility.wire.verifications import (
     Verification,
     Withheld,
 )
+from loadtest.pki import Jpki
+from terminal_agent.settings import TerminalSettings
 from tests.cards import card, content, issuer, jpki, visual_content
 
 NOW = datetime.now(UTC)
@@ -37,6 +41,22 @@ __all__ = ["card", "content", "issuer", "jpki", "visual_content"]
 def valid() -> Verification:
     """Give the answer of the centre: a valid coverage with all that can be beside it."""
     return VALID
+
+
+@pytest.fixture
+def settings(tmp_path: Path, jpki: Jpki) -> TerminalSettings:
+    """Settings of a terminal with certificates and key, whose centre is away."""
+    issued = jpki.issue_auth("0009", datetime.now(UTC))
+    (tmp_path / "terminal.crt").write_bytes(issued.certificate.public_bytes(Encoding.PEM))
+    key = issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "terminal.key").write_bytes(key)
+    (tmp_path / "ca.crt").write_bytes(jpki.auth[-1].certificate.public_bytes(Encoding.PEM))
+    return TerminalSettings(
+        centre_url="https://127.0.0.1:9",
+        centre_authority=tmp_path / "ca.crt",
+        certificate=tmp_path / "terminal.crt",
+        key=tmp_path / "terminal.key",
+    )
 
 
 VALID = Verification(

@@ -43,6 +43,9 @@ WELL = Probes(
     camera=None,
     bridge_set=True,
     bridge=None,
+    outbox_set=True,
+    outbox=None,
+    outbox_aside=(),
 )
 
 
@@ -90,6 +93,11 @@ def test_a_terminal_that_is_well_is_said_to_be() -> None:
         ({"bridge": "bridge_folder_unusable"}, "bridge", "warning"),
         ({"bridge": "bridge_not_running"}, "bridge", "warning"),
         ({"bridge": "bridge_port_taken"}, "bridge", "warning"),
+        ({"outbox_set": False}, "outbox", "unused"),
+        ({"outbox": "outbox_damaged"}, "outbox", "warning"),
+        ({"outbox": "outbox_key_wrong"}, "outbox", "warning"),
+        ({"outbox": "outbox_not_open"}, "outbox", "warning"),
+        ({"outbox_aside": ("outbox.db.damaged-20261120T233000Z",)}, "outbox", "warning"),
     ],
 )
 def test_each_trouble_is_found_at_its_part_with_how_to_mend_it(changes: dict[str, Any], part: str, level: str) -> None:
@@ -131,21 +139,6 @@ def test_the_clock_is_compared_with_the_centres_answer(said: str | None, offset:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, jpki: Jpki) -> TerminalSettings:
-    issued = jpki.issue_auth("0009", datetime.now(UTC))
-    (tmp_path / "terminal.crt").write_bytes(issued.certificate.public_bytes(Encoding.PEM))
-    key = issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (tmp_path / "terminal.key").write_bytes(key)
-    (tmp_path / "ca.crt").write_bytes(jpki.auth[-1].certificate.public_bytes(Encoding.PEM))
-    return TerminalSettings(
-        centre_url="https://127.0.0.1:9",
-        centre_authority=tmp_path / "ca.crt",
-        certificate=tmp_path / "terminal.crt",
-        key=tmp_path / "terminal.key",
-    )
-
-
-@pytest.fixture
 def readers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names = ["Counter Reader 00 00"]
     monkeypatch.setattr(probing, "reader_names", lambda: names)
@@ -161,6 +154,7 @@ def test_a_centre_that_is_away_leaves_the_rest_examined(settings: TerminalSettin
     assert levels(settings) == {
         "service": "fine", "reader": "fine", "certificates": "fine", "centre": "broken", "clock": "unused",
         "face": "unused", "camera": "unused", "bridge": "unused",
+        "outbox": "unused",
     }  # fmt: skip
 
 

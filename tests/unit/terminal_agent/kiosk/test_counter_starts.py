@@ -1,0 +1,95 @@
+"""A counter at half past eight, with an outbox that cannot be used: it starts, and says what to do."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loadtest.hand_slot import HandSlot
+from terminal_agent import probing
+from terminal_agent.client import Centre
+from terminal_agent.kiosk.serving import Screens
+from terminal_agent.kiosk.visit import Unverified
+from terminal_agent.language import Language
+from terminal_agent.outbox.journal import Journal
+from terminal_agent.outbox.sealing import Seal
+from terminal_agent.settings import TerminalSettings
+
+
+@pytest.fixture
+def keeping(settings: TerminalSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TerminalSettings:
+    """The settings of a terminal with an outbox."""
+    monkeypatch.setattr(probing, "reader_names", lambda: ["Counter Reader 00 00"])
+    kept = {"outbox_file": tmp_path / "outbox.db", "outbox_key_file": tmp_path / "outbox.key", "screens_port": 0}
+    return settings.model_copy(update=kept)
+
+
+@contextmanager
+def serving(settings: TerminalSettings) -> Iterator[Screens]:
+    screens = Screens(settings, Centre(httpx.Client()), HandSlot())
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(screens.serve(started.set)), name="screens")
+    thread.start()
+    try:
+        assert started.wait(20)
+        yield screens
+    finally:
+        screens.stop()
+        thread.join(20)
+
+
+def health(screens: Screens) -> str:
+    """Return the health panel, as a browser gets it that was opened with the staff's address."""
+    with httpx.Client(trust_env=False, follow_redirects=True, timeout=20) as browser:
+        browser.get(screens.staff_url)
+        answer = browser.get(f"http://127.0.0.1:{screens.port}/staff/health")
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_a_damaged_outbox_keeps_no_counter_shut_and_the_health_panel_says_so(
+    keeping: TerminalSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "outbox.db").write_bytes(b"what a broken disk left " * 400)
+    with serving(keeping) as screens:
+        assert screens.journal is not None
+        screens.journal.add(None, date(2026, 11, 21), datetime.now(UTC))
+        said = health(screens)
+    (aside,) = (file.name for file in tmp_path.iterdir() if "damaged" in file.name)
+    assert aside in said
+    assert "番号で確認" in said
+    (tmp_path / aside).rename(tmp_path / "taken-away")
+    with serving(keeping) as again:
+        assert again.journal is not None
+        assert sum(again.journal.counts().values()) == 1
+        assert "来院を記録できます" in health(again)
+
+
+def test_an_outbox_of_another_key_is_untouched_and_its_visits_are_on_paper_alone(
+    keeping: TerminalSettings, tmp_path: Path
+) -> None:
+    with closing(Journal(tmp_path / "outbox.db", Seal.from_file(tmp_path / "first.key"))) as journal:
+        kept = journal.add(None, date(2026, 11, 21), datetime.now(UTC))
+    with serving(keeping) as screens:
+        assert "別の鍵で封じられています" in health(screens)
+        screens.runner._show(Unverified("centre_away"))
+        screens.runner._keep_for_later()
+        assert [visit.trouble for visit in screens.daybook.visits()] == ["outbox_unusable", "centre_away"]
+        (tmp_path / "first.key").rename(tmp_path / "outbox.key")
+        assert "起動し直してください" in health(screens)  # its own journal is still not open
+    with serving(keeping) as again:
+        assert again.journal is not None
+        assert again.journal.visit(kept) is not None
+
+
+def test_without_an_outbox_nothing_is_said_to_be_lost(keeping: TerminalSettings) -> None:
+    with serving(keeping.model_copy(update={"outbox_file": None})) as screens:
+        screens.runner._show(Unverified("centre_away"))
+        screens.runner._keep_for_later()
+        assert [visit.trouble for visit in screens.daybook.visits()] == ["centre_away"]
+        assert screens.runner.own_language is Language.JA
