@@ -127,8 +127,13 @@ class Changes:
         self.closing = True
         self._wake()
 
-    async def stream(self, message: Callable[[], str]) -> AsyncIterator[str]:
-        """Give the message at once and after each change, with a comment now and then to keep the line open."""
+    async def stream(
+        self, message: Callable[[], str], lasts_s: Callable[[], float | None] = lambda: None
+    ) -> AsyncIterator[str]:
+        """Give the message at once and after each change, with a comment now and then to keep the line open.
+
+        `lasts_s` says after how many seconds the message may be another one without anybody telling.
+        """
         said = ""
         with self._listening() as changed:
             while not self.closing:
@@ -137,7 +142,8 @@ class Changes:
                     said = now
                     yield f"data: {now}\n\n"
                 try:
-                    async with asyncio.timeout(HEARTBEAT_S):
+                    lasts = lasts_s()
+                    async with asyncio.timeout(HEARTBEAT_S if lasts is None else min(lasts, HEARTBEAT_S)):
                         await changed.wait()
                 except TimeoutError:
                     yield ": still here\n\n"
@@ -259,9 +265,11 @@ def make_app(patient: PatientScreen, keys: Keys, hosts: frozenset[str], more: li
     return app
 
 
-def event_stream(changes: Changes, message: Callable[[], str]) -> StreamingResponse:
+def event_stream(
+    changes: Changes, message: Callable[[], str], lasts_s: Callable[[], float | None] = lambda: None
+) -> StreamingResponse:
     """Answer with server-sent events."""
-    return StreamingResponse(changes.stream(message), media_type="text/event-stream")
+    return StreamingResponse(changes.stream(message, lasts_s), media_type="text/event-stream")
 
 
 def _event(form: FormData, stage: Stage, classes: tuple[ConsentClass, ...]) -> Event | None:

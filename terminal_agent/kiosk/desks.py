@@ -52,11 +52,22 @@ class Desks:
             seats = [seat for seat in self._seats.values() if self._holds(seat)]
         return max(seats, key=lambda seat: seat.used_at).session if seats else None
 
+    def seconds_left(self, name: str) -> float | None:
+        """Return in how many seconds a session ends if nobody uses it, or None of one that has; asking is no use."""
+        with self._lock:
+            seat = self._seats.get(name)
+            if seat is None or not self._holds(seat):
+                return None
+            return (self._ends_at(seat) - self.now()).total_seconds()
+
     def stand_up(self, name: str) -> None:
         """End a session here."""
         with self._lock:
             self._seats.pop(name, None)
 
     def _holds(self, seat: _Seat) -> bool:
-        now = self.now()
-        return now < seat.session.expires_at and now - seat.used_at < SESSION_IDLE_LIFE
+        return self.now() < self._ends_at(seat)
+
+    @staticmethod
+    def _ends_at(seat: _Seat) -> datetime:
+        return min(seat.session.expires_at, seat.used_at + SESSION_IDLE_LIFE)

@@ -42,6 +42,7 @@ from terminal_agent.records.pdf import checkup_pdf, medication_pdf
 _log = structlog.get_logger(__name__)
 LOOKS_AGAIN: Final = "Counter-Looks-Again"  # counter.js says so when the event stream made it fetch a page
 LANGUAGE_COOKIE: Final = "counter_language"
+_ENDED: Final = "ended"
 _YEAR_S: Final = 365 * 24 * 3600
 UNAUTHORISED: Final = 401
 Show = Callable[["StaffScreen", Request, StaffSession], Awaitable[Response]]
@@ -118,6 +119,7 @@ class StaffScreen:
         cookie = request.cookies.get(COOKIE, "")
         session = self.desks.who(cookie)
         self.desks.stand_up(cookie)
+        self.changes.tell()  # to this browser's other pages
         if session is not None:
             # At the centre too; if it cannot be reached, its half hour ends what nobody here can use any more.
             with suppress(Refused, CentreError):
@@ -133,8 +135,13 @@ class StaffScreen:
         return answer
 
     async def events(self, request: Request) -> Response:
-        """Say how often something changed: nothing of what."""
-        return event_stream(self.changes, lambda: str(self._changes()))
+        """Say how often something changed, nothing of what; and when the session of this browser has ended."""
+        cookie = request.cookies.get(COOKIE, "")
+
+        def left() -> float | None:
+            return self.desks.seconds_left(cookie)
+
+        return event_stream(self.changes, lambda: _ENDED if left() is None else str(self._changes()), left)
 
     # ── What staff see ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,6 +295,7 @@ class StaffScreen:
             except Refused as refused:
                 if refused.problem.status == UNAUTHORISED:
                     self.desks.stand_up(cookie)
+                    self.changes.tell()
                     return RedirectResponse("/staff/sign-in", 303)
                 return self._page(
                     request, "staff_refused.html", session, problem=_said(refused), status=_status(refused)
@@ -305,6 +313,7 @@ class StaffScreen:
             template,
             self._language(request),
             session=session,
+            ends_in=self.desks.seconds_left(request.cookies.get(COOKIE, "")) if session is not None else None,
             changes=self._changes(),
             view=view,
             kind=type(view.stage).__name__,

@@ -1,15 +1,20 @@
 """Whose session a staff's browser has: it ends with who sat there before, and a page alone does not keep it alive."""
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from eligibility.domain.codes import Role
+from eligibility.wire.staff import SESSION_IDLE_LIFE
 from tests.browser.counter.conftest import Counter, Town
-from tests.browser.counter.test_staff import sign_in
+from tests.browser.counter.test_staff import come, sign_in
 from tests.integration.eligibility.world import Member
+
+PATIENT = "髙橋　花子"
 
 
 @pytest.fixture
@@ -57,3 +62,64 @@ def test_a_page_that_looks_again_by_itself_says_so(counter: Counter, staff_page:
     staff_page.get_by_role("link", name="番号で確認").first.click()
     expect(staff_page.locator("form.fields, form.sheet").first).to_be_visible()
     assert seat.used_at > used_at
+
+
+@pytest.fixture
+def at_an_answer(counter: Counter, page: Page, staff_page: Page, town: Town, known: int) -> Page:
+    """The staff's browser with a patient's answer open."""
+    sign_in(counter, staff_page, town.wait(town.world.staff(Role.DOCTOR)))
+    come(counter, page)
+    staff_page.get_by_role("link", name=PATIENT).click()
+    expect(staff_page.locator(".answer")).to_contain_text(PATIENT)
+    return staff_page
+
+
+def nothing_of_the_patient(page: Page) -> None:
+    expect(page).to_have_url(re.compile("/staff/sign-in$"))
+    expect(page.locator("body")).not_to_contain_text(PATIENT)
+
+
+def test_when_half_an_hour_is_over_the_page_leaves_by_itself(counter: Counter, at_an_answer: Page) -> None:
+    desks, began = counter.screens.desks, datetime.now(UTC)
+    (seat,) = desks._seats.values()
+    almost = seat.used_at + SESSION_IDLE_LIFE - timedelta(seconds=1)
+    desks.now = lambda: almost + (datetime.now(UTC) - began)
+    counter.screens.daybook.add_trouble("pin_blocked")  # an event just before; none after it
+    nothing_of_the_patient(at_an_answer)
+    assert desks.latest() is None
+    at_an_answer.go_back()
+    expect(at_an_answer.locator("body")).not_to_contain_text(PATIENT)
+
+
+def test_a_page_that_no_event_concerns_leaves_too(counter: Counter, staff_page: Page, town: Town) -> None:
+    sign_in(counter, staff_page, town.wait(town.world.staff(Role.CLERK)))
+    staff_page.get_by_role("link", name="番号で確認").first.click()
+    staff_page.get_by_label("番号", exact=True).fill("7070707")
+    (seat,) = counter.screens.desks._seats.values()
+    over = seat.used_at + SESSION_IDLE_LIFE
+    counter.screens.desks.now = lambda: over
+    counter.screens.daybook.add_trouble("pin_blocked")
+    expect(staff_page).to_have_url(re.compile("/staff/sign-in$"))
+
+
+def test_who_signs_out_in_one_window_leaves_the_others(counter: Counter, at_an_answer: Page) -> None:
+    other = at_an_answer.context.new_page()
+    other.goto(f"{counter.address}/staff")
+    other.get_by_role("button", name="サインアウト").click()
+    nothing_of_the_patient(at_an_answer)
+
+
+def test_with_the_program_the_data_leave_the_screen(counter: Counter, at_an_answer: Page) -> None:
+    counter.screens.stop()
+    expect(at_an_answer.locator("#screen")).to_have_count(0)
+    expect(at_an_answer.locator("body")).not_to_contain_text(PATIENT)
+
+
+def test_without_scripts_the_page_says_when_it_leaves(
+    counter: Counter, town: Town, staff_browser: httpx.Client
+) -> None:
+    assert 'http-equiv="refresh"' not in staff_browser.get("/staff/sign-in").text
+    _sign_in(staff_browser, town, Role.CLERK)
+    said = re.search(r'http-equiv="refresh" content="(\d+);url=/staff/sign-in"', staff_browser.get("/staff").text)
+    assert said is not None
+    assert int(said[1]) <= SESSION_IDLE_LIFE.total_seconds() + 1

@@ -47,9 +47,22 @@ if (!staff) {
 
 const stream = new EventSource(staff ? "/staff/events" : "/events");
 stream.onmessage = (message) => {
+  if (message.data === "ended") return leave();
   told = Number(message.data);
   look();
 };
+// Sessions are in the program's memory: with its end they have ended, too.
+stream.onerror = leave;
+// A page that was kept for "back" may be of a session that has ended.
+addEventListener("pageshow", (shown) => { if (shown.persisted) location.reload(); });
+
+function leave() {
+  const screen = document.getElementById("screen");
+  if (!screen || screen.dataset.private === undefined) return;
+  stream.close();
+  screen.remove(); // at once: nobody may be there to answer
+  location.replace("/staff/sign-in");
+}
 
 function look() {
   // A form's own answer brings the newest page; asking beside it would only make it later.

@@ -1,5 +1,6 @@
 """Who is signed in at a terminal, and the passcode with which staff confirm a face by eye."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from eligibility.domain.codes import Role
 from eligibility.wire.staff import SESSION_IDLE_LIFE, SESSION_LIFE, StaffSession
+from terminal_agent.kiosk.app import Changes
 from terminal_agent.kiosk.desks import Desks
 from terminal_agent.kiosk.passcode import PAUSE, TRIES, Passcode, PasscodeTooShort, PasscodeUnreadable, write_passcode
 
@@ -60,6 +62,37 @@ def test_a_page_that_looks_again_by_itself_is_no_use_of_a_session() -> None:
     assert desks.latest() == here
     clock.moment += timedelta(minutes=1)
     assert desks.who(away, by_hand=False) is None
+
+
+def test_how_long_a_session_lasts_is_told_without_using_it() -> None:
+    clock = Clock()
+    desks = Desks(clock.now)
+    name = desks.sit_down(session(clock))
+    assert desks.seconds_left(name) == SESSION_IDLE_LIFE.total_seconds()
+    clock.moment += timedelta(minutes=20)
+    assert desks.seconds_left(name) == 600
+    desks.who(name)
+    assert desks.seconds_left(name) == SESSION_IDLE_LIFE.total_seconds()
+    clock.moment += SESSION_IDLE_LIFE
+    assert desks.seconds_left(name) is None
+    assert desks.seconds_left("guessed") is None
+
+
+def test_the_centres_end_comes_before_half_an_hour_of_idleness() -> None:
+    clock = Clock()
+    desks = Desks(clock.now)
+    name = desks.sit_down(session(clock).model_copy(update={"expires_at": clock.moment + timedelta(minutes=5)}))
+    assert desks.seconds_left(name) == 300
+    desks.stand_up(name)
+    assert desks.seconds_left(name) is None
+
+
+async def test_the_stream_says_by_itself_what_nobody_tells() -> None:
+    said = iter(["1", "ended"])
+    stream = Changes(asyncio.get_running_loop()).stream(lambda: next(said), lambda: 0.01)
+    assert [await anext(stream), await anext(stream)] == ["data: 1\n\n", ": still here\n\n"]
+    assert await anext(stream) == "data: ended\n\n"
+    await stream.aclose()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["", "guessed", "t" * 40])
