@@ -18,7 +18,7 @@ from eligibility.domain.codes import ConsentClass
 from terminal_agent.card.errors import MalformedNumberB, MalformedPin
 from terminal_agent.card.pins import NumberB, Pin
 from terminal_agent.kiosk.catalogues import LANGUAGES
-from terminal_agent.kiosk.guard import PATIENT_COOKIE, STAFF_COOKIE, Guard, Keys
+from terminal_agent.kiosk.guard import Cookies, Guard, Keys
 from terminal_agent.kiosk.rendering import PAGES, Renderer
 from terminal_agent.kiosk.runner import Runner, View
 from terminal_agent.kiosk.trouble import trouble
@@ -240,13 +240,15 @@ class PatientScreen:
         }
 
 
-def make_app(patient: PatientScreen, keys: Keys, hosts: frozenset[str], more: list[BaseRoute]) -> Starlette:
+def make_app(
+    patient: PatientScreen, keys: Keys, cookies: Cookies, hosts: frozenset[str], more: list[BaseRoute]
+) -> Starlette:
     """Put the screens together behind the guard."""
 
     async def enter(request: Request) -> Response:
         """Give the browser that was opened with this start's address its cookie."""
         given = str(request.path_params["key"])
-        for key, cookie, page in ((keys.patient, PATIENT_COOKIE, "/"), (keys.staff, STAFF_COOKIE, "/staff")):
+        for key, cookie, page in ((keys.patient, cookies.patient, "/"), (keys.staff, cookies.staff, "/staff")):
             if hmac.compare_digest(given.encode(), key.encode()):
                 answer = RedirectResponse(page, 303)
                 answer.set_cookie(cookie, key, httponly=True, samesite="strict", path="/")
@@ -261,7 +263,7 @@ def make_app(patient: PatientScreen, keys: Keys, hosts: frozenset[str], more: li
             *more,
         ]
     )
-    app.add_middleware(Guard, hosts=hosts, keys=keys)
+    app.add_middleware(Guard, hosts=hosts, keys=keys, cookies=cookies)
     return app
 
 

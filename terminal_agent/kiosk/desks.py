@@ -8,8 +8,6 @@ from datetime import datetime
 
 from eligibility.wire.staff import SESSION_IDLE_LIFE, StaffSession
 
-COOKIE = "counter_session"
-
 
 @dataclass(slots=True)
 class _Seat:

@@ -13,8 +13,6 @@ from starlette.responses import PlainTextResponse, Response
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
-PATIENT_COOKIE: Final = "counter_patient"
-STAFF_COOKIE: Final = "counter_staff"
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -39,13 +37,45 @@ class Keys:
     staff: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """The names of one counter's cookies; of no other's on this machine, as a browser keeps one set for all ports.
+
+    Without the prefix `__Host-`: it asks for `Secure`, which nothing on loopback is, for a path that the session has
+    not, and it tells ports apart no better.
+    """
+
+    port: int
+
+    @property
+    def patient(self) -> str:
+        """Of the browser that was opened with the patient's address."""
+        return f"counter_patient_{self.port}"
+
+    @property
+    def staff(self) -> str:
+        """Of the browser that was opened with the staff's address."""
+        return f"counter_staff_{self.port}"
+
+    @property
+    def session(self) -> str:
+        """Of who is signed in."""
+        return f"counter_session_{self.port}"
+
+    @property
+    def language(self) -> str:
+        """Of the language in which staff read."""
+        return f"counter_language_{self.port}"
+
+
 class Guard:
     """ASGI middleware: refuses other hosts, other origins and browsers without a key, and adds the strict headers."""
 
-    def __init__(self, app: Application, *, hosts: frozenset[str], keys: Keys) -> None:
+    def __init__(self, app: Application, *, hosts: frozenset[str], keys: Keys, cookies: Cookies) -> None:
         self._app = app
         self._hosts = hosts
         self._keys = keys
+        self._cookies = cookies
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Pass a request on, or refuse it."""
@@ -76,7 +106,8 @@ class Guard:
         path = str(scope["path"])
         if path.startswith(("/enter/", "/static/")):
             return None
-        wanted, key = (STAFF_COOKIE, self._keys.staff) if is_staff(path) else (PATIENT_COOKIE, self._keys.patient)
+        names, keys = self._cookies, self._keys
+        wanted, key = (names.staff, keys.staff) if is_staff(path) else (names.patient, keys.patient)
         if not any(hmac.compare_digest(given, key) for given in _cookies(headers.getlist("cookie"), wanted)):
             return PlainTextResponse(_NO_KEY, 403)
         return None

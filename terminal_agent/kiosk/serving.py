@@ -22,7 +22,7 @@ from terminal_agent.face.state import FaceState, OffReason
 from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
 from terminal_agent.kiosk.daybook import Daybook
 from terminal_agent.kiosk.desks import Desks
-from terminal_agent.kiosk.guard import Keys
+from terminal_agent.kiosk.guard import Cookies, Keys
 from terminal_agent.kiosk.memory import Memory
 from terminal_agent.kiosk.passcode import Passcode
 from terminal_agent.kiosk.rendering import Renderer
@@ -116,6 +116,7 @@ class Screens:
         staff_changes = Changes(loop)
         self.runner.on_change(staff_changes.tell)
         self.daybook.on_change(staff_changes.tell)
+        cookies = Cookies(self.port)
         staff = StaffScreen(
             self.runner,
             self.daybook,
@@ -127,9 +128,10 @@ class Screens:
             lambda: examine(self._settings, self._face, without_outbox=self._without_outbox),
             self.journal,
             _now,
+            cookies,
         )
         hosts = frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"})
-        app = make_app(patient, self._keys, hosts, staff.routes())
+        app = make_app(patient, self._keys, cookies, hosts, staff.routes())
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2
         )

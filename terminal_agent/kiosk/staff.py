@@ -26,7 +26,8 @@ from terminal_agent.health import Finding
 from terminal_agent.kiosk.app import Changes, event_stream
 from terminal_agent.kiosk.catalogues import LANGUAGES
 from terminal_agent.kiosk.daybook import Daybook, Visit
-from terminal_agent.kiosk.desks import COOKIE, Desks
+from terminal_agent.kiosk.desks import Desks
+from terminal_agent.kiosk.guard import Cookies
 from terminal_agent.kiosk.passcode import Passcode
 from terminal_agent.kiosk.rendering import Renderer
 from terminal_agent.kiosk.runner import Runner
@@ -41,7 +42,6 @@ from terminal_agent.records.pdf import checkup_pdf, medication_pdf
 
 _log = structlog.get_logger(__name__)
 LOOKS_AGAIN: Final = "Counter-Looks-Again"  # counter.js says so when the event stream made it fetch a page
-LANGUAGE_COOKIE: Final = "counter_language"
 _ENDED: Final = "ended"
 _YEAR_S: Final = 365 * 24 * 3600
 UNAUTHORISED: Final = 401
@@ -62,6 +62,7 @@ class StaffScreen:
     examine: Callable[[], tuple[Finding, ...]]
     journal: Journal | None
     now: Callable[[], datetime]
+    cookies: Cookies
 
     def routes(self) -> list[BaseRoute]:
         """Return them."""
@@ -104,19 +105,21 @@ class StaffScreen:
             )
         await self._stand_up(request)  # whoever sat there before has left
         answer = RedirectResponse("/staff", 303)
-        answer.set_cookie(COOKIE, self.desks.sit_down(session), httponly=True, samesite="strict", path="/staff")
+        answer.set_cookie(
+            self.cookies.session, self.desks.sit_down(session), httponly=True, samesite="strict", path="/staff"
+        )
         return answer
 
     async def sign_out(self, request: Request) -> Response:
         """End the session here."""
         await self._stand_up(request)
         answer = RedirectResponse("/staff/sign-in", 303)
-        answer.delete_cookie(COOKIE, path="/staff")
+        answer.delete_cookie(self.cookies.session, path="/staff")
         return answer
 
     async def _stand_up(self, request: Request) -> None:
         """End the session of this browser, if it has one."""
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = self._seat(request)
         session = self.desks.who(cookie)
         self.desks.stand_up(cookie)
         self.changes.tell()  # to this browser's other pages
@@ -131,12 +134,14 @@ class StaffScreen:
             wanted, back = str(form.get("language", "")), str(form.get("back", ""))
         answer = RedirectResponse(back if back.startswith("/staff") else "/staff", 303)
         if wanted in [language.value for language in LANGUAGES]:
-            answer.set_cookie(LANGUAGE_COOKIE, wanted, max_age=_YEAR_S, httponly=True, samesite="strict", path="/staff")
+            answer.set_cookie(
+                self.cookies.language, wanted, max_age=_YEAR_S, httponly=True, samesite="strict", path="/staff"
+            )
         return answer
 
     async def events(self, request: Request) -> Response:
         """Say how often something changed, nothing of what; and when the session of this browser has ended."""
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = self._seat(request)
 
         def left() -> float | None:
             return self.desks.seconds_left(cookie)
@@ -277,7 +282,7 @@ class StaffScreen:
     async def health(self, request: Request) -> Response:
         """Show how every part of this terminal is, and how to mend it; nothing of a patient, so nobody need sign in."""
         findings = await asyncio.to_thread(self.examine)
-        session = self.desks.who(request.cookies.get(COOKIE, ""), by_hand=_by_hand(request))
+        session = self.desks.who(self._seat(request), by_hand=_by_hand(request))
         return self._page(request, "staff_health.html", session, findings=findings, at=self.now())
 
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +291,7 @@ class StaffScreen:
         """Return a handler that runs for who is signed in, and turns a refusal of the centre into a page."""
 
         async def handle(request: Request) -> Response:
-            cookie = request.cookies.get(COOKIE, "")
+            cookie = self._seat(request)
             session = self.desks.who(cookie, by_hand=_by_hand(request))
             if session is None:
                 return RedirectResponse("/staff/sign-in", 303)
@@ -313,7 +318,7 @@ class StaffScreen:
             template,
             self._language(request),
             session=session,
-            ends_in=self.desks.seconds_left(request.cookies.get(COOKIE, "")) if session is not None else None,
+            ends_in=self.desks.seconds_left(self._seat(request)) if session is not None else None,
             changes=self._changes(),
             view=view,
             kind=type(view.stage).__name__,
@@ -326,11 +331,14 @@ class StaffScreen:
         )
         return HTMLResponse(page, status)
 
+    def _seat(self, request: Request) -> str:
+        return request.cookies.get(self.cookies.session, "")
+
     def _changes(self) -> int:
         return self.runner.view.changes + self.daybook.last
 
     def _language(self, request: Request) -> Language:
-        wanted = request.cookies.get(LANGUAGE_COOKIE)
+        wanted = request.cookies.get(self.cookies.language)
         return next((language for language in LANGUAGES if language.value == wanted), self.runner.own_language)
 
     def _visit(self, request: Request) -> Visit | None:

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from eligibility.domain.codes import Role
 from eligibility.wire.staff import SESSION_IDLE_LIFE
-from tests.browser.counter.conftest import Counter, Town
+from terminal_agent.settings import TerminalSettings
+from tests.browser.counter.conftest import Counter, HandSlot, Town, running_counter
 from tests.browser.counter.test_staff import come, sign_in
 from tests.integration.eligibility.world import Member
 
@@ -37,7 +38,7 @@ def test_who_signs_in_after_somebody_ends_the_others_session_everywhere(
     counter: Counter, town: Town, staff_browser: httpx.Client
 ) -> None:
     doctor = _sign_in(staff_browser, town, Role.DOCTOR)
-    cookie = staff_browser.cookies["counter_session"]
+    cookie = staff_browser.cookies[f"counter_session_{counter.screens.port}"]
     _sign_in(staff_browser, town, Role.CLERK)
     desks = counter.screens.desks
     assert desks.who(cookie) is None
@@ -123,3 +124,15 @@ def test_without_scripts_the_page_says_when_it_leaves(
     said = re.search(r'http-equiv="refresh" content="(\d+);url=/staff/sign-in"', staff_browser.get("/staff").text)
     assert said is not None
     assert int(said[1]) <= SESSION_IDLE_LIFE.total_seconds() + 1
+
+
+def test_two_counters_on_one_machine_leave_each_others_browser_alone(
+    counter: Counter, settings: TerminalSettings, staff_page: Page, town: Town
+) -> None:
+    with running_counter(settings, HandSlot(counter.card), counter.card, counter.line) as second:
+        for each in (counter, second):
+            sign_in(each, staff_page, town.wait(town.world.staff(Role.CLERK)))
+            expect(staff_page.get_by_role("heading", level=1)).to_contain_text("本日の受付")
+        staff_page.goto(f"{counter.address}/staff/number")
+        expect(staff_page.get_by_role("heading", level=1)).to_contain_text("番号で確認")
+        assert counter.screens.desks.latest() is not None

@@ -1,4 +1,4 @@
-"""A counter at half past eight, with an outbox that cannot be used: it starts, and says what to do."""
+"""A counter that starts: with an outbox that cannot be used, and beside another one on the same machine."""
 
 import asyncio
 import threading
@@ -93,3 +93,13 @@ def test_without_an_outbox_nothing_is_said_to_be_lost(keeping: TerminalSettings)
         screens.runner._keep_for_later()
         assert [visit.trouble for visit in screens.daybook.visits()] == ["centre_away"]
         assert screens.runner.own_language is Language.JA
+
+
+def test_one_browser_may_be_at_two_counters_of_one_machine(settings: TerminalSettings) -> None:
+    apart = settings.model_copy(update={"screens_port": 0})
+    with serving(apart) as one, serving(apart) as other, httpx.Client(trust_env=False) as browser:
+        for address in (one.patient_url, one.staff_url, other.patient_url, other.staff_url):
+            assert browser.get(address).status_code == 303
+        for counter in (one, other):
+            assert browser.get(f"http://127.0.0.1:{counter.port}/").status_code == 200
+            assert browser.get(f"http://127.0.0.1:{counter.port}/staff/sign-in").status_code == 200

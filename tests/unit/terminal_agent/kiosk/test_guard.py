@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from terminal_agent.kiosk.guard import PATIENT_COOKIE, STAFF_COOKIE, Guard, Keys
+from terminal_agent.kiosk.guard import Cookies, Guard, Keys
 
 HOST = "127.0.0.1:8480"
-KEYS = Keys("patient-key", "staff-key")
+KEYS, COOKIES = Keys("patient-key", "staff-key"), Cookies(8480)
 
 
 async def _answer(request: Request) -> Response:
@@ -24,13 +24,13 @@ async def browser() -> AsyncIterator[httpx.AsyncClient]:
     app = Starlette(
         routes=[Route(path, _answer, methods=["GET", "POST"]) for path in ("/", "/act", "/staff", "/staffing")]
     )
-    app.add_middleware(Guard, hosts=frozenset({HOST}), keys=KEYS)
+    app.add_middleware(Guard, hosts=frozenset({HOST}), keys=KEYS, cookies=COOKIES)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=f"http://{HOST}") as client:
         yield client
 
 
-PATIENT = {"cookie": f"{PATIENT_COOKIE}=patient-key"}
-STAFF = {"cookie": f"{STAFF_COOKIE}=staff-key"}
+PATIENT = {"cookie": f"{COOKIES.patient}=patient-key"}
+STAFF = {"cookie": f"{COOKIES.staff}=staff-key"}
 OWN = {"origin": f"http://{HOST}"}
 
 
@@ -39,7 +39,7 @@ OWN = {"origin": f"http://{HOST}"}
     [
         ("GET", "/", PATIENT),
         ("GET", "/", PATIENT | {"sec-fetch-site": "none"}),
-        ("GET", "/", {"cookie": f"other=1; {PATIENT_COOKIE}=patient-key"}),
+        ("GET", "/", {"cookie": f"other=1; {COOKIES.patient}=patient-key"}),
         ("POST", "/act", PATIENT | OWN | {"sec-fetch-site": "same-origin"}),
         ("GET", "/staff", STAFF),
     ],
@@ -55,12 +55,14 @@ async def test_our_own_browser_is_let_in(
     ("method", "path", "headers", "status"),
     [
         ("GET", "/", {}, 403),
-        ("GET", "/", {"cookie": f"{PATIENT_COOKIE}="}, 403),
-        ("GET", "/", {"cookie": f"{PATIENT_COOKIE}=patient-kez"}, 403),
+        ("GET", "/", {"cookie": f"{COOKIES.patient}="}, 403),
+        ("GET", "/", {"cookie": f"{COOKIES.patient}=patient-kez"}, 403),
         ("GET", "/", STAFF, 403),
-        ("GET", "/", {"cookie": f"{PATIENT_COOKIE}=staff-key"}, 403),
+        ("GET", "/", {"cookie": f"{COOKIES.patient}=staff-key"}, 403),
         ("GET", "/staff", PATIENT, 403),
-        ("GET", "/staff", {"cookie": f"{STAFF_COOKIE}=patient-key"}, 403),
+        ("GET", "/", {"cookie": "counter_patient=patient-key"}, 403),
+        ("GET", "/", {"cookie": f"{Cookies(8481).patient}=patient-key"}, 403),
+        ("GET", "/staff", {"cookie": f"{COOKIES.staff}=patient-key"}, 403),
         ("GET", "/staffing", STAFF, 403),
         ("GET", "/", PATIENT | {"host": "evil.example"}, 421),
         ("GET", "/", PATIENT | {"host": "127.0.0.1"}, 421),
