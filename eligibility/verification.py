@@ -167,10 +167,12 @@ async def verify_number(
     """
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
-    matches = await centre.numbers.find(NumberAsked(insured, request.birth_date, known_at, terminal.institution))
+    asked = NumberAsked(insured, request.birth_date, known_at, terminal.institution)
+    matches = await centre.numbers.find(asked)
     standing = standing_of_number(matches.asked, matches.others, asked_for)
     if known_at < now:
-        present = await centre.numbers.find(NumberAsked(insured, request.birth_date, now, terminal.institution))
+        # Of whom the number named then: it may have been corrected since.
+        present = await centre.numbers.find(replace(asked, shown_at=now))
         standing = suspended_since(standing, (*present.asked, *present.others), asked_for)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
         standing = replace(standing, data_as_of=matches.data_as_of)

@@ -25,12 +25,16 @@ class CardAsked:
 
 @dataclass(frozen=True, slots=True)
 class NumberAsked:
-    """An insured number and a birth date that are asked about, as known at a time."""
+    """An insured number and a birth date that are asked about, as known at a time.
+
+    The coverages of whom they named are those known at `shown_at`, if that is given: the number may be another then.
+    """
 
     insured: InsuredNumber
     birth_date: date
     known_at: datetime
     institution: InstitutionCode
+    shown_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ async def coverages_by_numbers(connection: Any, numbers: Sequence[NumberAsked]) 
         [n.insured.branch_number for n in numbers],
         [n.birth_date for n in numbers],
         [n.known_at for n in numbers],
+        [n.shown_at or n.known_at for n in numbers],
         [n.institution.code for n in numbers],
     )
     return [_matches(found) for found in _by_position(rows, len(numbers))]

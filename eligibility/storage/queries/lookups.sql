@@ -25,15 +25,17 @@ left join lateral (
 left join lateral certificates_of(c.person_id, c.coverage_id, asked.known_at) certificates on true;
 
 -- name: coverages_of_numbers
--- Finds the persons who carry insured numbers and birth dates, and all their coverages, as known at a time.
--- One row without a coverage stands for an insurer that names nobody so.
+-- Finds the persons who carried insured numbers and birth dates as known at a time, and all their coverages as known
+-- at that time, or at another. One row without a coverage stands for an insurer that names nobody so.
 -- $1 insurer numbers, $2 number keys, $3 symbol keys or '', $4 branch numbers or '', $5 birth dates, $6 known at,
--- $7 the asking institutions; each row tells which of them it answers, from 1
+-- $7 when the coverages are known, $8 the asking institutions; each row tells which of them it answers, from 1
 with question as (
     select *
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::timestamptz[], $7::text[])
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::timestamptz[], $7::timestamptz[],
+                $8::text[])
          with ordinality
-         as q (insurer_number, number_key, symbol_key, branch_number, birth_date, known_at, institution_code, position)
+         as q (insurer_number, number_key, symbol_key, branch_number, birth_date, known_at, shown_at, institution_code,
+               position)
 ), asked as (
     select q.position, c.person_id, c.coverage_id
     from question q
@@ -53,7 +55,7 @@ select q.position, c.person_id, c.coverage_id, c.insurer_number, i.name as insur
 from question q
 left join (select distinct position, person_id from asked) found on found.position = q.position
 left join coverage c
-    on c.person_id = found.person_id and c.known_from <= q.known_at and q.known_at < c.known_to
+    on c.person_id = found.person_id and c.known_from <= q.shown_at and q.shown_at < c.known_to
 left join reference_number r on r.person_id = c.person_id and r.institution_code = q.institution_code
 left join insurer i on i.insurer_number = coalesce(c.insurer_number, q.insurer_number)
 left join lateral (
@@ -63,7 +65,7 @@ left join lateral (
               where s.insurer_number = i.insurer_number and s.state = 'merged' and s.finished_at <= q.known_at)
     end as data_as_of
 ) dated on true
-left join lateral certificates_of(c.person_id, c.coverage_id, q.known_at) certificates on true;
+left join lateral certificates_of(c.person_id, c.coverage_id, q.shown_at) certificates on true;
 
 -- name: holders_by_attributes
 -- Finds the persons whose insurers now state this birth date, sex and name, with their addresses.

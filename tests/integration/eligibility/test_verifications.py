@@ -153,6 +153,31 @@ async def test_a_suspension_holds_for_what_was_known_before_it_too(
             assert "山田" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "correction",
+    [
+        {"number": "4568"},
+        {"symbol": "13"},
+        {"branch_number": "02"},
+        {"birth_date": date(1985, 4, 21)},
+        {"insurer_number": OTHER_INSURER},
+    ],
+)
+@pytest.mark.parametrize("suspended", [True, False])
+async def test_a_suspension_is_found_under_a_number_that_was_corrected_since(
+    world: World, counter: Counter, correction: dict[str, Any], suspended: bool
+) -> None:
+    stated, corrected = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    person = await world.person()
+    known = await world.coverage(person, known_from=stated, known_to=corrected)
+    again = {"coverage_id": known} if "insurer_number" not in correction else {}
+    await world.coverage(person, known_from=corrected, viewing_suspended=suspended, **again, **correction)
+    more = {"known_at": "2026-04-30T00:00:00Z", "asked_for": "2026-04-15"}
+    answer = await counter.number(**more)
+    assert answer.json()["outcome"] == ("suspended" if suspended else "valid")
+    assert ("山田" in answer.text) is not suspended
+
+
 async def test_what_will_be_known_cannot_be_asked(world: World, counter: Counter) -> None:
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     answer = await counter.number(known_at=ahead)
