@@ -1,4 +1,4 @@
-"""What a consent opens: medication and check-ups, judged when read, on record before they leave; and its withdrawal."""
+"""What a consent opens: medical records, judged when read, on record before they leave; and its withdrawal."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,15 +25,18 @@ from eligibility.storage.medical import (
     disclosure_facts,
     medicines_shown,
     one_moment,
+    treatments_shown,
     withdraw_consent,
 )
 from eligibility.storage.recorder import Entry
 from eligibility.verification import Centre
 from eligibility.wire.checkups import CheckupHistory
 from eligibility.wire.medications import MedicationHistory
+from eligibility.wire.treatments import TreatmentHistory
 
 MEDICATION_MONTHS: Final = 36  # field: medication of three years
 CHECKUP_MONTHS: Final = 60  # field: check-ups of five years
+TREATMENT_MONTHS: Final = MEDICATION_MONTHS  # of the same claims
 
 _T = TypeVar("_T")
 _Reader = Callable[[Any, PersonId, date, date], Awaitable[tuple[_T, datetime | None]]]
@@ -120,6 +123,19 @@ async def read_checkups(
     return CheckupHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
         checkups=read.data,
+    )  # fmt: skip
+
+
+async def read_treatments(
+    centre: Centre, staff: Staff, verification_id: UUID, first: str | None, last: str | None, now: datetime
+) -> TreatmentHistory:
+    """Return what was done to a verified person who agreed to show it; `_read` has the rule and what is raised."""
+    months = Months.asked(first, last, day_in_japan(now), TREATMENT_MONTHS)
+    read = await _read(centre, staff, verification_id, ConsentClass.TREATMENT, months, treatments_shown, now)
+    begin, end = months.stated
+    return TreatmentHistory(
+        verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
+        treatments=read.data,
     )  # fmt: skip
 
 

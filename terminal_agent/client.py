@@ -27,6 +27,7 @@ from eligibility.wire.enrolments import EnrolmentRequest, RenewalRequest, Termin
 from eligibility.wire.medications import MedicationHistory
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
 from eligibility.wire.staff import StaffSession, StaffSessionRequest
+from eligibility.wire.treatments import TreatmentHistory
 from eligibility.wire.verifications import (
     CardRegistration,
     CardRegistrationRequest,
@@ -292,6 +293,14 @@ class Centre:
             Refused, CentreError: as `verify`.
         """
         return self._get(f"/v1/verifications/{verification_id}/checkups", CheckupHistory, staff)
+
+    def treatments(self, verification_id: UUID, staff: StaffSession) -> TreatmentHistory:
+        """Ask for what was done to a verified person, as somebody who may see it.
+
+        Raises:
+            Refused, CentreError: as `verify`.
+        """
+        return self._get(f"/v1/verifications/{verification_id}/treatments", TreatmentHistory, staff)
 
     def sign_out(self, staff: StaffSession) -> None:
         """End a member of staff's session at the centre.

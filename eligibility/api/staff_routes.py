@@ -9,12 +9,13 @@ from starlette.responses import Response
 from eligibility.api.answers import PRIVATE, CallingTerminal, answer
 from eligibility.api.signed_in import session_token, staff
 from eligibility.domain.codes import ConsentClass
-from eligibility.medical import read_checkups, read_medications, withdraw
+from eligibility.medical import read_checkups, read_medications, read_treatments, withdraw
 from eligibility.serving.callers import Staff
 from eligibility.staff import sign_in, sign_out
 from eligibility.wire.checkups import CheckupHistory
 from eligibility.wire.medications import MedicationHistory, Month
 from eligibility.wire.staff import StaffSession, StaffSessionRequest
+from eligibility.wire.treatments import TreatmentHistory
 
 router = APIRouter()
 CallingStaff = Annotated[Staff, Depends(staff)]
@@ -53,6 +54,15 @@ async def show_checkups(
     """Show what a verified person's check-ups found, if they agreed, to staff who may see it."""
     state = request.app.state
     return answer(await read_checkups(state.centre, caller, verification_id, first, last, state.now()))
+
+
+@router.get("/v1/verifications/{verification_id}/treatments", response_model=TreatmentHistory)
+async def show_treatments(
+    request: Request, verification_id: UUID, caller: CallingStaff, first: FromMonth = None, last: ThroughMonth = None
+) -> Response:
+    """Show what was done to a verified person, if they agreed, to staff who may see it."""
+    state = request.app.state
+    return answer(await read_treatments(state.centre, caller, verification_id, first, last, state.now()))
 
 
 @router.delete("/v1/verifications/{verification_id}/consents/{consent_class}", status_code=204)

@@ -139,6 +139,32 @@ class ClaimKind(FieldCode):
     DISPENSING = "dispensing", "調剤", "dispensing"
 
 
+class TreatmentRecord(FieldCode):
+    """What a line of a claim that is no medicine states: the record's type in the UKE file."""
+
+    PROCEDURE = "SI", "診療行為", "procedure"
+    DEVICE = "TO", "特定器材", "device or material"
+    COMMENT = "CO", "コメント", "comment"
+
+
+class ServiceClass(FieldCode):
+    """What a procedure is part of (診療識別), as far as the codes are certain."""
+
+    FIRST_VISIT = "11", "初診", "first visit"
+    RETURN_VISIT = "12", "再診", "return visit"
+    MANAGEMENT = "13", "医学管理", "medical management"
+    HOME_CARE = "14", "在宅", "home care"
+    ORAL = "21", "内服", "oral medication"
+    AS_NEEDED = "22", "屯服", "medication as needed"
+    EXTERNAL = "23", "外用", "external medication"
+    TREATMENT = "40", "処置", "treatment"
+    OPERATION = "50", "手術", "operation"
+    EXAMINATION = "60", "検査", "examination"
+    IMAGING = "70", "画像診断", "imaging"
+    OTHER = "80", "その他", "other"
+    ADMISSION = "90", "入院", "hospital stay"
+
+
 class UsageGroup(FieldCode):
     """How a medicine is used: the medical claim's 診療識別 and the dispensing claim's 剤形 in one list."""
 

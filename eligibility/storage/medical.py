@@ -1,4 +1,4 @@
-"""Reads what a consent opens: the facts a disclosure is judged by, then medicines or check-ups, all of one moment."""
+"""Reads what a consent opens: the facts a disclosure is judged by, then the records, all of one moment."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from eligibility.domain.checkup_items import ITEMS, Flag, ResultKind
-from eligibility.domain.codes import ClaimKind, ConsentClass, Outcome, UsageGroup
+from eligibility.domain.codes import ClaimKind, ConsentClass, Outcome, TreatmentRecord, UsageGroup
 from eligibility.domain.identifiers import InstitutionCode, PersonId
 from eligibility.storage.statements import statements
 from eligibility.wire.checkups import Checkup, CheckupItem
 from eligibility.wire.medications import Medicine
+from eligibility.wire.treatments import Treatment
 
 _SQL = statements("eligibility.storage.queries")
 
@@ -89,6 +90,19 @@ async def medicines_shown(
     return tuple(_medicine(row) for row in stated), _latest(stated)
 
 
+async def treatments_shown(
+    connection: Any, person: PersonId, first: date, last: date
+) -> tuple[tuple[Treatment, ...], datetime | None]:
+    """Return what was done to the person in these months, latest first, and when the latest of it became known.
+
+    Raises:
+        SecondWallShut: the database shows this person to nobody now.
+    """
+    rows = await connection.fetch(_SQL["treatments_shown"], first, last)
+    stated = _behind_the_wall(rows, person, "code")
+    return tuple(_treatment(row) for row in stated), _latest(stated)
+
+
 async def checkups_shown(
     connection: Any, person: PersonId, first: date, last: date
 ) -> tuple[tuple[Checkup, ...], datetime | None]:
@@ -148,6 +162,24 @@ def _medicine(row: Any) -> Medicine:
         prescriber_code=row["prescriber_code"],
         prescriber_name=row["prescriber_name"],
         comment=row["comment"],
+    )
+
+
+def _treatment(row: Any) -> Treatment:
+    return Treatment(
+        care_month=f"{row['care_month']:%Y-%m}",
+        days=tuple(sorted(row["days"])),
+        kind=ClaimKind(row["kind"]),
+        record=TreatmentRecord(row["record_type"]),
+        service_class=row["service_class"],
+        code=row["code"],
+        name=row["name"],
+        quantity=row["quantity"],
+        unit=row["unit"],
+        times=row["times"],
+        comment=row["comment"],
+        institution_code=row["institution_code"],
+        institution_name=row["institution_name"],
     )
 
 

@@ -908,11 +908,16 @@ create function consented_person(wanted text) returns bigint language sql stable
     limit 1
 $$;
 
-grant select (claim_id, known_to, kind, institution_name, prescriber_name, person_id) on claim to eligibility_counter;
+grant select (claim_id, known_to, kind, institution_code, institution_name, care_month, prescriber_name, person_id)
+    on claim to eligibility_counter;
+grant select (person_id, claim_id, line, known_from, known_to, record_type, service_class, code, name, quantity, unit,
+              times, days, comment)
+    on claim_treatment to eligibility_counter;
 grant select on claim_medicine, checkup, checkup_result, drug to eligibility_counter;
 
 alter table claim enable row level security;
 alter table claim_medicine enable row level security;
+alter table claim_treatment enable row level security;
 alter table checkup enable row level security;
 alter table checkup_result enable row level security;
 
@@ -921,6 +926,11 @@ create policy counter_by_consent on claim for select to eligibility_counter
     using (person_id = (select consented_person('medication')));
 create policy counter_by_consent on claim_medicine for select to eligibility_counter
     using (person_id = (select consented_person('medication')));
+create policy counter_by_consent on claim_treatment for select to eligibility_counter
+    using (person_id = (select consented_person('treatment')));
+-- Beside the one for medicines: either consent opens which claims there are, each its own table.
+create policy counter_by_treatment_consent on claim for select to eligibility_counter
+    using (person_id = (select consented_person('treatment')));
 create policy counter_by_consent on checkup for select to eligibility_counter
     using (person_id = (select consented_person('checkup')));
 create policy counter_by_consent on checkup_result for select to eligibility_counter
@@ -928,6 +938,7 @@ create policy counter_by_consent on checkup_result for select to eligibility_cou
 
 create policy payer_all on claim to eligibility_payer using (true) with check (true);
 create policy payer_all on claim_medicine to eligibility_payer using (true) with check (true);
+create policy payer_all on claim_treatment to eligibility_payer using (true) with check (true);
 create policy payer_all on checkup to eligibility_payer using (true) with check (true);
 create policy payer_all on checkup_result to eligibility_payer using (true) with check (true);
 create policy worker_all on checkup to eligibility_worker using (true) with check (true);

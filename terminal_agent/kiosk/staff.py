@@ -36,7 +36,7 @@ from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE
 from terminal_agent.outbox.journal import Journal, person_from
 from terminal_agent.outbox.paper import Statement, print_statement
-from terminal_agent.records import charts, checkup, medication
+from terminal_agent.records import charts, checkup, medication, treatment
 from terminal_agent.records.patient import Patient
 from terminal_agent.records.pdf import checkup_pdf, medication_pdf
 
@@ -73,6 +73,7 @@ class StaffScreen:
             Route("/staff/visits/{verification:uuid}/medications.pdf", self._signed_in(StaffScreen.medications)),
             Route("/staff/visits/{verification:uuid}/checkups", self._signed_in(StaffScreen.checkups)),
             Route("/staff/visits/{verification:uuid}/checkups.pdf", self._signed_in(StaffScreen.checkups)),
+            Route("/staff/visits/{verification:uuid}/treatments", self._signed_in(StaffScreen.treatments)),
             Route("/staff/number", self._signed_in(StaffScreen.number), methods=["GET", "POST"]),
             Route("/staff/withdraw", self._signed_in(StaffScreen.withdraw), methods=["POST"]),
             Route("/staff/confirm", self._signed_in(StaffScreen.confirm), methods=["POST"]),
@@ -257,6 +258,16 @@ class StaffScreen:
         return self._page(
             request, "staff_checkups.html", session, visit=visit, table=table, lines=lines, history=history
         )
+
+    async def treatments(self, request: Request, session: StaffSession) -> Response:
+        """Show what was done to a visit's patient."""
+        visit = self._visit(request)
+        if visit is None:
+            return RedirectResponse("/staff", 303)
+        verification_id = UUID(str(request.path_params["verification"]))
+        history = await asyncio.to_thread(self.centre.treatments, verification_id, session)
+        stays = treatment.lay_out(history)
+        return self._page(request, "staff_treatments.html", session, visit=visit, stays=stays, history=history)
 
     async def outbox(self, request: Request, session: StaffSession) -> Response:
         """Show the visits of a line that was down, and take the number of one whose card nobody here knew."""

@@ -26,6 +26,7 @@ Row = tuple[int | str, ...]
 _ANY: Final[Row] = (200, "tls", "tls", 200, 200, 200, 200, 200, 200)
 _TERMINALS: Final[Row] = (401, "tls", "tls", *[200] * 6)
 _MEDICAL: Final[Row] = (401, "tls", "tls", 401, 403, 200, 200, 200, 404)
+_DOCTORS: Final[Row] = (401, "tls", "tls", 401, 403, 403, 403, 200, 404)
 TABLE: Final[dict[tuple[str, str], Row]] = {
     ("get", "/health"): _ANY,
     ("get", "/.well-known/jwks.json"): _ANY,
@@ -38,6 +39,7 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("delete", "/v1/staff-sessions/current"): (401, "tls", "tls", 401, *[204] * 5),
     ("get", "/v1/verifications/{verification_id}/medications"): _MEDICAL,
     ("get", "/v1/verifications/{verification_id}/checkups"): _MEDICAL,
+    ("get", "/v1/verifications/{verification_id}/treatments"): _DOCTORS,
     # By code and by certificate; a process without the terminal authority's key, as this one, enrols nobody.
     ("post", "/v1/enrolments"): (403, "tls", "tls", *[403] * 6),
     ("post", "/v1/renewals"): (401, "tls", "tls", *[403] * 6),

@@ -24,6 +24,17 @@ left join (claim_medicine m join claim c on c.claim_id = m.claim_id and c.known_
 left join drug d on d.drug_code = m.drug_code
 order by m.medicine_on desc, m.claim_id, m.line, m.position;
 
+-- name: treatments_shown
+-- Reads what claims now state was done to the person who consented, latest month first, each claim in its own order;
+-- with nothing stated, one row whose treatment is null. No person means that no consent is in force.
+-- $1 first day of a month, $2 last day of a month
+select wall.person_id as shown_person, c.care_month, c.kind, c.institution_code, c.institution_name, t.record_type,
+       t.service_class, t.code, t.name, t.quantity, t.unit, t.times, t.days, t.comment, t.known_from
+from (select consented_person('treatment') as person_id) as wall
+left join (claim_treatment t join claim c on c.claim_id = t.claim_id and c.known_to = 'infinity')
+    on t.person_id = wall.person_id and t.known_to = 'infinity' and c.care_month between $1 and $2
+order by c.care_month desc, t.claim_id, t.line;
+
 -- name: checkups_shown
 -- Reads the check-ups now known of the person who consented, latest first, one row for each result; with nothing
 -- known, one row whose check-up is null. No person means that no consent is in force.

@@ -1,14 +1,29 @@
 """The staff's screen: two factors, visits as they happen, the answer in full, and what each role may see."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from eligibility.domain.codes import Role, Sex
+from eligibility.domain.codes import ConsentClass, Role, Sex
+from eligibility.domain.dates import day_in_japan
 from loadtest.medical_record import Patient as RecordOf
 from loadtest.medical_record import give_medical_record
-from tests.browser.counter.conftest import PASSCODE, PIN, Counter, Patient, Town, picture, violations
+from terminal_agent.settings import TerminalSettings
+from tests.browser.counter.conftest import (
+    PASSCODE,
+    PIN,
+    Counter,
+    HandSlot,
+    Line,
+    Patient,
+    Town,
+    picture,
+    running_counter,
+    violations,
+)
 from tests.browser.counter.test_visit import AWAY, CONFIRMED, CONSENT, PIN_PAGE, READY, begin, enter_by_pad, shows
 from tests.integration.eligibility.world import INSURER, Member
 
@@ -125,6 +140,35 @@ def test_a_doctor_sees_medicines_and_checkups_and_may_print_them(
     expect(staff_page.locator("td.out").first).to_be_visible()
     expect(staff_page.locator(".charts svg").first).to_be_visible()
     checked(staff_page, "06-checkups")
+
+
+def test_a_doctor_sees_what_was_done_where_the_patient_agreed_to_that(
+    settings: TerminalSettings,
+    page: Page,
+    staff_page: Page,
+    town: Town,
+    patient: Patient,
+    line: Line,
+    known: int,
+    doctor: Member,
+) -> None:
+    day = day_in_japan(datetime.now(UTC)).replace(day=1)
+    town.wait(town.world.treatment(known, days=[day], institution_name="見本病院"))
+    device = {"record_type": "TO", "code": "710010001", "name": "検査器材", "quantity": Decimal("1.50"), "unit": "個"}
+    town.wait(town.world.treatment(known, institution_name="別の医院", institution_code="2712345673", **device))
+    asked = settings.model_copy(update={"consents_asked": (ConsentClass.MEDICATION, ConsentClass.TREATMENT)})
+    with running_counter(asked, HandSlot(patient.card), patient.card, line) as counter:
+        sign_in(counter, staff_page, doctor)
+        come(counter, page)
+        staff_page.locator(".list li a").first.click()
+        staff_page.get_by_role("link", name="診療情報").click()
+        expect(staff_page.get_by_role("heading", level=2)).to_have_count(2)
+        expect(staff_page.get_by_role("row", name="160008010")).to_contain_text("検査")
+        expect(staff_page.get_by_role("row", name="検査器材")).to_contain_text("1.5 個")
+        checked(staff_page, "15-treatments")
+        staff_page.get_by_role("link", name="資格の画面に戻る").click()
+        staff_page.get_by_role("button", name="診療情報 を取り消す").click()
+        expect(staff_page.get_by_role("link", name="診療情報")).to_have_count(0)
 
 
 def test_the_same_ingredient_from_two_institutions_is_marked(

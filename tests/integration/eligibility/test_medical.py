@@ -33,6 +33,9 @@ class Visit:
     def checkups(self) -> str:
         return f"/v1/verifications/{self.verification_id}/checkups"
 
+    def treatments(self) -> str:
+        return f"/v1/verifications/{self.verification_id}/treatments"
+
     def consent(self, wanted: str) -> str:
         return f"/v1/verifications/{self.verification_id}/consents/{wanted}"
 
@@ -112,6 +115,71 @@ async def test_checkups_come_latest_first_with_names_and_ranges(world: World, co
     assert (index["name_ja"], index["value"], index["unit"], index["flag"]) == ("BMI", "26.1", "kg/m2", "H")
     assert (Decimal(index["low"]), Decimal(index["high"])) == (Decimal("18.5"), Decimal("24.9"))
     assert [(i["name_en"], i["value_name"]) for i in new["items"]] == [("smoking", "いいえ"), (None, "")]
+
+
+async def test_treatments_come_latest_month_first_in_the_claims_own_order(world: World, counter: Counter) -> None:
+    was = await visit(world, counter)
+    month = TODAY.replace(day=1)
+    earlier = months_before(TODAY, 2).replace(day=1)
+    await world.treatment(was.person, care_month=earlier, days=[earlier + timedelta(days=8), earlier], times=2)
+    device = {"record_type": "TO", "code": "710010001", "name": "検査器材", "quantity": Decimal("1.5"), "unit": "個"}
+    await world.treatment(
+        was.person, institution_code=OTHER_INSTITUTION, institution_name="別の病院", days=[], times=None, **device
+    )
+    body = (await counter.http.get(was.treatments(), headers=await doctor(world, counter))).json()
+    assert (body["from_month"], body["through_month"]) == (f"{TODAY.year - 3}-{TODAY:%m}", f"{TODAY:%Y-%m}")
+    used, done = body["treatments"]
+    assert (used["care_month"], used["days"], used["times"]) == (f"{month:%Y-%m}", [], None)
+    assert (used["record"], used["name"], Decimal(used["quantity"]), used["unit"]) == (
+        "TO",
+        "検査器材",
+        Decimal("1.5"),
+        "個",
+    )
+    assert (used["institution_code"], used["institution_name"]) == (OTHER_INSTITUTION, "別の病院")
+    assert (done["code"], done["service_class"], done["times"], done["name"]) == ("160008010", "60", 2, None)
+    assert done["days"] == [earlier.isoformat(), (earlier + timedelta(days=8)).isoformat()]
+    assert "points" not in done, "what was paid is no part of what was done"
+
+
+@pytest.mark.parametrize(
+    ("role", "consents", "code"),
+    [
+        (Role.CLERK, ALL, "not_shown_role"),
+        (Role.NURSE, ALL, "not_shown_role"),
+        (Role.PHARMACIST, ALL, "not_shown_role"),
+        (Role.DOCTOR, [], "not_shown_no_consent"),
+        (Role.DOCTOR, ["medication", "checkup"], "not_shown_no_consent"),
+    ],
+)
+async def test_treatments_are_for_a_doctor_whom_the_patient_allowed_it(
+    role: Role, consents: list[str], code: str, world: World, counter: Counter
+) -> None:
+    was = await visit(world, counter, consents)
+    await world.treatment(was.person)
+    answer = await counter.http.get(was.treatments(), headers=await doctor(world, counter, role))
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
+    assert "160008010" not in answer.text
+    detail = await world.owner.fetchval(
+        "select detail from audit_event where kind = 'request_refused' order by event_id desc limit 1"
+    )
+    assert detail["class"] == "treatment"
+
+
+async def test_treatments_that_are_corrected_or_anothers_or_too_old_are_not_shown(
+    world: World, counter: Counter
+) -> None:
+    was = await visit(world, counter)
+    other = await world.person()
+    await world.treatment(was.person, known_to=datetime(2026, 2, 1, tzinfo=UTC))
+    await world.treatment(None)
+    await world.treatment(other)
+    await world.treatment(was.person, care_month=months_before(TODAY, 37).replace(day=1))
+    token = await doctor(world, counter)
+    assert (await counter.http.get(was.treatments(), headers=token)).json()["treatments"] == []
+    await counter.http.delete(was.consent("treatment"))
+    refused = await counter.http.get(was.treatments(), headers=token)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_shown_withdrawn")
 
 
 async def test_nothing_stated_is_an_empty_answer_and_no_refusal(world: World, counter: Counter) -> None:

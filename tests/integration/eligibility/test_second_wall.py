@@ -18,8 +18,11 @@ from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, 
 
 YESTERDAY = day_in_japan(datetime.now(UTC)) - timedelta(days=1)
 SQL = statements("eligibility.storage.queries")
-TABLES = {"claim": "medication", "claim_medicine": "medication", "checkup": "checkup", "checkup_result": "checkup"}
-COUNTS = {table: f"select count(person_id) from {table}" for table in TABLES}  # noqa: S608 (names of the table above)
+TABLES = {
+    "claim": {"medication", "treatment"}, "claim_medicine": {"medication"}, "claim_treatment": {"treatment"},
+    "checkup": {"checkup"}, "checkup_result": {"checkup"},
+}  # fmt: skip
+COUNTS = {table: f"select count(distinct person_id) from {table}" for table in TABLES}  # noqa: S608 (names of the table above)
 
 
 @pytest.fixture
@@ -34,6 +37,7 @@ async def _facts(world: World, counter: Counter, consents: list[str]) -> tuple[V
     other = await visit(world, counter, ["medication", "checkup"], number="346")
     for was in (mine, other):
         await world.medicine(was.person)
+        await world.treatment(was.person)
         await world.checkup(was.person, YESTERDAY, {})
     return mine, other
 
@@ -61,8 +65,11 @@ async def test_only_the_consented_class_of_the_consenting_person_is_there(
     mine, _ = await _facts(world, counter, consents)
     async with as_counter.transaction():
         await _say(as_counter, mine.verification_id)
-        assert await _seen(as_counter) == {table: int(wanted in consents) for table, wanted in TABLES.items()}
-        persons = await as_counter.fetch("select person_id from claim_medicine union select person_id from checkup")
+        assert await _seen(as_counter) == {table: int(bool(wanted & set(consents))) for table, wanted in TABLES.items()}
+        persons = await as_counter.fetch(
+            "select person_id from claim_medicine union select person_id from claim_treatment"
+            " union select person_id from checkup"
+        )
         assert {row["person_id"] for row in persons} <= {mine.person}
     assert await _seen(as_counter) == dict.fromkeys(TABLES, 0), "what was said outlived its transaction"
 
@@ -112,14 +119,17 @@ def _unguarded(name: str) -> str:
     return mutant
 
 
-@pytest.mark.parametrize("name", ["medicines_shown", "checkups_shown"])
+STATED = {"medicines_shown": "drug_code", "treatments_shown": "code", "checkups_shown": "checkup_id"}
+
+
+@pytest.mark.parametrize("name", STATED)
 async def test_statements_without_their_guard_still_show_nobody_else(
     name: str, world: World, counter: Counter, as_counter: Any
 ) -> None:
-    mine, other = await _facts(world, counter, ["medication", "checkup"])
+    mine, other = await _facts(world, counter, ["medication", "checkup", "treatment"])
     mutant = _unguarded(name)
-    days = YESTERDAY - timedelta(days=900), YESTERDAY + timedelta(days=1)
-    stated = "drug_code" if name == "medicines_shown" else "checkup_id"
+    days = YESTERDAY - timedelta(days=900), YESTERDAY + timedelta(days=2)
+    stated = STATED[name]
     # The mutation bites where the second wall is not: the owner sees both.
     async with world.owner.transaction():
         await _say(world.owner, mine.verification_id)
@@ -134,7 +144,7 @@ async def test_statements_without_their_guard_still_show_nobody_else(
 @pytest.mark.parametrize(
     "attempt",
     [
-        "select claim_id from claim_treatment",
+        "select points from claim_treatment",
         "select points from claim_share",
         "select birth_date from claim",
         "select detail from audit_event",

@@ -158,6 +158,18 @@ class World:
         await self._insert("claim", _USUAL_CLAIM | days | match | about | of_claim)
         await self._insert("claim_medicine", stated | {"claim_id": claim, "person_id": person})
 
+    async def treatment(self, person: int | None, **facts: Any) -> None:
+        """State one line of what a claim of its own says was done; the facts replace the usual ones."""
+        claim = await self.owner.fetchval("select nextval('claim_id_seq')")
+        stated = _USUAL_TREATMENT | facts
+        month = stated.pop("care_month", day_in_japan(datetime.now(UTC)).replace(day=1))
+        days = {"care_month": month, "claimed_month": month, "care_from": month, "care_through": month}
+        match = {"match": "no_coverage" if person is None else "matched", "person_id": person}
+        place = {name: stated.pop(name) for name in ("institution_code", "institution_name")}
+        about = {"claim_id": claim, "known_from": stated["known_from"], "receipt_key": str(claim), "kind": "medical"}
+        await self._insert("claim", _USUAL_CLAIM | days | match | place | about)
+        await self._insert("claim_treatment", {"days": [month]} | stated | {"claim_id": claim, "person_id": person})
+
     async def checkup(self, person: int, performed_on: date, *results: dict[str, Any], **facts: Any) -> None:
         """State a check-up and its results."""
         checkup = await self.owner.fetchval("select nextval('checkup_id_seq')")
@@ -334,6 +346,11 @@ _USUAL_MEDICINE: dict[str, Any] = {
     "known_from": datetime(2026, 1, 1, tzinfo=UTC), "line": 1, "position": 0, "group_number": 1,
     "usage_group": "oral", "drug_code": "620900101", "drug_known": True, "drug_name": "アサガオ錠５ｍｇ", "unit": "錠",
     "quantity": Decimal("1.5"), "days_or_times": 14, "institution_code": INSTITUTION, "day_stated": True,
+}  # fmt: skip
+_USUAL_TREATMENT: dict[str, Any] = {
+    "known_from": datetime(2026, 1, 1, tzinfo=UTC), "line": 1, "group_number": 1, "record_type": "SI",
+    "service_class": "60", "code": "160008010", "times": 1, "points": 21, "institution_code": INSTITUTION,
+    "institution_name": "試験医院",
 }  # fmt: skip
 _USUAL_RESULT: dict[str, Any] = {
     "item_code": "9N011000000000001", "result_kind": "PQ", "value": "23.4", "value_name": "", "unit": "kg/m2",
