@@ -16,6 +16,7 @@ from payer_sync.following import follow_coverages
 from payer_sync.gates import pass_gates, retire, retired_fault
 from payer_sync.guard import Guard
 from payer_sync.layouts.layout import Layout
+from payer_sync.side_by_side import keep_in_order
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
@@ -52,26 +53,26 @@ async def merge(
     filed: Filed,
     layout: Layout,
     feedback: FeedbackWriter,
-    known_from: datetime | None = None,
+    known_from: datetime,
     *,
     complete: bool,
 ) -> tuple[int, int]:
     """Merge the session's staging table; return how many records were refused and how many changed something.
 
-    The caller holds the insurer's lock in an open transaction. `complete` says that the check left no record out,
-    `known_from` is the merge's time if a part of the file has been merged already.
+    The caller holds the insurer's lock in an open transaction. `complete` says that the check left no record out.
 
     Raises:
         Held: a gate is closed; nothing was changed.
     """
-    known_from = known_from or await merge_time(connection, filed)
     return await _Merge(connection, filed, layout, feedback, known_from).run(complete=complete)
 
 
 async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
     """Merge records that a case had kept, which an operator has looked at instead of the gates and the guard."""
     known_from = await merge_time(connection, filed)
-    return await _Merge(connection, filed, layout, feedback, known_from).run_released()
+    done = await _Merge(connection, filed, layout, feedback, known_from).run_released()
+    await keep_in_order(connection, filed)
+    return done
 
 
 class _Merge:
@@ -140,8 +141,9 @@ class _Merge:
 
     async def _add_persons(self) -> None:
         planned = await self._connection.fetchval(_SQL["count_new_persons"])
-        if await self._execute("add_persons") < planned or await self._connection.fetchval(_SQL["records_may_repeat"]):
-            await self._execute("name_new_persons")
+        others_added = await self._execute("add_persons") < planned
+        if others_added or await self._connection.fetchval(_SQL["records_may_repeat"]):
+            await self._execute("name_new_persons", others_added)
 
     async def _refuse_records(self) -> int:
         refused = 0

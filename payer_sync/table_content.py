@@ -1,6 +1,7 @@
 """Files that are tables of columns: checked batch by batch, copied to staging, merged into the register."""
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ import polars as pl
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
-from payer_sync.contract import check_file
+from payer_sync.contract import Checked, check_file
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
 from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.merging import begin_merge, merge, merge_time
 from payer_sync.repeats import Repeats, find_shared_persons, stage_repeated
+from payer_sync.side_by_side import SideBySide, StatedMeanwhile
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
@@ -36,7 +38,8 @@ class TableContent:
         self._path = path
         self._feedback = feedback
         self._layout: Layout = find_layout(manifest.layout, manifest.edition)
-        self._known_from: datetime | None = None
+        self._others = SideBySide(connection, filed)
+        self._known_from: datetime | None = None  # when a part of the file has been merged already
         self._merged = 0
         self.read = 0
         self.refused = 0
@@ -47,6 +50,7 @@ class TableContent:
         Raises:
             FileRefused: the file cannot be read at all.
         """
+        await self._others.begin()
         await self._connection.execute(_SQL["begin_staging"])
         await begin_merge(self._connection)
         if aside and not await self._connection.fetchval(_SQL["insurer_has_register"], self._filed.insurer.digits):
@@ -59,11 +63,43 @@ class TableContent:
         await self._stage_all()
 
     async def merge(self) -> tuple[int, int]:
-        """Merge the staged records; return how many of the file were refused and how many changed something."""
-        refused, merged = await merge(
-            self._connection, self._filed, self._layout, self._feedback, self._known_from, complete=self.refused == 0
+        """Merge the staged records; return how many of the file were refused and how many changed something.
+
+        What others' merges have stated meanwhile of the same persons is looked at before this one's end.
+        """
+        told = self._feedback.told
+        while True:
+            try:
+                async with self._connection.transaction():
+                    refused, merged = await self._merge()
+                return refused, merged + self._merged
+            except StatedMeanwhile as meanwhile:
+                self._feedback.told = told
+                await self._stage_again(meanwhile)
+
+    async def _merge(self) -> tuple[int, int]:
+        known_from = self._known_from or await merge_time(self._connection, self._filed)
+        done = await merge(
+            self._connection, self._filed, self._layout, self._feedback, known_from, complete=self.refused == 0
         )
-        return refused, merged + self._merged
+        await self._others.end(known_from)
+        return done
+
+    async def _stage_again(self, meanwhile: StatedMeanwhile) -> None:
+        """Stage what was merged alone of persons who are not alone any more, so that the merge compares it."""
+        if self._known_from is None:
+            return  # all of the file is still staged
+        codes = await self._others.take_back(meanwhile, self._known_from)
+        self._merged -= len(codes)
+        if not codes:
+            return
+        async for checked in self._batches():
+            again = checked.staged.filter(pl.col("linkage_code").is_in(codes))
+            if len(again):
+                rows = io.BytesIO(copy_bytes(again))
+                await copy_rows(
+                    self._connection, self._layout.staging, self._layout.staged_fields, rows, LOAD_TIMEOUT_S
+                )
 
     def _begin_again(self) -> None:
         self._known_from, self._merged = None, 0
@@ -95,10 +131,15 @@ class TableContent:
                     yield rows[start : start + _SEND_BYTES]
 
     async def _checked(self) -> AsyncGenerator[pl.DataFrame, None]:
-        today = day_in_japan(datetime.now(UTC))
-        with closing(check_file(self._path, self._layout, self._filed.insurer, today)) as batches:
-            while checked := await asyncio.to_thread(next, batches, None):
+        async with aclosing(self._batches()) as batches:
+            async for checked in batches:
                 self.read += checked.read
                 self.refused += checked.refused
                 self._feedback.keep(checked.faults)
                 yield checked.staged
+
+    async def _batches(self) -> AsyncGenerator[Checked, None]:
+        today = day_in_japan(datetime.now(UTC))
+        with closing(check_file(self._path, self._layout, self._filed.insurer, today)) as batches:
+            while checked := await asyncio.to_thread(next, batches, None):
+                yield checked

@@ -366,12 +366,13 @@ grant insert on audit_event to eligibility_payer;
 grant select, insert on audit_event to eligibility_worker;
 
 -- Autovacuum looks once a minute, and until then a register that has just grown is planned for as though it were empty.
--- With its owner's right, because only the owner of a table may analyze it.
+-- With its owner's right, because only the owner of a table may analyze it. A first file does so before its end, and
+-- nobody waits for that: whoever finds a table being analyzed leaves it.
 create function refresh_statistics(changed bigint) returns void language plpgsql security definer
     set search_path = pg_catalog, public as $$
 begin
     if changed * 10 > (select greatest(reltuples, 0) from pg_class where oid = 'public.coverage'::regclass) then
-        analyze public.person,
+        analyze (skip_locked) public.person,
             public.coverage (person_id, coverage_id, known_from, known_to, submission_id, insurer_number, symbol_key,
                 number_key, branch_number, name_key, birth_date, acquired_on, lost_on),
             public.limit_certificate, public.specific_disease_certificate, public.elderly_certificate;
@@ -456,6 +457,19 @@ create table guard_finding (
     reasons       text[] not null
 );
 
+-- What merges have lately stated of persons of whom they saw nothing stated. Another insurer's load that is under way may
+-- state the same person, unseen; it looks here, for what was committed since it began, before it ends itself.
+create table lone_statement (
+    person_id      bigint not null,
+    coverage_id    bigint not null,
+    insurer_number text not null,
+    stated_in      xid8 not null default pg_current_xact_id(),
+    kept_at        timestamptz not null default clock_timestamp()
+);
+create index lone_statement_by_transaction on lone_statement (stated_in);
+create index lone_statement_by_age on lone_statement (kept_at);
+
+grant select, insert, delete on lone_statement to eligibility_payer;
 grant select, insert on submission_decision, mislink_case, quarantined_record, insurer_notice to eligibility_payer;
 grant update (state, closed_at, closed_by, reason) on mislink_case to eligibility_payer;
 grant update (told_in) on insurer_notice to eligibility_payer;

@@ -322,7 +322,8 @@ where m.new_person and m.change in ('new', 'corrected');
 -- name: name_new_persons
 -- Put the identifiers of persons just added into the plan where they are not those planned: of persons whom several
 -- records mean, and of those whom another insurer's merge has added meanwhile.
-update merge_plan m set person_id = p.person_id
+-- $1 whether there are such, who are not new then
+update merge_plan m set person_id = p.person_id, new_person = m.new_person and not $1
 from staged_eligibility s
 join person p on p.linkage_code = s.linkage_code
 where s.record_number = m.record_number and m.new_person and m.change in ('new', 'corrected')

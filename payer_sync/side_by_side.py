@@ -1,0 +1,70 @@
+"""Merges side by side: what insurers' files state of one person in the same moment, none of them seeing the others.
+
+Nobody waits while a file is loaded. Merges end one after the other, and the one that ends later finds what it has not
+seen before it commits; see docs/decisions/0010-merges-end-one-after-the-other.md.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from eligibility.storage.statements import statements
+from payer_sync.submission import Filed
+
+_SQL = statements("payer_sync.queries")
+_KEPT_FOR_DAYS: Final = 7  # lone statements; no load lasts so long
+_FORGOTTEN_AT_ONCE: Final = 10_000
+
+
+class StatedMeanwhile(Exception):
+    """Files merged since this load looked state persons of its own otherwise, or for the same days."""
+
+    def __init__(self, persons: frozenset[int]) -> None:
+        super().__init__(len(persons))
+        self.persons = persons
+
+
+class SideBySide:
+    """One load beside the others: from its beginning to the last look before it commits."""
+
+    def __init__(self, connection: Any, filed: Filed) -> None:
+        self._connection = connection
+        self._filed = filed
+        self._began = ""
+        self._looked_at: frozenset[int] = frozenset()
+
+    async def begin(self) -> None:
+        """Note which merges have ended; what ends from now on may be unseen."""
+        self._began = await self._connection.fetchval(_SQL["load_begins"])
+
+    async def end(self, known_from: datetime) -> None:
+        """Take the turn to end, which the transaction holds until it is over, and look for what is unseen.
+
+        Raises:
+            StatedMeanwhile: there is something; the merge has to be undone and begun again. Of each person once.
+        """
+        await keep_in_order(self._connection, self._filed)
+        insurer = self._filed.insurer.digits
+        rows = await self._connection.fetch(
+            _SQL["stated_meanwhile"], insurer, self._began, known_from, list(self._looked_at)
+        )
+        if rows:
+            persons = frozenset(row["person_id"] for row in rows)
+            self._looked_at |= persons
+            raise StatedMeanwhile(persons)
+
+    async def take_back(self, meanwhile: StatedMeanwhile, known_from: datetime) -> list[str]:
+        """Close what this load has stated of some persons, as if for no time; return the persons' linkage codes."""
+        rows = await self._connection.fetch(
+            _SQL["take_back_statements"], self._filed.insurer.digits, list(meanwhile.persons), known_from
+        )
+        return [row["linkage_code"] for row in rows]
+
+
+async def keep_in_order(connection: Any, filed: Filed) -> None:
+    """Keep for the others whom a merge states alone, then let it end after those before it and before those after it.
+
+    The lock that does so is held to the transaction's end; all that waits for anybody else comes before it.
+    """
+    await connection.execute(_SQL["keep_lone_statements"], filed.insurer.digits)
+    await connection.execute(_SQL["lock_end_of_merges"])
+    await connection.execute(_SQL["forget_lone_statements"], _KEPT_FOR_DAYS, _FORGOTTEN_AT_ONCE)

@@ -1,0 +1,242 @@
+"""Files of different insurers loaded at the same time: what the other has just stated is seen before it is too late."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.domain.ids import uuid7
+from eligibility.storage.database import connect
+from eligibility.storage.enrolment import enrol_insurer
+from eligibility.wire.submissions import SubmissionKind, SubmissionState
+from payer_sync.cases import Decided, release
+from payer_sync.loading import load
+from payer_sync.manifest import build_manifest
+from payer_sync.submission import Filed, announce
+from tests.integration.payer_sync.waiting import until_waiting
+
+pytestmark = pytest.mark.database
+
+FIRST, SECOND, THIRD = "06130512", "33120015", "39131156"
+SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+MARRIED = {"氏名": "佐藤　花子", "氏名カナ": "ｻﾄｳ ﾊﾅｺ"}
+LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
+ENDED = {"資格喪失日": "20250401", "喪失事由": "03"}
+LATER = {"資格取得日": "20250401"}
+CURRENT = """
+select p.linkage_code, c.insurer_number, c.name from coverage c join person p using (person_id)
+where c.known_to = 'infinity' order by p.linkage_code, c.insurer_number
+"""
+CASES = "select insurer_number, kind, state from mislink_case order by case_id"
+Work = Callable[[], Awaitable[Any]]
+
+
+class Beside:
+    """Loads files, one of them up to its last statements while something else happens."""
+
+    def __init__(self, database: str, owner: Any) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def filed(self, path: Path, insurer: str) -> tuple[Filed, Path]:
+        """Announce a file."""
+        number, now = InsurerNumber(insurer), datetime.now(UTC)
+        manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1)
+        submission, _ = await announce(self._owner, uuid7(now), number, manifest, now)
+        return Filed(number, submission), path
+
+    async def load(self, file: tuple[Filed, Path]) -> SubmissionState:
+        """Load a file to its end."""
+        return await load(self._database, *file)
+
+    async def codes(self, file: tuple[Filed, Path]) -> list[tuple[int | None, str]]:
+        """Return record and code of each of a file's faults."""
+        rows = await self._owner.fetch(
+            "select record_number, code from feedback where submission_id = $1 order by fault_number",
+            file[0].submission.submission_id,
+        )
+        return [tuple(row) for row in rows]
+
+    async def counts(self, file: tuple[Filed, Path]) -> tuple[int, ...]:
+        """Return a file's records, and how many of them were refused and merged."""
+        row = await self._owner.fetchrow(
+            "select records, refused, merged from submission where submission_id = $1",
+            file[0].submission.submission_id,
+        )
+        return tuple(row)
+
+    async def held(self, file: tuple[Filed, Path], meanwhile: Work) -> None:
+        """Load a file; when it has stated all that it states, and not committed it, let something else happen."""
+        holder = await connect(self._database)
+        try:
+            async with holder.transaction():
+                # Near a merge's end it notes in its insurer's row what its data are as of.
+                insurer = file[0].insurer.digits
+                await holder.execute("select from insurer where insurer_number = $1 for no key update", insurer)
+                loading = asyncio.create_task(self.load(file))
+                await until_waiting(self._owner, 1)
+                await meanwhile()
+                assert not loading.done()
+            assert await loading is SubmissionState.MERGED
+        finally:
+            await holder.close()
+
+
+@pytest.fixture
+async def beside(database: str, owner: Any, insurers: tuple[str, ...]) -> Beside:
+    """What loads files side by side, for three insurers."""
+    await enrol_insurer(owner, InsurerNumber(THIRD), "x", datetime.now(UTC))
+    return Beside(database, owner)
+
+
+async def _rows(owner: Any, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await owner.fetch(query)]
+
+
+@pytest.mark.parametrize(
+    ("other", "code", "kind"),
+    [
+        (SOMEBODY, "mislink_suspected", "mismatch"),
+        (MARRIED, "mislink_review", "review"),
+        ({"性別": "1"}, "mislink_suspected", "mismatch"),
+    ],
+)
+async def test_a_first_file_does_not_pass_over_what_was_merged_while_it_was_loaded(
+    beside: Beside, write: Any, record: Any, owner: Any, other: dict[str, str], code: str, kind: str
+) -> None:
+    one = await beside.filed(write(record(1, **LIMIT), record(2), record(3, 性別="8")), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **other), record(9, 保険者番号=SECOND)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert [row[:2] for row in await _rows(owner, CURRENT)] == [
+        ("LK-00000001", SECOND), ("LK-00000002", FIRST), ("LK-00000009", SECOND)
+    ]  # fmt: skip
+    assert await _rows(owner, CASES) == [(FIRST, kind, "open")]
+    assert await beside.codes(one) == [(3, "unknown_code"), (1, code)]
+    assert (await beside.counts(one), await beside.counts(two)) == ((3, 2, 1), (2, 0, 2))
+    assert await owner.fetchval("select count(*) from limit_certificate where known_to = 'infinity'") == 0
+    assert await owner.fetchval("select stated ->> 'limit_class' from quarantined_record") == "01"
+    # The other insurer is told with its next file.
+    next_file = await beside.filed(write(record(9, 保険者番号=SECOND, 住所="x")), SECOND)
+    await beside.load(next_file)
+    assert await beside.codes(next_file) == [(None, "mislink_elsewhere")]
+
+
+@pytest.mark.parametrize("registered", [False, True])
+async def test_of_two_that_state_a_person_known_by_name_only_the_later_is_compared(
+    beside: Beside, write: Any, record: Any, owner: Any, registered: bool
+) -> None:
+    if registered:  # then both files are deltas
+        for insurer in (FIRST, SECOND):
+            await beside.load(await beside.filed(write(record(8, 保険者番号=insurer, **ENDED)), insurer))
+    await owner.execute("insert into person (linkage_code) values ('LK-00000001')")  # a load that died left it
+    one = await beside.filed(write(record(1), record(2)), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **SOMEBODY)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert (1, "mislink_suspected") in await beside.codes(one)
+    assert await _rows(owner, CASES) == [(FIRST, "mismatch", "open")]
+    current = [row for row in await _rows(owner, CURRENT) if row[0] == "LK-00000001"]
+    assert current == [("LK-00000001", SECOND, "佐藤　太郎")]
+
+
+async def test_of_two_that_add_one_person_the_later_is_compared(
+    beside: Beside, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    for insurer in (FIRST, SECOND):
+        await beside.load(await beside.filed(write(record(8, 保険者番号=insurer, **ENDED)), insurer))
+    one = await beside.filed(write(record(1)), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **SOMEBODY), record(2, 保険者番号=SECOND)), SECOND)
+    later: list[asyncio.Task[SubmissionState]] = []
+
+    async def begin() -> None:
+        later.append(asyncio.create_task(beside.load(two)))
+        await until_waiting(owner, 2)
+
+    await beside.held(one, begin)
+    assert await later[0] is SubmissionState.MERGED
+
+    assert await beside.codes(two) == [(1, "mislink_suspected")]
+    assert await _rows(owner, CASES) == [(SECOND, "mismatch", "open")]
+
+
+async def test_what_was_compared_with_a_statement_that_went_is_compared_with_the_one_that_came(
+    beside: Beside, write: Any, record: Any, owner: Any
+) -> None:
+    third = record(1, 保険者番号=THIRD, 資格取得日="20200401", **ENDED)
+    await beside.load(await beside.filed(write(third), THIRD))
+    await beside.load(await beside.filed(write(record(8)), FIRST))
+    one = await beside.filed(write(record(1, **LATER)), FIRST)
+    gone = await beside.filed(write(third | {"レコード種別": "3"}), THIRD)
+    came = await beside.filed(write(record(1, 保険者番号=SECOND, **SOMEBODY)), SECOND)
+
+    async def meanwhile() -> None:
+        await beside.load(gone)
+        await beside.load(came)
+
+    await beside.held(one, meanwhile)
+
+    assert await beside.codes(one) == [(1, "mislink_suspected")]
+    assert [row[:2] for row in await _rows(owner, CURRENT)] == [("LK-00000001", SECOND), ("LK-00000008", FIRST)]
+
+
+async def test_days_that_two_cover_at_the_same_moment_are_told_to_both(
+    beside: Beside, write: Any, record: Any, owner: Any
+) -> None:
+    one = await beside.filed(write(record(1), record(2)), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert await beside.codes(one) == [(1, "covered_elsewhere")]
+    assert await beside.counts(one) == (2, 0, 2)
+    assert len(await _rows(owner, CURRENT)) == 3
+    next_file = await beside.filed(write(record(1, 保険者番号=SECOND, 住所="x")), SECOND)
+    await beside.load(next_file)
+    assert await beside.codes(next_file) == [(1, "covered_elsewhere")]
+
+
+async def test_statements_that_agree_are_merged_once(beside: Beside, write: Any, record: Any, owner: Any) -> None:
+    one = await beside.filed(write(record(1, **ENDED), record(2)), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **LATER)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert (await beside.codes(one), await beside.codes(two)) == ([], [])
+    assert await owner.fetchval("select count(*) from coverage") == 3
+    assert await _rows(owner, CASES) == []
+
+
+async def test_what_an_operator_releases_meanwhile_is_seen_too(
+    beside: Beside, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    moved = record(1, 保険者番号=SECOND, 紐付番号="LK-NEW", **SOMEBODY)
+    await beside.load(await beside.filed(write(record(1, 保険者番号=SECOND)), SECOND))
+    await beside.load(await beside.filed(write(moved), SECOND))
+    case = await owner.fetchval("select case_id from mislink_case")
+    one = await beside.filed(write(record(5, 紐付番号="LK-NEW"), record(6)), FIRST)
+
+    async def decide() -> None:
+        await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC)))
+
+    await beside.held(one, decide)
+
+    assert await beside.codes(one) == [(1, "mislink_suspected")]
+    assert [row for row in await _rows(owner, CURRENT) if row[0] == "LK-NEW"] == [("LK-NEW", SECOND, "佐藤　太郎")]
+
+
+async def test_lone_statements_are_forgotten_after_a_week(beside: Beside, write: Any, record: Any, owner: Any) -> None:
+    await owner.execute(
+        "insert into lone_statement (person_id, coverage_id, insurer_number, kept_at)"
+        " values (1, 1, $1, now() - interval '8 days'), (2, 2, $1, now() - interval '6 days')", SECOND
+    )  # fmt: skip
+
+    await beside.load(await beside.filed(write(record(1)), FIRST))
+
+    assert await _rows(owner, "select person_id from lone_statement") == [(2,)]
