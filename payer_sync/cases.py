@@ -1,6 +1,6 @@
 """Cases of suspected wrong links: an operator releases, rejects or reverses them, and each decision is audited."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -110,17 +110,18 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
         DecisionRefused: the case is rejected or reversed, or has no such coverages.
     """
     async with connection.transaction():
-        case = await _take(connection, case_id, CaseState.OPEN, CaseState.RELEASED, CaseState.SUPERSEDED)
+        named = await connection.fetch(_SQL["coverages_to_split"], case_id, list(coverages))
+        others = {row["insurer_number"] for row in named}  # whose a coverage is never changes
+        case = await _take(connection, case_id, CaseState.OPEN, CaseState.RELEASED, CaseState.SUPERSEDED, others=others)
         if not coverages and case["state"] == CaseState.RELEASED:
             coverages = [row["coverage_id"] for row in await connection.fetch(_SQL["released_coverages"], case_id)]
         rows = await connection.fetch(_SQL["coverages_to_split"], case_id, list(coverages))
-        if not rows or len(rows) != len(set(coverages)):
+        locked = others | {case["insurer_number"]}
+        if not rows or len(rows) != len(set(coverages)) or any(row["insurer_number"] not in locked for row in rows):
             raise DecisionRefused(
                 "分離する資格をこの事案の人の資格から指定してください。",
                 "Name the coverages to split off, out of those of this case's persons.",
             )
-        for insurer in sorted({row["insurer_number"] for row in rows}):
-            await connection.execute(_SQL["lock_insurer"], insurer)
         persons = sorted({row["person_id"] for row in rows})
         known_from = await connection.fetchval(_SQL["split_time"], persons)
         made = [
@@ -156,12 +157,14 @@ async def _split(connection: Any, case_id: int, person_id: int, coverages: list[
     return Reversal(person_id, split_off, tuple(coverages), *rows)
 
 
-async def _take(connection: Any, case_id: int, *states: CaseState) -> Any:
+async def _take(connection: Any, case_id: int, *states: CaseState, others: Set[str] = frozenset()) -> Any:
     case = await connection.fetchrow(_SQL["find_case"], case_id)
     if case is None:
         raise _unknown()
-    # A merge of this insurer may be closing the case; its lock comes before the case's row, as in a merge.
-    await connection.execute(_SQL["lock_insurer"], case["insurer_number"])
+    # A merge of this insurer may be closing the case; its lock comes before the case's row, as in a merge. Several
+    # insurers' locks are taken at once and in one order, so that no two decisions wait for each other.
+    for insurer in sorted({case["insurer_number"], *others}):
+        await connection.execute(_SQL["lock_insurer"], insurer)
     taken = await connection.fetchrow(_SQL["lock_case"], case_id)
     if taken["state"] not in states:
         raise DecisionRefused(

@@ -1,14 +1,17 @@
 """What an operator does with a case: release, reject, reverse; each once, each audited."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from eligibility.domain.ids import uuid7
+from eligibility.storage.database import connect
 from payer_sync.__main__ import main
 from payer_sync.cases import Decided, reject, release, reverse
 from payer_sync.gates import DecisionRefused
+from tests.integration.payer_sync.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 
@@ -142,6 +145,32 @@ async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int,
     assert (await owner.fetch(CURRENT))[0]["person_id"] == made.split_off != known["person_id"]
 
 
+async def test_two_reversals_that_concern_the_same_insurers_do_not_wait_for_each_other_in_a_circle(
+    case: int, take_in: Any, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    # Each case is one insurer's, and each time the coverage that is split off is the other insurer's.
+    await take_in(write(record(2, 保険者番号=OTHER)), insurer=OTHER)
+    await take_in(write(record(2, 資格取得日="20250401", **SOMEBODY)))
+    second = await owner.fetchval("select max(case_id) from mislink_case")
+    known = "select coverage_id from coverage c join person p using (person_id) where p.linkage_code = $1"
+    wrong = [await owner.fetchval(known, f"LK-0000000{number}") for number in (1, 2)]
+    holder, one, other = [await connect(database) for _ in range(3)]
+    try:
+        async with holder.transaction():
+            # The first reversal waits at its case's row, while the second takes what locks it can.
+            await holder.execute("select from mislink_case where case_id = $1 for update", case)
+            reversals = [asyncio.create_task(reverse(one, case, wrong[:1], _decided()))]
+            await until_waiting(owner, 1)
+            reversals.append(asyncio.create_task(reverse(other, second, wrong[1:], _decided())))
+            await until_waiting(owner, 2)
+        made = await asyncio.gather(*reversals)
+    finally:
+        for connection in (holder, one, other):
+            await connection.close()
+
+    assert [reversal.coverages for (reversal,) in made] == [(wrong[0],), (wrong[1],)]
+
+
 @pytest.mark.parametrize("coverages", [(), (999_999,)])
 async def test_a_reversal_without_a_coverage_of_the_case_is_refused(
     case: int, owner: Any, coverages: tuple[int, ...]
@@ -236,8 +265,6 @@ async def test_the_wrong_linkage_code_again_opens_a_case_again(
 async def test_the_commands_say_what_they_did(
     case: int, database: str, monkeypatch: Any, capsys: Any, arguments: list[str], code: int, said: str
 ) -> None:
-    import asyncio
-
     monkeypatch.setenv("INTAKE_DATABASE_URL", database)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -251,8 +278,6 @@ async def test_the_commands_say_what_they_did(
 async def test_what_insurers_wrote_is_shown_as_it_is(
     take_in: Any, write: Any, record: Any, owner: Any, database: str, monkeypatch: Any, capsys: Any
 ) -> None:
-    import asyncio
-
     monkeypatch.setenv("INTAKE_DATABASE_URL", database)
     monkeypatch.setenv("COLUMNS", "200")
     await take_in(write(record(1)), stated={"file_name": "[/b] 全件 [red].csv"})
