@@ -26,6 +26,7 @@ from payer_sync.table_content import LOAD_TIMEOUT_S
 _SQL = statements("payer_sync.queries")
 DONE, REFUSED, SERVER_AWAY, SET_UP = 0, 2, 4, 3
 _SHOWN: Final = 100
+_STATED_ANEW: Final = "\n(再提出済み / stated anew)"
 _Work = Callable[[Any, argparse.Namespace, Console], Awaitable[None]]
 
 
@@ -153,7 +154,8 @@ async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -
     columns = ("氏名\nname", "カナ\nkana", "生年月日\nbirth", "性別\nsex", "番号\nnumber", "取得日\nacquired")
     stated = _table("記録\nrecord", "人\nperson", *columns, "相違\ndiffers in", title="この記録 / stated")
     for row in await connection.fetch(_SQL["records_of_case"], chosen.case):
-        _add(stated, str(row["record_number"]), str(row["person_id"]), *_holder(row), "・".join(row["reasons"]))
+        reasons = "・".join(row["reasons"]) + (_STATED_ANEW if row["superseded_at"] else "")
+        _add(stated, str(row["record_number"]), str(row["person_id"]), *_holder(row), reasons)
     console.print(stated)
     known = _table("資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", title="登録済み / known")
     for row in await connection.fetch(_SQL["coverages_of_case"], chosen.case):

@@ -19,9 +19,9 @@ select case_id, opened_at, insurer_number, submission_id, kind, state, closed_by
 from mislink_case where case_id = $1;
 
 -- name: records_of_case
--- The records that a case keeps.
+-- The records that a case keeps, those out of date included.
 -- $1 case
-select record_number, person_id, reasons, acquired_on, stated ->> 'name' as name, stated ->> 'name_kana' as name_kana,
+select record_number, person_id, reasons, superseded_at, acquired_on, stated ->> 'name' as name, stated ->> 'name_kana' as name_kana,
     stated ->> 'birth_date' as birth_date, stated ->> 'sex' as sex, stated ->> 'symbol' as symbol,
     stated ->> 'number' as number, branch_number
 from quarantined_record where case_id = $1 order by record_number;
@@ -47,11 +47,11 @@ order by c.person_id, c.acquired_on, c.coverage_id;
 select state, kind, insurer_number, submission_id from mislink_case where case_id = $1 for update;
 
 -- name: stage_case
--- Put a case's records into the session's staging table.
+-- Put a case's records into the session's staging table, but for those that their insurer has stated anew since.
 -- $1 case
 insert into staged_eligibility
 select (jsonb_populate_record(null::public.staged_eligibility, q.stated)).*
-from quarantined_record q where q.case_id = $1;
+from quarantined_record q where q.case_id = $1 and q.superseded_at is null;
 
 -- name: last_fault
 -- The number of a submission's last fault.
@@ -83,7 +83,7 @@ join mislink_case m using (case_id)
 join coverage c on c.insurer_number = m.insurer_number and c.number_key = q.number_key and c.symbol_key = q.symbol_key
     and c.branch_number = q.branch_number and c.acquired_on = q.acquired_on and c.known_to = 'infinity'
 join person p on p.person_id = c.person_id and p.linkage_code = q.stated ->> 'linkage_code'
-where q.case_id = $1;
+where q.case_id = $1 and q.superseded_at is null;
 
 -- name: coverages_to_split
 -- Of some coverages, those of the case's persons, as they stand; $1 case, $2 coverages

@@ -12,13 +12,22 @@ create temp table guard_finding (like public.guard_finding) on commit drop;
 select exists (select from mislink_case where insurer_number = $1 and state = 'open') as found;
 
 -- name: supersede_cases
--- Close the insurer's open cases about coverages that this file states anew.
+-- Put the records of the insurer's open cases out of date whose coverages this file states anew, and close the cases
+-- that have no other record: of two persons swapped, one may be stated anew today and the other tomorrow.
 -- $1 insurer number, $2 now
+with anew as (
+    update quarantined_record q set superseded_at = $2
+    from mislink_case c, merge_plan m
+    where c.insurer_number = $1 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
+        and m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
+        and m.acquired_on = q.acquired_on
+    returning q.case_id, q.record_number
+)
 update mislink_case c set state = 'superseded', closed_at = $2, closed_by = $1
-where c.insurer_number = $1 and c.state = 'open' and exists (
+where c.case_id in (select case_id from anew) and not exists (
     select from quarantined_record q
-    join merge_plan m using (symbol_key, number_key, branch_number, acquired_on)
-    where q.case_id = c.case_id
+    where q.case_id = c.case_id and q.superseded_at is null
+        and (q.case_id, q.record_number) not in (select case_id, record_number from anew)
 );
 
 -- name: find_known_links

@@ -18,6 +18,7 @@ where c.known_to = 'infinity' order by p.linkage_code, c.insurer_number
 """
 OTHER = "33120015"
 SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+WIFE = SOMEBODY | {"枝番": "02", "資格取得日": "20250401"}
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 
 
@@ -179,6 +180,58 @@ async def test_stating_the_coverage_anew_supersedes_the_case(take_in: Any, write
     loaded = await take_in(write(record(2, **ended)))
 
     assert loaded.counts == (1, 0, 1, 0)
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
+
+
+@pytest.fixture
+async def swapped(take_in: Any, write: Any, record: Any, owner: Any) -> int:
+    """An open case of a husband and a wife under each other's linkage codes."""
+    husband, wife = {"枝番": "01"}, WIFE
+    await take_in(write(record(1, **husband), record(1, **wife, 紐付番号="LK-WIFE")))
+    await take_in(write(record(1, **husband, 紐付番号="LK-WIFE"), record(1, **wife, 紐付番号="LK-00000001")))
+    (case,) = await owner.fetch("select case_id, kind from mislink_case")
+    assert case["kind"] == "swapped"
+    number: int = case["case_id"]
+    return number
+
+
+async def test_a_swapped_pair_of_which_one_is_stated_anew_keeps_the_other_open(
+    take_in: Any, write: Any, record: Any, owner: Any, swapped: int
+) -> None:
+    assert (await take_in(write(record(1, 枝番="01", 住所="東京都")))).counts == (1, 0, 1, 0)
+
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["open"]
+    kept = "select record_number, superseded_at is null from quarantined_record order by 1"
+    assert [tuple(row) for row in await owner.fetch(kept)] == [(1, False), (2, True)]
+
+    assert (await take_in(write(record(1, 住所="東京都", **WIFE, 紐付番号="LK-WIFE")))).codes == []
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
+
+
+async def test_a_release_merges_of_a_swapped_pair_only_what_was_not_stated_anew(
+    take_in: Any, write: Any, record: Any, owner: Any, swapped: int
+) -> None:
+    # The husband has left, says the insurer under the right code; what the case keeps of him is older.
+    lost = {"レコード種別": "2", "資格喪失日": "20250401", "喪失事由": "03"}
+    assert (await take_in(write(record(1, 枝番="01", **lost)))).counts == (1, 0, 1, 0)
+    decided = Decided("operator", "telephoned", datetime.now(UTC))
+
+    assert await release(owner, swapped, decided) == 1
+
+    now = "select branch_number, lost_on, linkage_code from coverage join person using (person_id)"
+    rows = await owner.fetch(f"{now} where known_to = 'infinity' order by 1")
+    assert [tuple(row) for row in rows] == [("01", date(2025, 4, 1), "LK-00000001"), ("02", None, "LK-00000001")]
+    (reversal,) = await reverse(owner, swapped, (), decided)
+    assert len(reversal.coverages) == 1
+
+
+async def test_a_swapped_pair_stated_anew_at_once_supersedes_its_case(
+    take_in: Any, write: Any, record: Any, owner: Any, swapped: int
+) -> None:
+    right = record(1, 枝番="01"), record(1, **WIFE, 紐付番号="LK-WIFE")
+
+    assert (await take_in(write(*right))).counts == (2, 0, 0, 2)
+
     assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
 
 
