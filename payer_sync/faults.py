@@ -39,6 +39,14 @@ class FaultCode(StrEnum):
         "overtaken", _FILE, "後のファイルより先の承認(承認の間に後のファイルが取り込まれた。以前に戻さない)",
         "an approval before a later file is merged; one was merged meanwhile, and old data never go over newer ones",
     )  # fmt: skip
+    UPLOAD_ABANDONED = (
+        "upload_abandoned", _FILE, "最後まで送られたファイル(止まったままの受付を終了した。必要なら送り直すこと)",
+        "a file that is sent to its end; nobody went on with this upload, and it was ended. Send it again if needed",
+    )  # fmt: skip
+    ANNOUNCED_AGAIN = (
+        "announced_again", _FILE, "一度だけの提出(同じ内容のファイルが新たに提出されたため、この受付を終了した)",
+        "a file that is announced once; the very same bytes were announced again, and this upload was ended",
+    )  # fmt: skip
     CENTRE_FAILED = (
         "centre_failed", _FILE, "センター側の処理の成功(センターの不具合です。調べたうえで連絡します)",
         "that the centre can work on it; the fault is the centre's, which will look into it",

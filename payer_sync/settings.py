@@ -15,7 +15,7 @@ class IntakeSettings(BaseSettings):
 
     database_url: SecretStr
     spool_folder: Path = Field(
-        description="Where uploads are kept until they are merged; every intake process sees it."
+        description="Where uploads are kept until they are merged; every intake process sees it, and none of others."
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8444, ge=0, le=65535)
@@ -26,6 +26,9 @@ class IntakeSettings(BaseSettings):
     max_content_length: int = Field(default=16 * _GIB, ge=1, description="Of one file, in bytes.")
     practice: bool = Field(
         default=False, description="Whether this is a practice environment: the next editions of layouts are taken."
+    )
+    abandoned_after_days: int = Field(
+        default=14, ge=1, le=365, description="An upload that has stopped for so long is refused, its bytes deleted."
     )
     loads_at_once: int = Field(
         default=2, ge=1, le=16, description="Files of different insurers merged at the same time."

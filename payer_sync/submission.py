@@ -25,7 +25,7 @@ _S = SubmissionState
 # From each state, the states that may follow. A process that is killed leaves `checking` or `merging` behind; nothing
 # of the file is applied then, so the next one begins with the check again.
 STEPS: Final = {
-    _S.RECEIVING: frozenset({_S.RECEIVING, _S.RECEIVED}),
+    _S.RECEIVING: frozenset({_S.RECEIVING, _S.RECEIVED, _S.REFUSED}),  # refused when nobody goes on with it
     _S.RECEIVED: frozenset({_S.CHECKING}),
     _S.CHECKING: frozenset({_S.CHECKING, _S.MERGING, _S.REFUSED}),
     _S.MERGING: frozenset({_S.CHECKING, _S.HELD, _S.MERGED, _S.REFUSED}),

@@ -152,9 +152,11 @@ create table submission (
     records        bigint,  -- read from the file
     refused        bigint,  -- left out of the merge
     merged         bigint,  -- that changed something
-    unchanged      bigint
+    unchanged      bigint,
+    touched_at     timestamptz not null default now()  -- when it was announced, or its last chunk arrived
 );
 create index submission_by_insurer on submission (insurer_number, created_at);
+create index submission_receiving on submission (touched_at) where state = 'receiving';
 
 -- When the insurer's latest file known at a time was merged.
 create function data_as_of(insurer text, at timestamptz) returns timestamptz language sql stable parallel safe as $$
@@ -356,7 +358,7 @@ grant update (known_to) on coverage, limit_certificate, specific_disease_certifi
     to eligibility_payer;
 grant usage on sequence coverage_id_seq, person_person_id_seq to eligibility_payer;
 grant select, insert on submission, feedback to eligibility_payer;
-grant update (state, received_bytes, finished_at, records, refused, merged, unchanged) on submission
+grant update (state, received_bytes, finished_at, records, refused, merged, unchanged, touched_at) on submission
     to eligibility_payer;
 grant select on staged_eligibility, merge_plan, repeated_record, following_record
     to eligibility_payer;

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI, Request
 
@@ -20,6 +20,7 @@ from payer_sync.intake.problems import PROBLEMS
 from payer_sync.intake.queue import LoadQueue
 from payer_sync.intake.routes import router
 from payer_sync.intake.spool import Spool
+from payer_sync.intake.tidying import keep_tidy
 from payer_sync.loading import ROLE
 from payer_sync.settings import IntakeSettings
 
@@ -35,13 +36,18 @@ def make_app(settings: IntakeSettings) -> FastAPI:
         app.state.pool = pool
         app.state.spool = Spool(settings.spool_folder)
         app.state.queue = LoadQueue(pool, database_url, app.state.spool, settings.loads_at_once)
-        task = asyncio.create_task(app.state.queue.run())
+        abandoned_after = timedelta(days=settings.abandoned_after_days)
+        tasks = [
+            asyncio.create_task(app.state.queue.run()),
+            asyncio.create_task(keep_tidy(pool, app.state.spool, abandoned_after)),
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await pool.close()
 
     app = FastAPI(title="Insurers' intake", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)

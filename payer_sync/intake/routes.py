@@ -23,6 +23,7 @@ from payer_sync.intake.editions import refuse_unaccepted
 from payer_sync.layouts.register import LayoutUnknown, find_layout
 from payer_sync.settings import IntakeSettings
 from payer_sync.submission import advance_upload, announce, feedback_page, find_submission, insurer_is_known
+from payer_sync.uploads import end_announced_before
 
 FEEDBACK_PAGE = 1000
 _PROBLEM: dict[str, Any] = {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
@@ -57,6 +58,8 @@ async def announce_file(request: Request, manifest: Manifest, caller: CallingIns
     await asyncio.to_thread(state.spool.touch, submission_id)
     async with state.pool.acquire() as connection:
         submission, new = await announce(connection, submission_id, caller, manifest, now)
+        if new:
+            await end_announced_before(connection, caller, submission, now)
     if not new:
         state.spool.remove(submission_id)
     elif submission.state is SubmissionState.RECEIVED:

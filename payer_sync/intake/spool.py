@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -41,6 +42,17 @@ class Spool:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def untouched_since(self, moment: datetime) -> list[UUID]:
+        """Return the submissions whose bytes nobody has written to since then; other files are nobody's business."""
+        found = []
+        for path in self.folder.glob("*.part"):
+            try:
+                if path.stat().st_mtime < moment.timestamp():
+                    found.append(UUID(path.stem))
+            except (FileNotFoundError, ValueError):
+                continue  # somebody else deleted it, or it is none of ours
+        return found
 
     def remove(self, submission_id: UUID) -> None:
         """Forget a submission's bytes."""

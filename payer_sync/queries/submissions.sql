@@ -47,9 +47,34 @@ where submission_id = $1 and insurer_number = $2;
 -- name: advance_upload
 -- Note that bytes are on disk, if nobody else has gone on from the same place.
 -- $1 submission, $2 bytes before, $3 bytes now, $4 state now
-update submission set received_bytes = $3, state = $4
+update submission set received_bytes = $3, state = $4, touched_at = now()
 where submission_id = $1 and received_bytes = $2 and state = 'receiving'
 returning received_bytes;
+
+-- name: abandoned_uploads
+-- Uploads that have not gone on for so long and that nobody else is ending.
+-- $1 how long, $2 limit
+select submission_id, insurer_number, state, received_bytes
+from submission
+where state = 'receiving' and touched_at < now() - $1::interval
+order by touched_at
+limit $2
+for update skip locked;
+
+-- name: announced_before
+-- Uploads of the very bytes that were announced again; they will not go on.
+-- $1 insurer number, $2 layout, $3 digest, $4 when announced again, $5 as which submission
+select submission_id, insurer_number, state, received_bytes
+from submission
+where insurer_number = $1 and layout = $2 and content_digest = $3 and state = 'receiving'
+    and (created_at, submission_id) < ($4, $5)
+order by created_at, submission_id
+for update;
+
+-- name: unfinished
+-- Which of some submissions are still on their way.
+-- $1 submissions
+select submission_id from submission where submission_id = any($1) and state not in ('merged', 'refused');
 
 -- name: waiting_submissions
 -- Files that are here and not finished, those a killed process left included, in the order of their arrival.

@@ -217,3 +217,18 @@ def send(intake: IntakeProcess, credentials: Callable[[str], Credentials]) -> Ca
         return await asyncio.to_thread(work)
 
     return run
+
+
+@pytest.fixture
+def upload(intake: IntakeProcess, credentials: Callable[[str], Credentials]) -> Callable[..., Awaitable[Submission]]:
+    """Announce a file and send one chunk, without waiting for anything."""
+
+    async def run(path: Path, only: int | None = None) -> Submission:
+        def work() -> Submission:
+            with Intake(intake.url, credentials(INSURERS[0]).context()) as connection:
+                submission = connection.announce(build_manifest(path, SubmissionKind.DELTA, "eligibility", 1))
+                return connection.send(submission, 0, path.read_bytes()[:only])
+
+        return await asyncio.to_thread(work)
+
+    return run

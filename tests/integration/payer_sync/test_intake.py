@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from eligibility.wire.submissions import CHUNK_BYTES, Submission, SubmissionKind, SubmissionState
+from eligibility.wire.submissions import CHUNK_BYTES, SubmissionKind, SubmissionState
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, Intake
 
@@ -33,21 +33,6 @@ async def _until(owner: Any, state: SubmissionState) -> None:
     async with asyncio.timeout(60):
         while await owner.fetchval("select count(*) from submission where state = $1", state.value) == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # the other process tells nobody but the table
-
-
-@pytest.fixture
-def upload(intake: Any, credentials: Callable[[str], Credentials]) -> Callable[..., Awaitable[Submission]]:
-    """Announce a file and send one chunk, without waiting for anything."""
-
-    async def run(path: Path, only: int | None = None) -> Submission:
-        def work() -> Submission:
-            with Intake(intake.url, credentials(FIRST).context()) as connection:
-                submission = connection.announce(build_manifest(path, SubmissionKind.DELTA, "eligibility", 1))
-                return connection.send(submission, 0, path.read_bytes()[:only])
-
-        return await asyncio.to_thread(work)
-
-    return run
 
 
 async def test_a_pushed_file_ends_in_the_register(send: Any, write: Any, record: Any, owner: Any) -> None:

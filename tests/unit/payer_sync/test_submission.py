@@ -10,6 +10,7 @@ from payer_sync.submission import STEPS, StepRefused, state_after_chunk, step
 ALLOWED = {
     (S.RECEIVING, S.RECEIVING),
     (S.RECEIVING, S.RECEIVED),
+    (S.RECEIVING, S.REFUSED),  # abandoned
     (S.RECEIVED, S.CHECKING),
     (S.CHECKING, S.CHECKING),  # after a kill
     (S.CHECKING, S.MERGING),
