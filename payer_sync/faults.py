@@ -39,6 +39,12 @@ class FaultCode(StrEnum):
         "overtaken", _FILE, "後のファイルより先の承認(承認の間に後のファイルが取り込まれた。以前に戻さない)",
         "an approval before a later file is merged; one was merged meanwhile, and old data never go over newer ones",
     )  # fmt: skip
+    UPLOAD_OVERTAKEN = (
+        "upload_overtaken", _FILE,
+        "後のファイルより先の送信完了(止まっている間に後のファイルが取り込まれた。以前に戻さない)",
+        "an upload that ends before a later file is merged; one was merged while this had stopped, and old data never"
+        " go over newer ones. Send it again if it is to stand",
+    )  # fmt: skip
     UPLOAD_ABANDONED = (
         "upload_abandoned", _FILE, "最後まで送られたファイル(止まったままの受付を終了した。必要なら送り直すこと)",
         "a file that is sent to its end; nobody went on with this upload, and it was ended. Send it again if needed",

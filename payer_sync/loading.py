@@ -83,8 +83,10 @@ class _Load:
             return SubmissionState.REFUSED
         await set_state(self._watch, submission_id, SubmissionState.CHECKING)
         await self._connection.execute(_SQL["forget_feedback"], submission_id)
-        if decision is Decision.APPROVED and await overtaken(self._connection, submission_id):
-            return await self._refuse((Fault(FaultCode.OVERTAKEN),))  # by a file that was on its way at the approval
+        if await overtaken(self._connection, submission_id):
+            # By a file that was on its way at the approval, or that did not wait for an upload that had stopped.
+            code = FaultCode.OVERTAKEN if decision is Decision.APPROVED else FaultCode.UPLOAD_OVERTAKEN
+            return await self._refuse((Fault(code),))
         refusals = await self._stage()
         await self._feedback.send_spooled()
         if refusals:

@@ -27,6 +27,9 @@ class IntakeSettings(BaseSettings):
     practice: bool = Field(
         default=False, description="Whether this is a practice environment: the next editions of layouts are taken."
     )
+    upload_stopped_after_s: int = Field(
+        default=600, ge=1, le=86400, description="How long an insurer's later files wait for one that has stopped."
+    )
     abandoned_after_days: int = Field(
         default=14, ge=1, le=365, description="An upload that has stopped for so long is refused, its bytes deleted."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -115,9 +115,13 @@ async def advance_upload(connection: Any, submission: Submission, offset: int, r
     return row is not None
 
 
-async def waiting_submissions(connection: Any) -> Sequence[Filed]:
-    """Return what is here and not finished, in the order of arrival."""
-    rows = await connection.fetch(_SQL["waiting_submissions"])
+async def waiting_submissions(connection: Any, stopped_after: timedelta) -> Sequence[Filed]:
+    """Return what is here and not finished, in the order of announcement.
+
+    A file waits for those of its insurer and layout that were announced before it and are still coming in; one of
+    which nothing has arrived for so long has stopped, and others go ahead of it.
+    """
+    rows = await connection.fetch(_SQL["waiting_submissions"], stopped_after)
     return [Filed(InsurerNumber(row["insurer_number"]), _submission(row)) for row in rows]
 
 

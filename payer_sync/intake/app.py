@@ -35,7 +35,8 @@ def make_app(settings: IntakeSettings) -> FastAPI:
         app.state.settings = settings
         app.state.pool = pool
         app.state.spool = Spool(settings.spool_folder)
-        app.state.queue = LoadQueue(pool, database_url, app.state.spool, settings.loads_at_once)
+        stopped_after = timedelta(seconds=settings.upload_stopped_after_s)
+        app.state.queue = LoadQueue(pool, database_url, app.state.spool, settings.loads_at_once, stopped_after)
         abandoned_after = timedelta(days=settings.abandoned_after_days)
         tasks = [
             asyncio.create_task(app.state.queue.run()),

@@ -1,7 +1,8 @@
-"""Takes what was received to its end: each insurer's files in the order of their arrival, insurers side by side."""
+"""Takes what was received to its end: each insurer's files in the order of announcement, insurers side by side."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -23,10 +24,11 @@ GIVE_UP_AFTER: Final = 3  # failures of our own over one file, before it is refu
 class LoadQueue:
     """Loads received files until it is cancelled."""
 
-    def __init__(self, pool: Any, database_url: str, spool: Spool, at_once: int) -> None:
+    def __init__(self, pool: Any, database_url: str, spool: Spool, at_once: int, stopped_after: timedelta) -> None:
         self._pool = pool
         self._database_url = database_url
         self._spool = spool
+        self._stopped_after = stopped_after
         self._slots = asyncio.Semaphore(at_once)
         self._arrived = asyncio.Event()
         self._busy: set[InsurerNumber] = set()
@@ -79,7 +81,7 @@ class LoadQueue:
 
     async def _waiting(self) -> Sequence[Filed]:
         try:
-            return await waiting_submissions(self._pool)
+            return await waiting_submissions(self._pool, self._stopped_after)
         except TROUBLE as error:
             _log.error("queue_unreadable", error=type(error).__qualname__)
             return ()

@@ -77,11 +77,18 @@ for update;
 select submission_id from submission where submission_id = any($1) and state not in ('merged', 'refused');
 
 -- name: waiting_submissions
--- Files that are here and not finished, those a killed process left included, in the order of their arrival.
+-- Files that are here and not finished, those a killed process left included, in the order of their announcement; none of
+-- a layout of which its insurer has announced another before that still comes in.
+-- $1 for how long an upload may stop before others go ahead
 select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
     state, received_bytes, created_at, finished_at, records, refused, merged, unchanged, 0::bigint as faults
-from submission
-where state in ('received', 'checking', 'merging')
+from submission s
+where state in ('received', 'checking', 'merging') and not exists (
+    select from submission earlier
+    where earlier.insurer_number = s.insurer_number and earlier.layout = s.layout and earlier.state = 'receiving'
+        and (earlier.created_at, earlier.submission_id) < (s.created_at, s.submission_id)
+        and earlier.touched_at > now() - $1::interval
+)
 order by created_at, submission_id;
 
 -- name: set_state

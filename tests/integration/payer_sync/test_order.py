@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,9 @@ async def _load_all(database: str, insurer: InsurerNumber, paths: list[Path], lo
 async def _drain(database: str, insurer: InsurerNumber, spool: dict[Any, Path]) -> None:
     connection = await connect(database)
     try:
-        while own := [filed for filed in await waiting_submissions(connection) if filed.insurer == insurer]:
+        while own := [
+            filed for filed in await waiting_submissions(connection, timedelta()) if filed.insurer == insurer
+        ]:
             await load(database, own[0], spool[own[0].submission.submission_id])
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""Uploads that come to no end: refused and audited, their bytes deleted, and nobody's way barred."""
+"""Uploads that stop: in what order files take effect then, and what becomes of uploads that come to no end."""
 
 import asyncio
 import os
@@ -18,13 +18,14 @@ from payer_sync.intake.spool import Spool
 from payer_sync.intake.tidying import tidy
 from payer_sync.loading import ROLE
 from payer_sync.manifest import build_manifest
-from payer_sync.submission import advance_upload, announce, find_submission, state_of
+from payer_sync.push import Intake
+from payer_sync.submission import advance_upload, announce, find_submission, state_of, waiting_submissions
 from payer_sync.uploads import end_abandoned, end_announced_before
 
 pytestmark = pytest.mark.database
 
 INSURER = InsurerNumber("06130512")
-FORTNIGHT = timedelta(days=14)
+FORTNIGHT, TEN_MINUTES = timedelta(days=14), timedelta(minutes=10)
 STOPPED = "update submission set touched_at = now() - interval '15 days' where submission_id = $1"
 EVENTS = "select code, actor_kind, actor, insurer_number from audit_event where submission_id = $1"
 
@@ -92,6 +93,92 @@ async def test_a_chunk_makes_an_upload_young_again_and_one_that_comes_too_late_i
 
     assert not await advance_upload(owner, ended, 10, 20)
     assert await state_of(owner, ended.submission_id) is SubmissionState.REFUSED
+
+
+async def test_a_file_waits_for_those_announced_before_it_as_long_as_they_come_in(
+    owner: Any, spool: Spool, insurers: tuple[str, ...], write: Any, record: Any
+) -> None:
+    earlier, later = [await _begin(owner, spool, write(record(number))) for number in (1, 2)]
+    await _receive(owner, later)
+    assert await _waiting(owner) == []
+
+    await owner.execute("update submission set touched_at = now() - interval '9 minutes'")
+    assert await _waiting(owner) == []
+
+    await owner.execute("update submission set touched_at = now() - interval '11 minutes'")
+    assert await _waiting(owner) == [later.submission_id]
+
+    await _receive(owner, earlier)
+    assert await _waiting(owner) == [earlier.submission_id, later.submission_id]
+
+
+@pytest.mark.parametrize("ended", ["held", "merged", "refused"])
+async def test_a_file_waits_for_none_that_has_ended(
+    owner: Any, spool: Spool, insurers: tuple[str, ...], write: Any, record: Any, ended: str
+) -> None:
+    earlier, later = [await _begin(owner, spool, write(record(number))) for number in (1, 2)]
+    await _receive(owner, later)
+    await owner.execute("update submission set state = $2 where submission_id = $1", earlier.submission_id, ended)
+
+    assert await _waiting(owner) == [later.submission_id]
+
+
+async def test_files_of_other_layouts_and_insurers_and_earlier_ones_do_not_wait(
+    owner: Any, spool: Spool, insurers: tuple[str, ...], write: Any, record: Any
+) -> None:
+    first = await _begin(owner, spool, write(record(1)))
+    await _begin(owner, spool, write(record(2)))  # still comes in
+    other_layout = await _begin(owner, spool, write(record(3)), layout="checkup")
+    other_insurer = await _begin(owner, spool, write(record(4)))
+    await owner.execute(
+        "update submission set insurer_number = $2 where submission_id = $1", other_insurer.submission_id, insurers[1]
+    )
+    for one in (first, other_layout, other_insurer):
+        await _receive(owner, one)
+
+    assert await _waiting(owner) == [one.submission_id for one in (first, other_layout, other_insurer)]
+
+
+async def test_a_file_that_arrives_after_a_later_one_was_merged_does_not_change_things_back(
+    intake: Any, upload: Any, send: Any, write: Any, record: Any, owner: Any, credentials: Any
+) -> None:
+    old, new = write(record(1, 住所="old"), record(2)), write(record(1, 住所="new"))
+    begun = await upload(old, only=100)
+    await owner.execute("update submission set touched_at = now() - interval '11 minutes'")
+    assert (await send(new)).submission.state is SubmissionState.MERGED
+
+    with Intake(intake.url, credentials(INSURER.digits).context()) as connection:
+        rest = await asyncio.to_thread(old.read_bytes)
+        await asyncio.to_thread(connection.send, begun, 100, rest[100:])
+    await _until(owner, begun.submission_id, SubmissionState.REFUSED)
+
+    assert await _codes(owner, begun.submission_id) == ["upload_overtaken"]
+    address = "select address from coverage where known_to = 'infinity' order by number"
+    assert [row["address"] for row in await owner.fetch(address)] == ["new"]
+    # Sent again it is what the insurer says now.
+    assert (await send(old)).submission.merged == 2
+    assert [row["address"] for row in await owner.fetch(address)] == ["old", "東京都千代田区千代田１－１"]
+
+
+async def test_files_take_effect_in_the_order_of_announcement_though_the_later_one_arrives_first(
+    intake: Any, upload: Any, send: Any, write: Any, record: Any, owner: Any, credentials: Any
+) -> None:
+    old, new = write(record(1, 住所="old")), write(record(1, 住所="new"))
+    begun = await upload(old, only=100)
+    sending = asyncio.create_task(send(new))
+    async with asyncio.timeout(60):
+        while not await owner.fetchval("select exists (select from submission where state <> 'receiving')"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the other process tells nobody but the table
+
+    with Intake(intake.url, credentials(INSURER.digits).context()) as connection:
+        rest = await asyncio.to_thread(old.read_bytes)
+        await asyncio.to_thread(connection.send, begun, 100, rest[100:])
+
+    assert (await sending).submission.merged == 1
+    merged = "select submission_id from submission where state = 'merged' order by finished_at limit 1"
+    assert await owner.fetchval(merged) == begun.submission_id
+    rows = await owner.fetch("select address from coverage order by known_from")
+    assert [row["address"] for row in rows] == ["old", "new"]
 
 
 @pytest.mark.parametrize("state", [state for state in SubmissionState if state is not SubmissionState.RECEIVING])
@@ -172,14 +259,26 @@ async def test_an_intake_ends_at_its_start_what_was_abandoned_and_takes_the_file
     await owner.execute(STOPPED, cut.submission_id)
     intake.start()
 
-    async with asyncio.timeout(60):
-        while await state_of(owner, cut.submission_id) is not SubmissionState.REFUSED:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)  # the other process tells nobody but the table
+    await _until(owner, cut.submission_id, SubmissionState.REFUSED)
     pushed = await send(path)
 
     assert pushed.submission.submission_id != cut.submission_id
     assert pushed.submission.merged == 2
     assert list((tmp_path / "intake" / "spool").iterdir()) == []
+
+
+async def _receive(owner: Any, submission: Submission) -> None:
+    await owner.execute("update submission set state = 'received' where submission_id = $1", submission.submission_id)
+
+
+async def _waiting(owner: Any) -> list[UUID]:
+    return [filed.submission.submission_id for filed in await waiting_submissions(owner, TEN_MINUTES)]
+
+
+async def _until(owner: Any, submission_id: UUID, state: SubmissionState) -> None:
+    async with asyncio.timeout(60):
+        while await state_of(owner, submission_id) is not state:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the other process tells nobody but the table
 
 
 def _age(path: Path) -> None:
