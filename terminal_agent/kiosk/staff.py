@@ -1,6 +1,7 @@
 """The staff's screen: sign-in, today's visits as they happen, the answer in full, medical data."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ from terminal_agent.kiosk.runner import Runner
 from terminal_agent.kiosk.visit import StaffCalled
 from terminal_agent.language import Language
 from terminal_agent.messages import ADVICE
-from terminal_agent.outbox.journal import Journal, person_from
+from terminal_agent.outbox.journal import Journal, person_from, trouble_of
 from terminal_agent.outbox.paper import Statement, print_statement
+from terminal_agent.outbox.sealing import OutboxTrouble
 from terminal_agent.records import charts, checkup, medication, treatment
 from terminal_agent.records.patient import Patient
 from terminal_agent.records.pdf import checkup_pdf, medication_pdf
@@ -318,6 +320,9 @@ class StaffScreen:
                 )
             except CentreError as error:
                 return self._page(request, "staff_refused.html", session, problem=_said(error), status=502)
+            except sqlite3.Error as error:  # of the outbox: the rest of the screen goes on
+                problem = _said(trouble_of(error))
+                return self._page(request, "staff_refused.html", session, problem=problem, status=503)
 
         return handle
 
@@ -375,7 +380,7 @@ def _by_hand(request: Request) -> bool:
     return LOOKS_AGAIN not in request.headers and not request.url.path.startswith("/staff/pictures/")
 
 
-def _said(error: Refused | CentreError) -> Sentence:
+def _said(error: Refused | CentreError | OutboxTrouble) -> Sentence:
     if isinstance(error, Refused):
         return error.problem.staff
     advice = ADVICE[error.code]

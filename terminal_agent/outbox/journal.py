@@ -150,7 +150,7 @@ class Journal:
                 self._check_key()
         except sqlite3.Error as error:
             self._base.close()
-            raise _trouble(error) from error
+            raise trouble_of(error) from error
         except KeyWrong:
             self._base.close()
             raise
@@ -165,7 +165,7 @@ class Journal:
             with self._lock:
                 (found,) = self._base.execute("pragma quick_check(1)").fetchone()
         except sqlite3.Error as error:
-            raise _trouble(error) from error
+            raise trouble_of(error) from error
         if found != "ok":
             raise JournalDamaged
 
@@ -453,7 +453,8 @@ _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE: Final = 0xFF  # of an extended result code, its last byte
 
 
-def _trouble(error: sqlite3.Error) -> JournalUnusable:
+def trouble_of(error: sqlite3.Error) -> JournalUnusable:
+    """Return what SQLite's error means for the outbox."""
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
     return JournalDamaged() if code in _DAMAGE else JournalUnusable()
 

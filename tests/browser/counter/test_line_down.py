@@ -88,6 +88,21 @@ def test_a_visit_that_is_unverified_when_the_program_stops_is_journalled(
     journal.close()
 
 
+def test_an_outbox_that_breaks_while_the_counter_runs_is_said_and_the_rest_goes_on(
+    kept: TerminalSettings, patient: Patient, line: Line, staff_page: Page, clerk: Member, tmp_path: Path
+) -> None:
+    with running_counter(kept, HandSlot(patient.card), patient.card, line) as counter:
+        sign_in(counter, staff_page, clerk)
+        expect(staff_page.get_by_role("heading", level=1)).to_contain_text("本日の受付")
+        assert counter.screens.journal is not None
+        counter.screens.journal.close()  # as for one whose disk is gone
+        staff_page.get_by_role("link", name="回線の不通時").click()
+        shows(staff_page, "表示できません")
+        expect(staff_page.locator(".notice")).to_contain_text("回線断の来院記録のファイルを使えません")
+        staff_page.get_by_role("link", name="番号で確認").first.click()
+        shows(staff_page, "番号で確認")
+
+
 def enter_number(page: Page, *, insurer: str, number: str, born: date) -> None:
     entered = (
         ("保険者番号", insurer),
