@@ -36,7 +36,7 @@ with mine as (
     select c.person_id, c.coverage_id
     from lone_statement l
     join coverage c on c.person_id = l.person_id and c.insurer_number = $1 and c.known_from = $3
-    where l.stated_in >= pg_snapshot_xmin($2::text::pg_snapshot)
+    where l.insurer_number <> $1 and l.stated_in >= pg_snapshot_xmin($2::text::pg_snapshot)
         and not pg_visible_in_snapshot(l.stated_in, $2::text::pg_snapshot)
 )
 select distinct s.person_id
