@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from loadtest.driving.connection import terminal_tls
-from loadtest.processes import running
+from loadtest.processes import BESIDE_COUNTERS, running
 from loadtest.site import Site
 
 _TERMINAL: Final = 255  # none that the driver uses
@@ -31,7 +31,7 @@ class Bulk:
 
 def worker(site: Site) -> AbstractContextManager[object]:
     """Run the worker that does bulk checks."""
-    return running("eligibility", ["worker"], site.api_environment(1), site.folder / "worker.log")
+    return running("eligibility", ["worker"], site.api_environment(1), site.folder / "worker.log", BESIDE_COUNTERS)
 
 
 def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) -> Bulk:
@@ -58,5 +58,9 @@ def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) ->
 
 
 def _json(client: httpx.Client, path: str) -> dict[str, Any]:
-    answer: dict[str, Any] = client.get(path).raise_for_status().json()
-    return answer
+    answer = client.get(path)
+    while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
+        time.sleep(float(answer.headers["Retry-After"]))  # shed, as a terminal is, and asked again like one
+        answer = client.get(path)
+    said: dict[str, Any] = answer.raise_for_status().json()
+    return said

@@ -16,7 +16,7 @@ from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from loadtest.nation.rows import COLUMNS
 from loadtest.population import Nation
-from loadtest.processes import server
+from loadtest.processes import BESIDE_COUNTERS, server
 from loadtest.site import Site
 
 _FEEDBACK_ONLY: Final = 1  # the exit code of a file merged with some records refused
@@ -85,11 +85,12 @@ def merge_meanwhile(site: Site, rows: int, number: int) -> Iterator[Merging]:
     )
     with ExitStack() as stack:
         environment, log = site.intake_environment(), site.folder / "intake.log"
-        intake = stack.enter_context(server("payer_sync", ["intake"], environment, log))
+        intake = stack.enter_context(server("payer_sync", ["intake"], environment, log, BESIDE_COUNTERS))
         stack.callback(lambda: asyncio.run(_take_away(site)))
         options = ["--certificate", str(certificate), "--key", str(key), "--kind", "delta", "--to", intake.url]
         options += ["--authority", str(site.folder / "pki" / "server_authority.crt")]
-        yield Merging([sys.executable, "-m", "payer_sync", "push", str(file), *options], rows, site, insurer)
+        push = ["nice", "-n", str(BESIDE_COUNTERS), sys.executable, "-m", "payer_sync", "push", str(file), *options]
+        yield Merging(push, rows, site, insurer)
     file.unlink()
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 _START_S: Final = 30.0
+# The niceness of what may take its time while people stand at counters: intake, worker, and an insurer's own client.
+BESIDE_COUNTERS: Final = 10
 
 
 class ServerDidNotStart(Exception):
@@ -35,24 +37,32 @@ class ServerProcess:
 
 
 @contextmanager
-def server(module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[ServerProcess]:
+def server(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, niceness: int = 0
+) -> Iterator[ServerProcess]:
     """Run `python -m module arguments`; give the process once it says that it listens, and end it afterwards.
 
     Raises:
         ServerDidNotStart: it did not listen.
     """
-    with running(module, arguments, environment, log) as process:
+    with running(module, arguments, environment, log, niceness) as process:
         yield ServerProcess(_port_of(process, log), process.pid)
 
 
 @contextmanager
 def running(
-    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, niceness: int = 0
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python -m module arguments`, what it says going to a file, and end it afterwards."""
+    """Run `python -m module arguments`, what it says going to a file, and end it afterwards.
+
+    A process with niceness gives way to the others of the machine, as `nice` says.
+    """
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 (our own modules)
-            [sys.executable, "-m", module, *arguments], env=os.environ | environment, stdout=file, stderr=file
+            ["nice", "-n", str(niceness), sys.executable, "-m", module, *arguments],  # noqa: S607
+            env=os.environ | environment,
+            stdout=file,
+            stderr=file,
         )
     try:
         yield process
