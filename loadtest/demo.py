@@ -32,7 +32,7 @@ from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_institution, enrol_insurer, enrol_terminal
 from eligibility.storage.migrate import migrate
 from loadtest.cards import issue_card
-from loadtest.embedded import Stores, database_url, stores
+from loadtest.embedded import Stores, create_database, database_url, stores
 from loadtest.installation import api_settings, intake_settings, make_keys, publish_revocation
 from loadtest.pki import Enrolment, Jpki
 from loadtest.population import Example, Institution, Nation, Person
@@ -168,7 +168,7 @@ def _make_scene(folder: Path, running: Stores) -> _Scene:
 
 async def _enrol(scene: _Scene) -> None:
     administrator = await asyncpg.connect(scene.stores.database_url)
-    await administrator.execute(f"create database {_DATABASE}_{os.getpid()}")
+    await create_database(administrator, f"{_DATABASE}_{os.getpid()}")
     await administrator.close()
     owner, now = await connect(scene.database), datetime.now(UTC)
     await migrate(owner)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from numpy.typing import NDArray
 
-from loadtest.embedded import Stores, database_url, stores
+from loadtest.embedded import Stores, create_database, database_url, stores
 from loadtest.installation import api_settings, intake_settings, make_keys, publish_revocation
 from loadtest.nation.draws import Draws, Ints
 from loadtest.pki import Enrolment, Jpki
@@ -100,7 +100,7 @@ async def make_database(site: Site) -> None:
     administrator = await asyncpg.connect(site.stores.database_url)
     try:
         if not await administrator.fetchval("select 1 from pg_database where datname = $1", _DATABASE):
-            await administrator.execute(f"create database {_DATABASE}")
+            await create_database(administrator, _DATABASE)
     finally:
         await administrator.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from eligibility.storage.database import connect
 from eligibility.storage.migrate import migrate
-from loadtest.embedded import Stores, database_url, stores
+from loadtest.embedded import Stores, create_database, database_url, stores
 from terminal_agent.card.pcscd import OwnPcscd, PcscdUnavailable, own_pcscd
 
 _numbers = itertools.count(1)
@@ -57,7 +57,7 @@ def template(running_stores: Stores) -> str:
     async def make() -> None:
         administrator = await asyncpg.connect(running_stores.database_url)
         await administrator.execute(f"drop database if exists {name}")
-        await administrator.execute(f"create database {name}")
+        await create_database(administrator, name)
         await administrator.close()
         owner = await asyncpg.connect(database_url(running_stores.database_url, name))
         try:

@@ -27,7 +27,7 @@ from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from eligibility.storage.migrate import migrate
 from eligibility.wire.submissions import SubmissionKind
-from loadtest.embedded import database_url, stores
+from loadtest.embedded import create_database, database_url, stores
 from loadtest.nation.rows import COLUMNS
 from loadtest.population import Nation
 from payer_sync.faults import FaultCode
@@ -265,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     async def run(address: str, folder: Path) -> Measured:
         administrator = await connect(address)
-        await administrator.execute("create database bench_guard")
+        await create_database(administrator, "bench_guard")
         await administrator.close()
         own = database_url(address, "bench_guard")
         owner = await connect(own)

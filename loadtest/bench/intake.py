@@ -19,7 +19,7 @@ from eligibility.wire.submissions import Submission, SubmissionState
 from loadtest.bench.counters import Number
 from loadtest.bench.files import Sent
 from loadtest.bench.processes import server
-from loadtest.embedded import database_url
+from loadtest.embedded import create_database, database_url
 from loadtest.pki import Enrolment
 from payer_sync.push import ExitCode
 
@@ -193,7 +193,7 @@ async def _follow(address: str, client: subprocess.Popen[str]) -> dict[Submissio
 
 async def _create(administrator_url: str, name: str, address: str, insurers: Iterable[str]) -> None:
     async with _owner(administrator_url) as administrator:
-        await administrator.execute(f"create database {name}")
+        await create_database(administrator, name)
     async with _owner(address) as owner:
         await migrate(owner)
         for insurer in insurers:

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from eligibility.storage.migrate import migrate, migrations
-from loadtest.embedded import Stores, database_url
+from loadtest.embedded import Stores, create_database, database_url
 
 SCHEMA = Path(__file__).parents[2] / "eligibility" / "storage" / "schema.sql"
 
@@ -48,7 +48,7 @@ def test_every_migration_bounds_its_wait_for_locks() -> None:
 async def test_migrations_make_what_the_schema_says(owner: Any, running_stores: Stores) -> None:
     administrator = await asyncpg.connect(running_stores.database_url)
     await administrator.execute("drop database if exists schema_alone")
-    await administrator.execute("create database schema_alone")
+    await create_database(administrator, "schema_alone")
     try:
         alone = await asyncpg.connect(database_url(running_stores.database_url, "schema_alone"))
         await alone.execute(SCHEMA.read_text(encoding="utf-8"))

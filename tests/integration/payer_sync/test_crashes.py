@@ -19,7 +19,7 @@ from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from eligibility.storage.migrate import migrate
 from eligibility.wire.submissions import SubmissionKind, SubmissionState
-from loadtest.embedded import Stores, database_url, stores
+from loadtest.embedded import Stores, create_database, database_url, stores
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce, state_of
@@ -56,7 +56,7 @@ async def test_no_acknowledged_file_is_lost_when_postgresql_and_the_loader_die(
     own_stores: Stores, write: Any, record: Any
 ) -> None:
     administrator = await connect(own_stores.database_url)
-    await administrator.execute("create database crashed")
+    await create_database(administrator, "crashed")
     await administrator.close()
     address = database_url(own_stores.database_url, "crashed")
     owner = await connect(address)
