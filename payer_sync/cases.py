@@ -18,6 +18,7 @@ from payer_sync.following import follow_coverages
 from payer_sync.gates import DecisionRefused
 from payer_sync.layouts.register import find_layout
 from payer_sync.merging import begin_merge, merge_released
+from payer_sync.side_by_side import StatedMeanwhile
 from payer_sync.submission import Filed, find_submission
 
 _SQL = statements("payer_sync.queries")
@@ -80,7 +81,13 @@ async def release(connection: Any, case_id: int, decided: Decided) -> int:
         with feedback.spool:
             feedback.told = await connection.fetchval(_SQL["last_fault"], submission.submission_id)
             layout = find_layout(submission.manifest.layout, submission.manifest.edition)
-            refused, merged = await merge_released(connection, Filed(insurer, submission), layout, feedback)
+            try:
+                refused, merged = await merge_released(connection, Filed(insurer, submission), layout, feedback)
+            except StatedMeanwhile as meanwhile:
+                raise DecisionRefused(
+                    "この間に別の保険者が同じ人の資格を登録しました。案件を見直して、もう一度実行してください。",
+                    "Another insurer has stated the same person meanwhile. Look at the case again, then repeat.",
+                ) from meanwhile
         if refused:
             raise DecisionRefused(
                 "登録済みの資格と期間が重なるため取り込めません。先の資格の喪失か取消が必要です。",

@@ -61,6 +61,7 @@ _CERTIFICATES: Final = {
         {"valid_from": "elderly_from", "copayment_percent": "elderly_percent", "valid_through": "elderly_through"},
     ),
 }
+_CODE_NAMES_ONE: Final = "person_linkage_code_key"
 _T = TypeVar("_T")
 
 
@@ -163,7 +164,9 @@ class FirstFile:
             new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
             try:
                 await self._copy(self._aside, _Rows("person", tuple(new.columns), copy_bytes(new)))
-            except asyncpg.UniqueViolationError:
+            except asyncpg.UniqueViolationError as taken:
+                if taken.constraint_name != _CODE_NAMES_ONE:
+                    raise
                 continue  # another load has named one of them meanwhile
             return known
 

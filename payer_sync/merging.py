@@ -16,7 +16,7 @@ from payer_sync.following import follow_coverages
 from payer_sync.gates import pass_gates, retire, retired_fault
 from payer_sync.guard import Guard
 from payer_sync.layouts.layout import Layout
-from payer_sync.side_by_side import keep_in_order
+from payer_sync.side_by_side import SideBySide
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
@@ -68,10 +68,16 @@ async def merge(
 
 
 async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
-    """Merge records that a case had kept, which an operator has looked at instead of the gates and the guard."""
+    """Merge records that a case had kept, which an operator has looked at instead of the gates and the guard.
+
+    Raises:
+        StatedMeanwhile: another insurer's merge has ended meanwhile that the operator could not have looked at.
+    """
+    beside = SideBySide(connection, filed)
+    await beside.begin()
     known_from = await merge_time(connection, filed)
     done = await _Merge(connection, filed, layout, feedback, known_from).run_released()
-    await keep_in_order(connection, filed)
+    await beside.end(known_from)
     return done
 
 

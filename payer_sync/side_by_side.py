@@ -39,11 +39,15 @@ class SideBySide:
     async def end(self, known_from: datetime) -> None:
         """Take the turn to end, which the transaction holds until it is over, and look for what is unseen.
 
+        Whom this merge states alone is kept for the others first: all that waits for anybody comes before the turn.
+
         Raises:
             StatedMeanwhile: there is something; the merge has to be undone and begun again. Of each person once.
         """
-        await keep_in_order(self._connection, self._filed)
         insurer = self._filed.insurer.digits
+        await self._connection.execute(_SQL["keep_lone_statements"], insurer)
+        await self._connection.execute(_SQL["lock_end_of_merges"])
+        await self._connection.execute(_SQL["forget_lone_statements"], _KEPT_FOR_DAYS, _FORGOTTEN_AT_ONCE)
         rows = await self._connection.fetch(
             _SQL["stated_meanwhile"], insurer, self._began, known_from, list(self._looked_at)
         )
@@ -58,13 +62,3 @@ class SideBySide:
             _SQL["take_back_statements"], self._filed.insurer.digits, list(meanwhile.persons), known_from
         )
         return [row["linkage_code"] for row in rows]
-
-
-async def keep_in_order(connection: Any, filed: Filed) -> None:
-    """Keep for the others whom a merge states alone, then let it end after those before it and before those after it.
-
-    The lock that does so is held to the transaction's end; all that waits for anybody else comes before it.
-    """
-    await connection.execute(_SQL["keep_lone_statements"], filed.insurer.digits)
-    await connection.execute(_SQL["lock_end_of_merges"])
-    await connection.execute(_SQL["forget_lone_statements"], _KEPT_FOR_DAYS, _FORGOTTEN_AT_ONCE)

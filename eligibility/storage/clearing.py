@@ -76,7 +76,6 @@ async def purge_checkups(connection: Any, today: date, now: datetime) -> int:
     """
     day = kept_from(today)
     async with connection.transaction():
-        await connection.execute(_SQL["purge_checkup_results"], day, timeout=None)
         purged = int(await connection.fetchval(_SQL["purge_checkups"], day, timeout=None))
         if purged:
             detail = {"checkups": purged, "performed_before": day.isoformat()}

@@ -310,7 +310,7 @@ from merge_plan m
 join staged_eligibility s using (record_number)
 where m.new_person and m.change in ('new', 'corrected')
 order by s.linkage_code collate "C"
-on conflict do nothing;
+on conflict (linkage_code) do nothing;
 
 -- name: count_new_persons
 -- How many persons are to be added.

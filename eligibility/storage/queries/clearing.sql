@@ -28,15 +28,15 @@ with gone as (delete from staff_session where expires_at < $1 returning 1) selec
 -- $1 window began before
 with gone as (delete from sign_in_budget where began_at < $1 returning 1) select count(*) from gone;
 
--- name: purge_checkup_results
--- Deletes the results of check-ups performed before a day.
--- $1 day
-delete from checkup_result r
-using checkup k
-where k.performed_on < $1 and r.person_id = k.person_id and r.checkup_id = k.checkup_id;
-
 -- name: purge_checkups
--- Deletes the check-ups performed before a day; tells how many there were, versions of one counted once.
+-- Deletes the check-ups performed before a day with their results, both of one moment; tells how many check-ups there
+-- were, versions of one counted once.
 -- $1 day
-with purged as (delete from checkup where performed_on < $1 returning checkup_id)
-select count(distinct checkup_id) from purged;
+with gone as (
+    delete from checkup where performed_on < $1 returning person_id, checkup_id
+), results as (
+    delete from checkup_result r
+    using (select distinct person_id, checkup_id from gone) g
+    where r.person_id = g.person_id and r.checkup_id = g.checkup_id
+)
+select count(distinct checkup_id) from gone;

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eligibility.storage.database import connect
+from tests.integration.payer_sync.conftest import INSURERS
 
 pytestmark = pytest.mark.database
 
@@ -427,3 +428,17 @@ async def test_a_first_file_finds_whom_another_load_has_named_meanwhile(
     assert (await loading).counts == (3, 0, 3, 0)
     assert await owner.fetchval("select person_id from coverage where number = '0000002'") == person
     assert await owner.fetchval("select count(*) from person") == 3
+
+
+async def test_identifiers_that_name_somebody_already_are_given_to_nobody_else(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2)))
+    await owner.execute("select setval('person_person_id_seq', 1, false)")  # as after a restore that lacks the last
+    other = {"保険者番号": INSURERS[1]}
+
+    loaded = await take_in(write(record(3, **other), record(4, **other)), insurer=INSURERS[1])
+
+    assert loaded.counts == (2, 0, 2, 0)
+    rows = await owner.fetch("select number, linkage_code from coverage join person using (person_id) order by 1")
+    assert [tuple(row) for row in rows] == [(f"{n:07}", f"LK-{n:08}") for n in range(1, 5)]

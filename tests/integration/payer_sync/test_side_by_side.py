@@ -14,6 +14,7 @@ from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from eligibility.wire.submissions import SubmissionKind, SubmissionState
 from payer_sync.cases import Decided, release
+from payer_sync.gates import DecisionRefused
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce
@@ -240,3 +241,29 @@ async def test_lone_statements_are_forgotten_after_a_week(beside: Beside, write:
     await beside.load(await beside.filed(write(record(1)), FIRST))
 
     assert await _rows(owner, "select person_id from lone_statement") == [(2,)]
+
+
+async def test_a_release_that_another_merge_has_overtaken_is_refused_and_works_when_repeated(
+    beside: Beside, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    await beside.load(await beside.filed(write(record(1, 保険者番号=SECOND)), SECOND))
+    moved = record(1, 保険者番号=SECOND, 紐付番号="LK-NEW", **SOMEBODY)
+    await beside.load(await beside.filed(write(moved), SECOND))
+    await beside.load(await beside.filed(write(record(8)), FIRST))
+    case = await owner.fetchval("select case_id from mislink_case")
+    one = await beside.filed(write(record(5, 紐付番号="LK-NEW"), record(6)), FIRST)
+    decided = Decided("operator", "telephoned", datetime.now(UTC))
+    other = await connect(database)
+    later: list[asyncio.Task[int]] = []
+
+    async def begin() -> None:
+        later.append(asyncio.create_task(release(other, case, decided)))
+        await until_waiting(owner, 2)
+
+    await beside.held(one, begin)
+    with pytest.raises(DecisionRefused, match="meanwhile"):
+        await later[0]
+    assert await owner.fetchval("select state from mislink_case where case_id = $1", case) == "open"
+    assert await release(other, case, decided) == 1
+    await other.close()
+    assert await owner.fetchval("select count(*) from insurer_notice where code = 'covered_elsewhere'") > 0
