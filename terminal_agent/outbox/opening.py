@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from terminal_agent.outbox.command import open_journal, open_seal
-from terminal_agent.outbox.journal import Journal, JournalDamaged
+from terminal_agent.outbox.journal import Journal, JournalDamaged, JournalUnusable, trouble_of
 from terminal_agent.outbox.sealing import OutboxTrouble, Seal
 from terminal_agent.settings import TerminalSettings
 
@@ -53,15 +53,22 @@ def open_for_counter(settings: TerminalSettings, now: datetime) -> Opened:
         return Opened()
     seal = None
     try:
+        if _named_otherwise(settings, file):
+            raise JournalUnusable
         seal = open_seal(settings, file)
+        fresh = file.with_name(f"{file.name}.fresh")
+        if fresh.exists() and not file.exists():
+            os.rename(fresh, file)  # an earlier start was cut between putting aside and this
         try:
             return Opened(_whole(file, seal), seal)
         except JournalDamaged:
+            # What can be read is on disk under the other name before anything is put aside: whatever stops this start,
+            # the next one finds the damaged file, or all that was taken over from it.
+            taken = _take_over(file, fresh, seal)
             aside = put_aside(file, now)
-            journal = Journal(file, seal)
-            taken = _taken_over(journal, aside)
+            os.rename(fresh, file)
             _log.error("outbox_put_aside", file=aside.name, visits_taken_over=taken)
-            return Opened(journal, seal)
+            return Opened(Journal(file, seal), seal)
     except OutboxTrouble as trouble:
         _log.error("outbox_not_opened", code=trouble.code)
     except OSError as error:
@@ -114,22 +121,34 @@ def _whole(file: Path, seal: Seal) -> Journal:
     return journal
 
 
-def _taken_over(journal: Journal, damaged: Path) -> int:
-    """Have the journal take over what can be read of a damaged file; a copy is read, so that it stays as it was."""
-    try:
-        with TemporaryDirectory(prefix=".outbox-", dir=damaged.parent) as folder:
-            copy = Path(folder) / "outbox"
-            for beside in ("", "-wal"):
-                with suppress(FileNotFoundError):
-                    shutil.copyfile(f"{damaged}{beside}", f"{copy}{beside}")
-            with closing(sqlite3.connect(copy)) as base:
-                base.row_factory = sqlite3.Row
-                # A damaged name is no name of ours; it must not end the reading.
-                base.text_factory = lambda text: text.decode("utf-8", "replace")
+def _named_otherwise(settings: TerminalSettings, file: Path) -> bool:
+    """Tell whether the settings name the file for something else, too: then it is no outbox, and stays."""
+    others = (path for name, path in settings if name != "outbox_file" and isinstance(path, Path))
+    return any(path.resolve() == file.resolve() for path in others)
+
+
+def _take_over(damaged: Path, fresh: Path, seal: Seal) -> int:
+    """Make a journal of what can be read of a damaged file, of a copy, so that it stays as it was; return how much.
+
+    Raises:
+        OSError: there is no room, or the like.
+        OutboxTrouble: the journal cannot be written.
+    """
+    for beside in ("", *_BESIDE):
+        Path(f"{fresh}{beside}").unlink(missing_ok=True)
+    with TemporaryDirectory(prefix=".outbox-", dir=damaged.parent) as folder, closing(Journal(fresh, seal)) as journal:
+        copy = Path(folder) / "outbox"
+        for beside in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{damaged}{beside}", f"{copy}{beside}")
+        with closing(sqlite3.connect(copy)) as base:
+            base.row_factory = sqlite3.Row
+            # A damaged name is no name of ours; it must not end the reading.
+            base.text_factory = lambda text: text.decode("utf-8", "replace")
+            try:
                 return journal.take_over(_rows(base, "visit", "visit_id"), _rows(base, "holder", "name"))
-    except (OSError, sqlite3.Error) as error:
-        _log.error("outbox_not_taken_over", kind=type(error).__name__)
-        return 0
+            except sqlite3.Error as error:
+                raise trouble_of(error) from error
 
 
 def _rows(base: sqlite3.Connection, table: str, key: str) -> Iterator[sqlite3.Row]:

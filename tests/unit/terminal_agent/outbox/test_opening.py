@@ -1,7 +1,10 @@
 """The counter starts whatever is wrong with its outbox, and nothing of a damaged one is lost that can be read."""
 
+import resource
 import secrets
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -268,3 +271,64 @@ def test_no_outbox_is_no_trouble(settings: TerminalSettings) -> None:
     none = settings.model_copy(update={"outbox_file": None})
     probe(none)
     assert open_for_counter(none, NOW).journal is None
+
+
+CUT = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from terminal_agent.outbox.opening import open_for_counter
+from terminal_agent.settings import TerminalSettings
+
+rename, left = os.rename, [int(sys.argv[2])]
+
+def cut(*names):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    rename(*names)
+
+os.rename = cut
+open_for_counter(TerminalSettings.model_validate_json(sys.argv[1]), datetime.now(UTC))
+"""
+
+
+@pytest.mark.parametrize("renames", range(5))
+def test_a_start_that_is_cut_while_it_puts_a_file_aside_loses_nothing_that_could_be_read(
+    settings: TerminalSettings, file: Path, visits: list[UUID], renames: int
+) -> None:
+    lose_the_page_of(visits[MANY // 2], file)
+    done = subprocess.run([sys.executable, "-c", CUT, settings.model_dump_json(), str(renames)], check=False)
+    assert done.returncode in (0, 9)
+
+    with closing(opened(settings)) as journal:
+        assert MANY * 0.9 < count(journal) < MANY
+    assert len(aside_of(file)) == 1
+
+
+def test_without_room_for_what_is_taken_over_the_damaged_file_stays_for_the_next_start(
+    settings: TerminalSettings, file: Path, visits: list[UUID]
+) -> None:
+    lose_the_page_of(visits[MANY // 2], file)
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, limits[1]))
+    try:
+        assert open_for_counter(settings, NOW).journal is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+
+    with closing(opened(settings)) as journal:
+        assert MANY * 0.9 < count(journal) < MANY
+
+
+def test_a_file_that_the_settings_name_for_something_else_is_left_as_it_is(
+    settings: TerminalSettings, tmp_path: Path
+) -> None:
+    key = tmp_path / "terminal.key"
+    key.write_text("-----BEGIN PRIVATE KEY-----", encoding="ascii")
+
+    assert open_for_counter(settings.model_copy(update={"outbox_file": key, "key": key}), NOW).journal is None
+
+    assert key.read_text(encoding="ascii") == "-----BEGIN PRIVATE KEY-----"
