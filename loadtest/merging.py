@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from loadtest.nation.rows import COLUMNS
 from loadtest.population import Nation
-from loadtest.processes import BESIDE_COUNTERS, server
+from loadtest.processes import BESIDE_COUNTERS, command_of, server
 from loadtest.site import Site
 
 _FEEDBACK_ONLY: Final = 1  # the exit code of a file merged with some records refused
@@ -89,7 +88,7 @@ def merge_meanwhile(site: Site, rows: int, number: int) -> Iterator[Merging]:
         stack.callback(lambda: asyncio.run(_take_away(site)))
         options = ["--certificate", str(certificate), "--key", str(key), "--kind", "delta", "--to", intake.url]
         options += ["--authority", str(site.folder / "pki" / "server_authority.crt")]
-        push = ["nice", "-n", str(BESIDE_COUNTERS), sys.executable, "-m", "payer_sync", "push", str(file), *options]
+        push = command_of("payer_sync", ["push", str(file), *options], BESIDE_COUNTERS)
         yield Merging(push, rows, site, insurer)
     file.unlink()
 

@@ -53,13 +53,10 @@ def server(
 def running(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, niceness: int = 0
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python -m module arguments`, what it says going to a file, and end it afterwards.
-
-    A process with niceness gives way to the others of the machine, as `nice` says.
-    """
+    """Run `python -m module arguments`, what it says going to a file, and end it afterwards."""
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 (our own modules)
-            ["nice", "-n", str(niceness), sys.executable, "-m", module, *arguments],  # noqa: S607
+            command_of(module, arguments, niceness),
             env=os.environ | environment,
             stdout=file,
             stderr=file,
@@ -69,6 +66,11 @@ def running(
     finally:
         process.terminate()
         process.wait()
+
+
+def command_of(module: str, arguments: Sequence[str], niceness: int = 0) -> list[str]:
+    """Return `python -m module arguments`; with niceness it gives way to the others of the machine, as `nice` says."""
+    return ["nice", "-n", str(niceness), sys.executable, "-m", module, *arguments]
 
 
 def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:

@@ -67,6 +67,18 @@ def comes_to(counter: Counter, stage: type[Stage]) -> Stage:
     return found
 
 
+def comes_without_a_line(counter: Counter, line: Line) -> None:
+    line.cut()
+    counter.slot.insert()
+    comes_to(counter, Unverified)
+
+
+def tries_again_with_a_line(counter: Counter, line: Line) -> None:
+    line.mend()
+    counter.screens.runner.post(Retried())
+    comes_to(counter, EnteringPin)
+
+
 def come_to_consents(counter: Counter) -> Consenting:
     counter.slot.insert()
     comes_to(counter, EnteringPin)
@@ -122,9 +134,7 @@ def test_a_visit_that_cannot_be_journalled_is_told_to_the_staff(keeping: Counter
     journal = keeping.screens.journal
     assert journal is not None
     journal._base.execute("pragma query_only = on")
-    line.cut()
-    keeping.slot.insert()
-    comes_to(keeping, Unverified)
+    comes_without_a_line(keeping, line)
     _take_card_and_put_it_again(keeping)
     assert keeping.screens.daybook.visits()[1].trouble == "outbox_unusable"
 
@@ -136,17 +146,13 @@ def test_a_holder_who_cannot_be_read_is_journalled_for_staff(keeping: Counter, l
     journal = keeping.screens.journal
     assert journal is not None
     journal._base.execute("update holder set sealed = zeroblob(60)")
-    line.cut()
-    keeping.slot.insert()
-    comes_to(keeping, Unverified)
+    comes_without_a_line(keeping, line)
     _take_card_and_put_it_again(keeping)
     assert journal.counts()[State.NEEDS_STAFF] == 1
 
 
 def test_a_reader_that_goes_while_the_line_is_down_loses_no_visit(keeping: Counter, line: Line, known: int) -> None:
-    line.cut()
-    keeping.slot.insert()
-    comes_to(keeping, Unverified)
+    comes_without_a_line(keeping, line)
     keeping.slot.break_down()
     comes_to(keeping, ReaderOut)
     keeping.slot.mend()
@@ -155,9 +161,7 @@ def test_a_reader_that_goes_while_the_line_is_down_loses_no_visit(keeping: Count
 
 
 def test_a_card_error_after_try_again_loses_no_visit(keeping: Counter, line: Line, known: int) -> None:
-    line.cut()
-    keeping.slot.insert()
-    comes_to(keeping, Unverified)
+    comes_without_a_line(keeping, line)
     keeping.slot.misreads(True)
     keeping.screens.runner.post(Retried())
     _until(keeping, lambda: isinstance(keeping.screens.runner.view.stage, Stopped))
@@ -171,12 +175,8 @@ def test_a_card_error_after_try_again_loses_no_visit(keeping: Counter, line: Lin
 
 
 def test_a_visit_that_is_given_up_after_try_again_is_journalled_once(keeping: Counter, line: Line, known: int) -> None:
-    line.cut()
-    keeping.slot.insert()
-    comes_to(keeping, Unverified)
-    line.mend()
-    keeping.screens.runner.post(Retried())
-    comes_to(keeping, EnteringPin)
+    comes_without_a_line(keeping, line)
+    tries_again_with_a_line(keeping, line)
     keeping.screens.runner.post(Cancelled())
     comes_to(keeping, TakingCard)
     keeping.slot.remove()
@@ -185,12 +185,8 @@ def test_a_visit_that_is_given_up_after_try_again_is_journalled_once(keeping: Co
 
 
 def test_a_visit_that_is_answered_after_try_again_is_not_journalled(keeping: Counter, line: Line, known: int) -> None:
-    line.cut()
-    keeping.slot.insert()
-    comes_to(keeping, Unverified)
-    line.mend()
-    keeping.screens.runner.post(Retried())
-    comes_to(keeping, EnteringPin)
+    comes_without_a_line(keeping, line)
+    tries_again_with_a_line(keeping, line)
     keeping.screens.runner.post(PinEntered(Pin.parse(PIN)))
     comes_to(keeping, Consenting)
     keeping.screens.runner.post(ConsentsGiven(()))
@@ -204,12 +200,8 @@ def test_a_terminal_that_ends_after_try_again_loses_no_visit(
     settings: TerminalSettings, card: VirtualCard, line: Line, tmp_path: Path, known: int
 ) -> None:
     with _keeping(settings, card, line, tmp_path) as counter:
-        line.cut()
-        counter.slot.insert()
-        comes_to(counter, Unverified)
-        line.mend()
-        counter.screens.runner.post(Retried())
-        comes_to(counter, EnteringPin)
+        comes_without_a_line(counter, line)
+        tries_again_with_a_line(counter, line)
     with _keeping(settings, card, line, tmp_path) as again:
         assert _waiting(again) == 1
 
@@ -218,9 +210,7 @@ def test_a_terminal_that_ends_while_the_line_is_down_loses_no_visit(
     settings: TerminalSettings, card: VirtualCard, line: Line, tmp_path: Path, known: int
 ) -> None:
     with _keeping(settings, card, line, tmp_path) as counter:
-        line.cut()
-        counter.slot.insert()
-        comes_to(counter, Unverified)
+        comes_without_a_line(counter, line)
     with _keeping(settings, card, line, tmp_path) as again:
         assert _waiting(again) == 1
 

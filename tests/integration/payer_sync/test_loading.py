@@ -8,6 +8,7 @@ import pytest
 
 from eligibility.storage.database import connect
 from tests.integration.payer_sync.conftest import INSURERS
+from tests.integration.payer_sync.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 
@@ -417,10 +418,8 @@ async def test_a_first_file_finds_whom_another_load_has_named_meanwhile(
     await naming.start()
     person = await other.fetchval("insert into person (linkage_code) values ($1) returning person_id", "LK-00000002")
     loading = asyncio.create_task(take_in(write(*(record(n) for n in range(1, 4)))))
-    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    while not await watch.fetchval(waits):
-        assert not loading.done()
-        await asyncio.sleep(0.01)
+    await until_waiting(watch, 1)
+    assert not loading.done()
     await naming.commit()
     await other.close()
     await watch.close()
