@@ -280,7 +280,7 @@ def _staged(nation: Nation, insurer: Insurer, layout: Any) -> Iterator[tuple[Int
         yield person[checked.staged["record_number"].to_numpy()], checked.staged
 
 
-async def _pieces(frame: pl.DataFrame) -> AsyncIterator[bytes]:
+async def _pieces(frame: pl.DataFrame) -> AsyncIterator[memoryview]:
     for start in range(0, frame.height, _CHUNK // 8):
         yield await asyncio.to_thread(copy_bytes, frame.slice(start, _CHUNK // 8))
 

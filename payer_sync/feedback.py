@@ -67,14 +67,18 @@ class FeedbackWriter:
 
 
 async def copy_rows(
-    connection: Any, table: str, columns: Sequence[str], source: AsyncIterable[bytes] | IO[bytes], timeout_s: float
+    connection: Any,
+    table: str,
+    columns: Sequence[str],
+    source: AsyncIterable[memoryview] | IO[bytes] | memoryview,
+    timeout_s: float,
 ) -> None:
     """Send rows made by `copy_bytes` to a table."""
     await connection.copy_to_table(table, source=source, columns=columns, format="csv", null=_NULL, timeout=timeout_s)
 
 
-def copy_bytes(rows: pl.DataFrame) -> bytes:
+def copy_bytes(rows: pl.DataFrame) -> memoryview:
     """Return rows as COPY takes them; an empty text stays one, and is no null."""
     written = io.BytesIO()
     rows.write_csv(written, include_header=False, null_value=_NULL)
-    return written.getvalue()
+    return written.getbuffer()

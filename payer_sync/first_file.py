@@ -7,7 +7,6 @@ they belong. All others wait for the end of the file and take the merge's full w
 """
 
 import asyncio
-import io
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -75,7 +74,7 @@ class _Rows:
 
     table: str
     columns: tuple[str, ...]
-    written: bytes
+    written: memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +144,10 @@ class FirstFile:
         """Name whom each portion states, at once and for good: a name alone says nothing about anybody."""
         async for staged in alone:
             # Numbered in the file's order, so that what refers to them lies together.
-            taken = await self._aside.fetchrow(_SQL["take_identifiers"], len(staged))
+            first: int = await self._aside.fetchval(_SQL["take_identifiers"])
             records = staged.with_columns(
-                pl.Series("person_id", taken["persons"], pl.Int64),
-                pl.Series("coverage_id", taken["coverages"], pl.Int64),
+                pl.int_range(first, first + pl.len()).alias("person_id"),
+                pl.int_range(first, first + pl.len()).alias("coverage_id"),
                 known_from=pl.lit(self._known_from),
                 submission_id=pl.lit(self._submission_id),
             )
@@ -158,7 +157,7 @@ class FirstFile:
     async def _name(self, persons: pl.DataFrame) -> pl.Series:
         """Name those whom nobody has named yet; return the codes of the others."""
         while True:
-            rows = await self._aside.fetch(_SQL["codes_known"], persons["linkage_code"].to_list())
+            rows = await self._aside.fetch(_SQL["codes_known"], persons["linkage_code"].str.join(" ").item())
             known = pl.Series([row["linkage_code"] for row in rows], dtype=pl.String)
             # In the order of their codes, so that two insurers' loads cannot block each other.
             new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
@@ -194,7 +193,7 @@ class FirstFile:
         return rows
 
     async def _copy(self, connection: Any, rows: _Rows) -> None:
-        await copy_rows(connection, rows.table, rows.columns, io.BytesIO(rows.written), _TIMEOUT_S)
+        await copy_rows(connection, rows.table, rows.columns, rows.written, _TIMEOUT_S)
 
 
 async def ahead(items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:

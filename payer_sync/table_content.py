@@ -1,7 +1,6 @@
 """Files that are tables of columns: checked batch by batch, copied to staging, merged into the register."""
 
 import asyncio
-import io
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
@@ -96,7 +95,7 @@ class TableContent:
         async for checked in self._batches():
             again = checked.staged.filter(pl.col("linkage_code").is_in(codes))
             if len(again):
-                rows = io.BytesIO(copy_bytes(again))
+                rows = copy_bytes(again)
                 await copy_rows(
                     self._connection, self._layout.staging, self._layout.staged_fields, rows, LOAD_TIMEOUT_S
                 )
@@ -122,7 +121,7 @@ class TableContent:
         )
         await stage_repeated(self._connection, repeats.records())
 
-    async def _rows(self, repeats: Repeats) -> AsyncGenerator[bytes, None]:
+    async def _rows(self, repeats: Repeats) -> AsyncGenerator[memoryview, None]:
         async with aclosing(ahead(self._checked())) as batches:
             async for staged in batches:
                 repeats.add(staged)

@@ -1,26 +1,45 @@
 """Opens connections to PostgreSQL, and refuses a server that could lose what it has acknowledged."""
 
 import json
+import socket
 from typing import Any
 
 import asyncpg
 
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
+_BULK_SEND_BYTES = 4 * 1024 * 1024  # the system may allow less (on Linux net.core.wmem_max)
 
 
 class UnsafeDatabase(Exception):
     """PostgreSQL is set up so that an acknowledged write could be lost; the process will not start on it."""
 
 
-async def connect(url: str, *, role: str | None = None, command_timeout_s: float | None = COMMAND_TIMEOUT_S) -> Any:
-    """Open one connection, as the given process role if named.
+class _BulkConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Leaves a portion of a COPY with the system at once: the server works on while this process is busy elsewhere."""
+
+    __slots__ = ()
+
+    def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
+        super().__init__(protocol, transport, *others)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_SEND_BYTES)
+
+
+async def connect(
+    url: str, *, role: str | None = None, command_timeout_s: float | None = COMMAND_TIMEOUT_S, bulk: bool = False
+) -> Any:
+    """Open one connection, as the given process role if named; `bulk` is for many rows by COPY.
 
     Raises:
         UnsafeDatabase: fsync is off; synchronous_commit each session sets on for itself.
     """
     connection = await asyncpg.connect(
-        url, user=role, timeout=CONNECT_TIMEOUT_S, command_timeout=command_timeout_s, server_settings=_SESSION
+        url,
+        user=role,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+        server_settings=_SESSION,
+        connection_class=_BulkConnection if bulk else asyncpg.Connection,
     )
     await prepare_connection(connection)
     return connection

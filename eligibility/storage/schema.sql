@@ -69,11 +69,14 @@ create table coverage (
     check (known_from < known_to)
 );
 create sequence coverage_id_seq as bigint owned by coverage.coverage_id;
+-- Identifiers for a first file's portions: each value begins a block of 1,048,576, more than a portion has records.
+create sequence identifier_block_seq as bigint increment by 1048576 minvalue 4398046511104;
 -- One current row for one insured individual's one acquisition; also how a number is looked up and a file is merged.
 create unique index coverage_by_number on coverage
     (insurer_number, number_key, symbol_key, branch_number, acquired_on, known_to);
--- How a card's holder is found at registration.
-create index coverage_by_holder on coverage (birth_date, name_key) where known_to = 'infinity';
+-- How a card's holder is found at registration; a hash is cheaper to keep than the two themselves.
+create index coverage_by_holder_hash on coverage
+    (hashtextextended(name_key, birth_date - date '2000-01-01')) where known_to = 'infinity';
 
 create table limit_certificate (
     person_id     bigint not null,
@@ -356,7 +359,7 @@ grant select, insert on person, coverage, limit_certificate, specific_disease_ce
     to eligibility_payer;
 grant update (known_to) on coverage, limit_certificate, specific_disease_certificate, elderly_certificate
     to eligibility_payer;
-grant usage on sequence coverage_id_seq, person_person_id_seq to eligibility_payer;
+grant usage on sequence coverage_id_seq, person_person_id_seq, identifier_block_seq to eligibility_payer;
 grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged, touched_at) on submission
     to eligibility_payer;

@@ -87,13 +87,13 @@ class CheckupContent:
         self._feedback.told += told
         return int(await self._connection.fetchval(_SQL["take_out_troubles"]))
 
-    async def _rows(self) -> AsyncIterator[bytes]:
+    async def _rows(self) -> AsyncIterator[memoryview]:
         checked = self._checked(day_in_japan(datetime.now(UTC)))
         while (rows := await asyncio.to_thread(next, checked, None)) is not None:
             for start in range(0, len(rows), _SEND_BYTES):
                 yield rows[start : start + _SEND_BYTES]
 
-    def _checked(self, today: date) -> Iterator[bytes]:
+    def _checked(self, today: date) -> Iterator[memoryview]:
         for checked in read_checked(self._path, self._layout, self._filed.insurer, today):
             self.read += checked.read
             self.refused += checked.refused

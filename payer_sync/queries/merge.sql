@@ -24,16 +24,13 @@ create temp table following_record (like public.following_record) on commit drop
 set enable_seqscan = off;
 
 -- name: take_identifiers
--- Take identifiers for so many persons and their coverages.
--- $1 how many
-select coalesce(array_agg(nextval('person_person_id_seq')), '{}') as persons,
-    coalesce(array_agg(nextval('coverage_id_seq')), '{}') as coverages
-from generate_series(1, $1);
+-- Take a block of identifiers, for a portion's persons and for their coverages; return the first.
+select nextval('identifier_block_seq');
 
 -- name: codes_known
 -- Which of these linkage codes name somebody.
--- $1 codes
-select linkage_code from person where linkage_code = any($1::text[]);
+-- $1 codes, a space between them
+select linkage_code from person where linkage_code = any(string_to_array($1, ' '));
 
 -- name: waiting_repeat_merged
 -- Whether a record that had to wait states a coverage which one that stood alone for its person has stated.

@@ -72,7 +72,8 @@ left join lateral certificates_of(c.person_id, c.coverage_id, q.shown_at) certif
 -- $1 birth date, $2 sex, $3 name key
 select distinct person_id, address
 from coverage
-where birth_date = $1 and sex = $2 and name_key = $3 and known_to = 'infinity';
+where hashtextextended(name_key, birth_date - date '2000-01-01') = hashtextextended($3, $1 - date '2000-01-01')
+    and birth_date = $1 and sex = $2 and name_key = $3 and known_to = 'infinity';
 
 -- name: holder_of_card
 -- Finds whom a card is registered to.
