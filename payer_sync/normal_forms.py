@@ -26,6 +26,9 @@ _TWELVE_DIGITS: Final = (
 _IN_FOURS: Final = rf"[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}"  # folded already
 
 
+_FEW_NUMBERS: Final = 100  # have their keys one by one sooner than a table of all characters is made ready
+
+
 def name_keys(names: pl.Expr) -> pl.Expr:
     """Return `name_key` of a column."""
     return names.map_batches(_name_keys, return_dtype=pl.String)
@@ -87,7 +90,10 @@ def _number_keys(numbers: pl.Series) -> pl.Series:
     if is_ascii(numbers):
         return numbers.str.replace_many(_ascii_number_table())
     distinct = numbers.unique()
-    keys = distinct.str.normalize("NFKC").str.replace_many(_number_table())
+    if len(distinct) <= _FEW_NUMBERS:
+        keys = pl.Series([number_key(number) for number in distinct], dtype=pl.String)
+    else:
+        keys = distinct.str.normalize("NFKC").str.replace_many(_number_table())
     return numbers.replace_strict(distinct, keys, return_dtype=pl.String)
 
 

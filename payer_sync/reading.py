@@ -238,7 +238,6 @@ def _byte_fault(code: FaultCode, block: bytes, at: int, first_line: int) -> Faul
 
 
 def _batch(text: bytes, layout: Layout, first: int) -> Batch:
-    width = len(layout.columns)
     lines = pl.read_csv(
         text,
         has_header=False,
@@ -248,23 +247,49 @@ def _batch(text: bytes, layout: Layout, first: int) -> Batch:
         empty_string_is_null=False,
     )["line"]
     records = pl.int_range(first, first + len(lines), eager=True).alias("record")
+    fields, faults = _plain_fields(text, lines, layout), pl.DataFrame(schema=FAULT_SCHEMA)
+    if fields is None:
+        whole = _whole(lines, len(layout.columns))
+        if not whole.all():
+            faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole), len(layout.columns))
+            records, lines = records.filter(whole), lines.filter(whole)
+            text = "\n".join(lines).encode()
+        fields = pl.DataFrame(schema=_text_columns(layout))
+        if len(lines):
+            fields = pl.read_csv(text, has_header=False, schema=fields.schema, empty_string_is_null=False)
+        if fields.height != len(lines):
+            raise AssertionError("lines and fields went apart")  # would shift the record numbers of all that follow
+    return Batch(records, lines, fields, faults, read=len(records) + len(faults))
+
+
+def _plain_fields(text: bytes, lines: pl.Series, layout: Layout) -> pl.DataFrame | None:
+    """Return the fields of a text that has no quotes and in each line as many fields as it should have, or None."""
+    if b'"' in text:
+        return None
+    try:
+        fields = pl.read_csv(
+            text, has_header=False, schema=_text_columns(layout), quote_char=None, empty_string_is_null=False
+        )
+    except pl.exceptions.PolarsError:  # a line has too many, or the first another number
+        return None
+    # None having too many, none has too few if all separators are there: what is not of a field is one of them.
+    separators = (fields.width - 1) * len(lines)
+    of_fields = sum(fields.select(pl.all().str.len_bytes().sum()).row(0))
+    return fields if fields.height == len(lines) and of_fields + separators == lines.str.len_bytes().sum() else None
+
+
+def _text_columns(layout: Layout) -> dict[str, type[pl.String]]:
+    return dict.fromkeys(layout.column_names, pl.String)
+
+
+def _whole(lines: pl.Series, width: int) -> pl.Series:
     quoted = lines.str.contains('"', literal=True)
     whole = lines.str.count_matches(",", literal=True) == width - 1
     if quoted.any():
         whole = (whole & ~quoted) | (
             quoted & lines.str.contains(f"^{_QUOTED_FIELD}(?:,{_QUOTED_FIELD}){{{width - 1}}}$")
         )
-    faults = pl.DataFrame(schema=FAULT_SCHEMA)
-    if not whole.all():
-        faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole), width)
-        records, lines = records.filter(whole), lines.filter(whole)
-        text = "\n".join(lines).encode()
-    fields = pl.DataFrame(schema=dict.fromkeys(layout.column_names, pl.String))
-    if len(lines):
-        fields = pl.read_csv(text, has_header=False, schema=fields.schema, empty_string_is_null=False)
-    if fields.height != len(lines):
-        raise AssertionError("lines and fields went apart")  # would shift the record numbers of everything after
-    return Batch(records, lines, fields, faults, read=len(records) + len(faults))
+    return whole
 
 
 def _line_faults(wrong: pl.DataFrame, width: int) -> pl.DataFrame:

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 import polars as pl
 
 from eligibility.domain.codes import FieldCode
-from eligibility.domain.dates import ERAS
+from eligibility.domain.dates import ERAS, MalformedDate, parse_date
 from payer_sync.faults import FaultCode, both
 from payer_sync.normal_forms import name_keys, number_keys
+
+_FEW_DAYS: Final = 1000  # are read one by one sooner than as a column
 
 
 class Required(StrEnum):
@@ -208,39 +212,38 @@ def _days(texts: pl.Series) -> pl.Series:
 
 
 def _filled_days(texts: pl.Series) -> pl.Series:
+    if len(texts) <= _FEW_DAYS:
+        return _each_day(texts)
     # What is filled has most often one of the two forms as it should be.
     days = _usual_days(texts)
-    others = days.is_null()
-    if not others.any():
-        return days
-    distinct = texts.filter(others).unique()
-    read = distinct.to_frame("text").select(_day(pl.col("text"))).to_series()
-    return texts.replace_strict(distinct, read, default=days, return_dtype=pl.Date)
+    others = days.is_null().arg_true()
+    return days.scatter(others, _each_day(texts.gather(others))) if len(others) else days
 
 
 def _usual_days(texts: pl.Series) -> pl.Series:
     # Eight bytes that are a number from 10,000,000 on are eight digits, seven from 1,000,000 on are seven: no sign, no
-    # space and no other character is among them. What this leaves out `_day` reads.
+    # space and no other character is among them. What this leaves out is read one by one.
     number, length = texts.cast(pl.Int32, strict=False), texts.str.len_bytes()
     sound = (length == 8) & (number >= 10_000_000)
-    in_era, eras = (length == 7) & (number >= 1_000_000), {}
-    for era, (base, _, _) in ERAS.items():
-        eras[era] = in_era & (number // 1_000_000 == int(era))
-        number = number + eras[era].cast(pl.Int32) * ((base - int(era) * 100) * 10_000)
+    in_era = (length == 7) & (number >= 1_000_000)
+    stated, eras = number // 1_000_000, {}
+    for era in stated.filter(in_era).unique():
+        if known := ERAS.get(str(era)):
+            eras[known] = in_era & (stated == era)
+            number = number + eras[known].cast(pl.Int32) * ((known[0] - era * 100) * 10_000)
     days = number.cast(pl.String).str.to_date("%Y%m%d", strict=False, cache=False)
-    for era, (_, first, last) in ERAS.items():
-        sound |= eras[era] & days.is_between(first, last)
+    for (_, first, last), within in eras.items():
+        sound |= within & days.is_between(first, last)
     return days.to_frame().select(pl.when(sound).then(pl.first())).to_series()
 
 
-def _day(text: pl.Expr) -> pl.Expr:
-    western = pl.when(text.str.contains(r"^[0-9]{8}$")).then(text)
-    era = pl.when(text.str.contains(r"^[1-5][0-9]{6}$")).then(text)
-    digit = era.str.slice(0, 1)
-    base = digit.replace_strict({e: base for e, (base, _, _) in ERAS.items()}, default=None, return_dtype=pl.Int32)
-    year = (base + era.str.slice(1, 2).cast(pl.Int32)).cast(pl.String)
-    day = pl.coalesce(western, year + era.str.slice(3)).str.to_date("%Y%m%d", strict=False)
-    first = digit.replace_strict({e: f for e, (_, f, _) in ERAS.items()}, default=None, return_dtype=pl.Date)
-    last = digit.replace_strict({e: t for e, (_, _, t) in ERAS.items()}, default=None, return_dtype=pl.Date)
-    within = era.is_null() | ((first <= day) & (day <= last))
-    return pl.when(within & (day.dt.year() >= 1)).then(day)
+def _each_day(texts: pl.Series) -> pl.Series:
+    return pl.Series(texts.name, [_day(text) for text in texts], dtype=pl.Date)
+
+
+@lru_cache(maxsize=2**15)
+def _day(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except MalformedDate:
+        return None

@@ -49,6 +49,8 @@ def test_any_text_has_the_same_keys(texts: list[str]) -> None:
     assert _all(name_keys, texts) == [name_key(text) for text in texts]
     assert _all(kana_keys, texts) == [kana_key(text) for text in texts]
     assert _all(number_keys, texts) == [number_key(text) for text in texts]
+    many = [*texts, *(f"記{n}－{n}" for n in range(200))]  # a few different ones have their keys in another way
+    assert _all(number_keys, many) == [number_key(text) for text in many]
 
 
 @given(st.lists(st.text(alphabet="アイウエオコトブヴァィォューｰﾞｶゃっ ・", max_size=12), max_size=20))

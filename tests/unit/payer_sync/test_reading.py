@@ -99,6 +99,24 @@ def test_a_line_without_its_fields_is_refused_alone(tmp_path: Path, line: str, c
     assert (records, count) == ([1, count], 3 + line.count("\n"))
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [""], ["", "", ""], [" "], ["\r"], ["x"], [_line("1")[:-1]], [_line("1") + ","], [_line("1")[:-1], _line("2")],
+        [_line("1") + ",", _line("2")], [_line("1") + ",", _line("2")[:-1]], [_line("1"), _line("2")[:-1]],
+        [_line("1")[:-1], _line("2") + ","], ["", _line("2")], [_line("1"), ""], [_line("1"), "\r", _line("2")],
+    ],
+)  # fmt: skip
+def test_lines_with_too_few_or_too_many_fields_are_found_wherever_they_stand(tmp_path: Path, lines: list[str]) -> None:
+    path = _write(tmp_path, "\n".join([HEADER, *lines, ""]).encode())
+
+    records, _, faults, count = _read(path)
+
+    wrong = [number for number, line in enumerate(lines, 1) if line.count(",") != WIDTH - 1]
+    assert faults == [(number, FaultCode.WRONG_FIELD_COUNT) for number in wrong]
+    assert (records, count) == ([n for n in range(1, len(lines) + 1) if n not in wrong], len(lines))
+
+
 def test_separators_of_other_kinds_do_not_shift_the_fields(tmp_path: Path) -> None:
     path = _write(tmp_path, f"{HEADER}\n{_line('1', 'A' + chr(0x1F) + 'B')}\n{_line('2', 'C')}\n".encode())
 

@@ -90,7 +90,10 @@ def _parsed(text: str) -> date | None:
 
 @given(st.lists(st.text(alphabet="0123456789", min_size=6, max_size=9) | st.text(max_size=9), max_size=50))
 def test_days_are_read_as_the_domain_reads_them(texts: list[str]) -> None:
+    many = [*texts, *(f"2024{n:04}" for n in range(2000))]  # few are read in another way
+
     assert _read(Day(), *texts) == [_parsed(text) for text in texts]
+    assert _read(Day(), *many) == [_parsed(text) for text in many]
 
 
 @pytest.mark.parametrize("era", "12345")
