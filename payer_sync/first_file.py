@@ -101,6 +101,7 @@ class FirstFile:
         self._shared = shared
         self._known_from = known_from.isoformat()
         self._facts = tuple(name for name in _FACTS if name in layout.staged_fields)
+        self._somebody_known = False
         self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this)
 
     def __enter__(self) -> Self:
@@ -155,10 +156,16 @@ class FirstFile:
             yield await asyncio.to_thread(self._portion, records, known)
 
     async def _name(self, persons: pl.DataFrame) -> pl.Series:
-        """Name those whom nobody has named yet; return the codes of the others."""
+        """Name those whom nobody has named yet; return the codes of the others.
+
+        Until the first of the file is met whom somebody has named, nobody is looked up: an insurer's own are most
+        often nobody else's.
+        """
+        known = pl.Series(dtype=pl.String)
         while True:
-            rows = await self._aside.fetch(_SQL["codes_known"], persons["linkage_code"].str.join(" ").item())
-            known = pl.Series([row["linkage_code"] for row in rows], dtype=pl.String)
+            if self._somebody_known:
+                rows = await self._aside.fetch(_SQL["codes_known"], persons["linkage_code"].str.join(" ").item())
+                known = pl.Series([row["linkage_code"] for row in rows], dtype=pl.String)
             # In the order of their codes, so that two insurers' loads cannot block each other.
             new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
             try:
@@ -166,7 +173,8 @@ class FirstFile:
             except asyncpg.UniqueViolationError as taken:
                 if taken.constraint_name != _CODE_NAMES_ONE:
                     raise
-                continue  # another load has named one of them meanwhile
+                self._somebody_known = True
+                continue
             return known
 
     def _portion(self, records: pl.DataFrame, known: pl.Series) -> _Portion:

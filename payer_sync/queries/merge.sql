@@ -54,8 +54,9 @@ insert into repeated_record (record_number) select record_number from staged_eli
 select set_config('work_mem', '256MB', true), set_config('random_page_cost', '1.1', true);
 
 -- name: analyze_staging
--- Let the planner know what was staged.
-analyze staged_eligibility;
+-- Let the planner know what was staged, as far as statements look for it.
+analyze staged_eligibility (record_number, record_kind, linkage_code, symbol_key, number_key, branch_number,
+    acquired_on, limit_class, disease, elderly_percent);
 
 -- name: index_staging
 -- Let a record be found by its number: where the planner expects one row and meets many, it would read all each time.
@@ -174,7 +175,8 @@ from told;
 
 -- name: refuse_overlaps
 -- Take coverages out of the plan whose days overlap another coverage of the same person at this insurer, as both
--- would stand after the merge; who is new and stated by one record has but one. A refusal brings back what stood before, so this is repeated until none is found.
+-- would stand after the merge; who is new and stated by one record has but one, who is new and stated by several has
+-- no identifier yet, but a code. A refusal brings back what stood before, so this is repeated until none is found.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for a record,
 -- $6 expected where the other coverage is known already, $7 insurer number
 with touched as (
@@ -182,29 +184,28 @@ with touched as (
     union
     select m.known_person_id from merge_plan m where m.change = 'lost'
 ), after_merge as materialized (
-    select s.linkage_code, m.coverage_id, m.record_number, s.acquired_on, s.lost_on
+    select coalesce(m.person_id, 0) as person_id, case when m.person_id is null then s.linkage_code else '' end as code,
+        m.coverage_id, m.record_number, s.acquired_on, s.lost_on
     from merge_plan m
     join staged_eligibility s using (record_number)
     where m.record_kind = '1' and (not m.new_person or m.person_id is null)
     union all
-    select p.linkage_code, m.coverage_id, m.record_number, s.acquired_on, s.lost_on
+    select m.known_person_id, '', m.coverage_id, m.record_number, s.acquired_on, s.lost_on
     from merge_plan m
     join staged_eligibility s using (record_number)
-    join person p on p.person_id = m.known_person_id
-    where m.record_kind = '2'
+    where m.record_kind = '2' and m.known_person_id is not null
     union all
-    select p.linkage_code, c.coverage_id, null, c.acquired_on, c.lost_on
+    select c.person_id, '', c.coverage_id, null, c.acquired_on, c.lost_on
     from touched t
     join coverage c on c.person_id = t.person_id and c.insurer_number = $7 and c.known_to = 'infinity'
-    join person p on p.person_id = c.person_id
     where not exists (select from merge_plan m where m.coverage_id = c.coverage_id)
 ), several as (
-    select linkage_code from after_merge group by linkage_code having count(*) > 1
+    select person_id, code from after_merge group by person_id, code having count(*) > 1
 ), overlapping as (
     select a.record_number, min(b.record_number) as other
     from several
-    join after_merge a using (linkage_code)
-    join after_merge b using (linkage_code)
+    join after_merge a using (person_id, code)
+    join after_merge b using (person_id, code)
     where a.coverage_id <> b.coverage_id and a.record_number is not null
         and a.acquired_on < coalesce(b.lost_on, 'infinity') and b.acquired_on < coalesce(a.lost_on, 'infinity')
         and a.acquired_on < coalesce(a.lost_on, 'infinity') and b.acquired_on < coalesce(b.lost_on, 'infinity')

@@ -20,7 +20,7 @@ SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", 
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 CURRENT = """
 select c.name, p.linkage_code, c.person_id, c.coverage_id from coverage c join person p using (person_id)
-where c.known_to = 'infinity' order by c.coverage_id
+where c.known_to = 'infinity' order by c.known_from, c.coverage_id
 """
 
 
