@@ -70,18 +70,10 @@ async def pass_gates(connection: Any, filed: Filed, layout: Layout, *, complete:
     if not await connection.fetchval(_SQL["insurer_has_register"], insurer):
         return
     today = day_in_japan(datetime.now(UTC))
-    emptied: dict[str, int] = {}
-    for statement, arguments in (
-        (_SQL["count_emptied"], ()),
-        (_SQL["count_emptied_keys"], (insurer,)),
-        (_SQL["count_emptied_certificates"], (today,)),
-    ):
-        emptied |= dict(await connection.fetchrow(statement, *arguments))
-    coverages = emptied.pop("coverages")
-    further = {column.field for column in layout.columns if column.further}
-    if further:  # an edition without such a column says that nothing further is known
-        rows = await connection.fetch(_SQL["count_emptied_further"])
-        emptied |= {row["field"]: row["emptied"] for row in rows if row["field"] in further}
+    emptied: dict[str, int] = dict(await connection.fetch(_SQL["count_emptied"]))
+    emptied |= dict(await connection.fetchrow(_SQL["count_emptied_keys"], insurer))
+    emptied |= dict(await connection.fetchrow(_SQL["count_emptied_certificates"], today))
+    coverages = await connection.fetchval(_SQL["count_stated"])
     found = list(_emptied_columns(emptied, coverages, layout))
     if filed.submission.manifest.kind is SubmissionKind.FULL:
         if complete:
@@ -152,11 +144,12 @@ def retired_fault(retired: int, day: date) -> Fault:
 
 
 def _emptied_columns(emptied: dict[str, int], coverages: int, layout: Layout) -> Iterator[Fault]:
-    for field, count in emptied.items():
+    for column in layout.columns:  # an edition without a column says nothing of its field
+        count = emptied.get(column.field, 0)
         if count >= EMPTIED_FEWEST and count * 100 > coverages * EMPTIED_PERCENT:
             ja = f"登録済みの値が空になる記録は{EMPTIED_PERCENT}%以下(このファイルは{coverages}件中{count}件)"
             en = f"at most {EMPTIED_PERCENT} % of records that empty a filled value (here {count} of {coverages})"
-            yield Fault(FaultCode.HELD_COLUMN_EMPTY, field=layout.column(field).name, expected=both(ja, en))
+            yield Fault(FaultCode.HELD_COLUMN_EMPTY, field=column.name, expected=both(ja, en))
 
 
 def _counts(in_force: InForce) -> Iterator[Fault]:

@@ -242,7 +242,8 @@ create table merge_plan (
     change          text not null check (change in
         ('new', 'corrected', 'certificates', 'lost', 'cancelled', 'unchanged', 'nothing_known')),
     person_id       bigint,           -- whom the linkage code means; of a new person the identifier to be
-    new_person      boolean not null  -- no file has stated the linkage code before
+    new_person      boolean not null, -- no file has stated the linkage code before
+    emptied         text[]            -- fields that are known to be filled and stated empty; null where none is
 );
 
 -- Also copied: the records that may state a coverage or a person which another record of their file states too, and of

@@ -84,33 +84,17 @@ select
     ) as stated,
     (select count(*) from retirement_plan) as missing;
 
--- name: count_emptied
--- In how many stated coverages a field is empty that is known to be filled.
-select (select count(*) from merge_plan where record_kind = '1') as coverages,
-    count(*) filter (where c.postal_code <> '' and s.postal_code = '') as postal_code,
-    count(*) filter (where c.address <> '' and s.address = '') as address,
-    count(*) filter (where c.lost_on is not null and s.lost_on is null) as lost_on,
-    count(*) filter (where c.copayment_percent is not null and s.copayment_percent is null) as copayment_percent,
-    count(*) filter (where c.issued_on is not null and s.issued_on is null) as issued_on,
-    count(*) filter (where c.valid_from is not null and s.valid_from is null) as valid_from,
-    count(*) filter (where c.valid_through is not null and s.valid_through is null) as valid_through,
-    count(*) filter (where c.preschool and not s.preschool) as preschool,
-    count(*) filter (where c.viewing_suspended and not s.viewing_suspended) as viewing_suspended
-from merge_plan m
-join staged_eligibility s using (record_number)
-join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
-where m.change = 'corrected';
+-- name: count_stated
+-- How many coverages the file states.
+select count(*) as coverages from merge_plan where record_kind = '1';
 
--- name: count_emptied_further
--- The same for each of the further fields of later editions.
-select known.field, count(*) as emptied
+-- name: count_emptied
+-- In how many of them a field is empty that is known to be filled.
+select field, count(*) as coverages
 from merge_plan m
-join staged_eligibility s using (record_number)
-join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
-cross join jsonb_object_keys(c.further) as known (field)
-where m.change = 'corrected' and c.further is not null and not coalesce(s.further ? known.field, false)
-group by known.field
-order by known.field;
+cross join unnest(m.emptied) as field
+where m.change = 'corrected'
+group by field;
 
 -- name: count_emptied_keys
 -- How many new coverages lack a symbol or a branch number that their holder's known coverage has.

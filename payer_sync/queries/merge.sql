@@ -51,7 +51,9 @@ insert into repeated_record (record_number) select record_number from staged_eli
 
 -- name: begin_planning_merge
 -- Let the merge's joins stay in memory, and a delta's find their few rows by an index: the register is cached or on flash.
-select set_config('work_mem', '256MB', true), set_config('random_page_cost', '1.1', true);
+-- What is looked up differs from record to record, so that keeping what was found pays for nothing.
+select set_config('work_mem', '256MB', true), set_config('random_page_cost', '1.1', true),
+    set_config('enable_memoize', 'off', true);
 
 -- name: analyze_staging
 -- Let the planner know what was staged, as far as statements look for it.
@@ -89,7 +91,7 @@ where record_number <> lead_record;
 -- identifier here, but for those whom several records may mean: they are named when they are added.
 -- $1 insurer number
 insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
-    coverage_id, known_person_id, person_id, new_person, change)
+    coverage_id, known_person_id, person_id, new_person, change, emptied)
 select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_number,
     1 + coalesce(f.records, 0), s.record_kind,
     case when c.coverage_id is null and s.record_kind = '1' then nextval('coverage_id_seq') else c.coverage_id end,
@@ -113,7 +115,25 @@ select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_numb
                 s.postal_code, s.address, s.relation, s.card_class, s.lost_on, s.loss_reason, s.copayment_percent,
                 s.issued_on, s.valid_from, s.valid_through, s.preschool, s.viewing_suspended, s.further) then 'corrected'
         else 'unchanged'
-    end
+    end,
+    nullif(
+        array_remove(
+            array[
+                case when c.postal_code <> '' and s.postal_code = '' then 'postal_code' end,
+                case when c.address <> '' and s.address = '' then 'address' end,
+                case when c.lost_on is not null and s.lost_on is null then 'lost_on' end,
+                case when c.copayment_percent is not null and s.copayment_percent is null then 'copayment_percent' end,
+                case when c.issued_on is not null and s.issued_on is null then 'issued_on' end,
+                case when c.valid_from is not null and s.valid_from is null then 'valid_from' end,
+                case when c.valid_through is not null and s.valid_through is null then 'valid_through' end,
+                case when c.preschool and not s.preschool then 'preschool' end,
+                case when c.viewing_suspended and not s.viewing_suspended then 'viewing_suspended' end
+            ], null
+        ) || case when c.further is not null then array(
+            select known.field from jsonb_object_keys(c.further) as known (field)
+            where not coalesce(s.further ? known.field, false)
+        ) end, '{}'
+    )
 from staged_eligibility s
 left join repeated_record r using (record_number)
 left join following_record following on following.record_number = s.record_number
