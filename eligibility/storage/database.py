@@ -38,7 +38,7 @@ async def connect(
         user=role,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=command_timeout_s,
-        server_settings=_SESSION,
+        server_settings=_SESSION | _BULK_SESSION if bulk else _SESSION,
         connection_class=_BulkConnection if bulk else asyncpg.Connection,
     )
     await prepare_connection(connection)
@@ -91,3 +91,4 @@ async def _keep_as_it_is(_: Any) -> None:
 
 
 _SESSION = {"timezone": "UTC", "application_name": "eligibility", "synchronous_commit": "on", "jit": "off"}
+_BULK_SESSION = {"temp_buffers": "64MB"}  # what is staged stays in memory as long as it is small

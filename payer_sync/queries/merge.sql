@@ -51,9 +51,10 @@ insert into repeated_record (record_number) select record_number from staged_eli
 
 -- name: begin_planning_merge
 -- Let the merge's joins stay in memory, and a delta's find their few rows by an index: the register is cached or on flash.
--- What is looked up differs from record to record, so that keeping what was found pays for nothing.
+-- What is looked up differs from record to record, so that keeping what was found pays for nothing; and of columns that
+-- differ so much a small sample tells as much as a large one.
 select set_config('work_mem', '256MB', true), set_config('random_page_cost', '1.1', true),
-    set_config('enable_memoize', 'off', true);
+    set_config('enable_memoize', 'off', true), set_config('default_statistics_target', '10', true);
 
 -- name: analyze_staging
 -- Let the planner know what was staged, as far as statements look for it.
