@@ -19,6 +19,10 @@ max_wal_size = 8GB
 checkpoint_timeout = 15min
 # A portion of a first file fills the default of 16 MB by itself and then waits for the disk.
 wal_buffers = 64MB
+# As long as there are no old segments to use again, a new one would be filled with zeros while a commit waits for it.
+wal_init_zero = off
+# What a key refuses is not repeated in the server's log: it may be a linkage code or an insured number.
+log_error_verbosity = terse
 """
 _START_TIMEOUT_S = 30.0
 _STARTS = 3

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import IO, Any, Final
 from uuid import UUID
 
@@ -25,6 +25,7 @@ _COLUMNS: Final = (
     "submission_id", "fault_number", "record_number", "field", "code", "severity", "value_shape", "expected",
 )  # fmt: skip
 _COPY_TIMEOUT_S: Final = 3600.0
+_SEND_BYTES: Final = 1024 * 1024
 
 
 class FeedbackWriter:
@@ -74,7 +75,19 @@ async def copy_rows(
     timeout_s: float,
 ) -> None:
     """Send rows made by `copy_bytes` to a table."""
+    source = _each(in_pieces(source)) if isinstance(source, memoryview) else source
     await connection.copy_to_table(table, source=source, columns=columns, format="csv", null=_NULL, timeout=timeout_s)
+
+
+def in_pieces(rows: memoryview) -> Iterator[memoryview]:
+    """Yield what `copy_bytes` made in pieces: the server works on one while the next is on its way."""
+    for start in range(0, len(rows), _SEND_BYTES):
+        yield rows[start : start + _SEND_BYTES]
+
+
+async def _each(pieces: Iterator[memoryview]) -> AsyncIterator[memoryview]:
+    for piece in pieces:
+        yield piece
 
 
 def copy_bytes(rows: pl.DataFrame) -> memoryview:

@@ -18,9 +18,9 @@ from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.columns import Column
 from payer_sync.layouts.layout import Layout
 
-# About 20,000 eligibility records: the next are checked while the server takes in these. Also the longest line there
+# About 45,000 eligibility records: the next are checked while the server takes in these. Also the longest line there
 # can be.
-BLOCK_BYTES: Final = 4 * 1024 * 1024
+BLOCK_BYTES: Final = 8 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024  # decoded at once: a decoder holds the interpreter for a few milliseconds at most
 _BOM: Final = b"\xef\xbb\xbf"
 _HEADER_BYTES: Final = 64 * 1024

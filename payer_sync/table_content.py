@@ -13,7 +13,7 @@ import polars as pl
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.contract import Checked, check_file
-from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
+from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows, in_pieces
 from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
@@ -24,7 +24,6 @@ from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
 LOAD_TIMEOUT_S: Final = 4 * 3600.0  # of one statement; a merge of a nation's register takes minutes
-_SEND_BYTES: Final = 1024 * 1024
 
 
 class TableContent:
@@ -126,8 +125,8 @@ class TableContent:
             async for staged in batches:
                 repeats.add(staged)
                 rows = await asyncio.to_thread(copy_bytes, staged)
-                for start in range(0, len(rows), _SEND_BYTES):
-                    yield rows[start : start + _SEND_BYTES]
+                for piece in in_pieces(rows):
+                    yield piece
 
     async def _checked(self) -> AsyncGenerator[pl.DataFrame, None]:
         async with aclosing(self._batches()) as batches:

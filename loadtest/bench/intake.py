@@ -18,9 +18,9 @@ from eligibility.storage.migrate import migrate
 from eligibility.wire.submissions import Submission, SubmissionState
 from loadtest.bench.counters import Number
 from loadtest.bench.files import Sent
-from loadtest.bench.processes import server
 from loadtest.embedded import create_database, database_url
 from loadtest.pki import Enrolment
+from loadtest.processes import BESIDE_COUNTERS, server
 from payer_sync.push import ExitCode
 
 _LOOK_EVERY_S: Final = 0.02
@@ -105,7 +105,7 @@ def running_intake(address: str, folder: Path, enrolment: Enrolment, insurers: I
         "INTAKE_TLS_KEY": str(key),
         "INTAKE_INSURER_AUTHORITIES": str(pki / "insurer_authority.crt"),
     }
-    with server("payer_sync", "intake", environment, folder / "intake.log") as running:
+    with server("payer_sync", ["intake"], environment, folder / "intake.log", BESIDE_COUNTERS) as running:
         yield Intake(address, running.url, running.pid, pki)
 
 

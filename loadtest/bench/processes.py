@@ -1,55 +1,12 @@
-"""Runs the processes that the bench measures, and sees how much memory and processor time each of them takes."""
+"""Sees how much memory and processor time each of the processes takes that a bench measures."""
 
-import json
 import os
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 _LOOK_EVERY_S: Final = 0.1
-_START_TIMEOUT_S: Final = 60.0
-
-
-class ServerDied(Exception):
-    """A server ended before it listened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running server: where it listens, and its process."""
-
-    url: str
-    pid: int
-
-
-@contextmanager
-def server(module: str, command: str, environment: Mapping[str, str], log: Path) -> Iterator[Server]:
-    """Run a server process on a free port, and end it."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(  # noqa: S603 (our own modules)
-            [sys.executable, "-m", module, command], env=os.environ | environment, stdout=file, stderr=file
-        )
-    try:
-        yield Server(f"https://localhost:{_port_of(process, log)}", process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
-    until = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < until and process.poll() is None:
-        for line in log.read_text(encoding="utf-8").splitlines():
-            if line.startswith("{") and (said := json.loads(line)).get("event") == "listening":
-                return int(said["port"])
-        time.sleep(0.02)
-    raise ServerDied(log.read_text(encoding="utf-8")[-2000:])
 
 
 class Usage:

@@ -10,14 +10,13 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.checkups.reading import read_checked
 from payer_sync.faults import FaultCode
-from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
+from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows, in_pieces
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 4 * 3600.0
-_SEND_BYTES: Final = 1024 * 1024
 # What only the whole file or the known facts can show, and the field it is reported at.
 _TROUBLES: Final = {
     FaultCode.CHECKUP_INCOMPLETE: "performed_on",
@@ -90,8 +89,8 @@ class CheckupContent:
     async def _rows(self) -> AsyncIterator[memoryview]:
         checked = self._checked(day_in_japan(datetime.now(UTC)))
         while (rows := await asyncio.to_thread(next, checked, None)) is not None:
-            for start in range(0, len(rows), _SEND_BYTES):
-                yield rows[start : start + _SEND_BYTES]
+            for piece in in_pieces(rows):
+                yield piece
 
     def _checked(self, today: date) -> Iterator[memoryview]:
         for checked in read_checked(self._path, self._layout, self._filed.insurer, today):
