@@ -31,9 +31,8 @@ async def load(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
     """Take a submission whose file is complete to `merged`, `refused` or `held`; return which."""
     connection = await connect(database_url, role=ROLE, command_timeout_s=LOAD_TIMEOUT_S, bulk=True)
     try:
-        watch = await connect(
-            database_url, role=ROLE, bulk=True
-        )  # by this one others see the steps of the open transaction
+        # By this one others see the steps of the open transaction; a first file names its persons by it.
+        watch = await connect(database_url, role=ROLE, bulk=True)
         try:
             async with connection.transaction():
                 feedback = FeedbackWriter(connection, filed.submission.submission_id)

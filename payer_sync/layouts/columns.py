@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, Protocol
 
 import polars as pl
@@ -241,7 +240,6 @@ def _each_day(texts: pl.Series) -> pl.Series:
     return pl.Series(texts.name, [_day(text) for text in texts], dtype=pl.Date)
 
 
-@lru_cache(maxsize=2**15)
 def _day(text: str) -> date | None:
     try:
         return parse_date(text)
