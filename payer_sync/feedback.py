@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import IO, Any, Final
 from uuid import UUID
 
@@ -74,20 +74,19 @@ async def copy_rows(
     source: AsyncIterable[memoryview] | IO[bytes] | memoryview,
     timeout_s: float,
 ) -> None:
-    """Send rows made by `copy_bytes` to a table."""
-    source = _each(in_pieces(source)) if isinstance(source, memoryview) else source
-    await connection.copy_to_table(table, source=source, columns=columns, format="csv", null=_NULL, timeout=timeout_s)
+    """Send rows made by `copy_bytes` to a table, in pieces: the server works on one while the next is on its way."""
+    rows = _pieces(source) if isinstance(source, memoryview | AsyncIterable) else source
+    await connection.copy_to_table(table, source=rows, columns=columns, format="csv", null=_NULL, timeout=timeout_s)
 
 
-def in_pieces(rows: memoryview) -> Iterator[memoryview]:
-    """Yield what `copy_bytes` made in pieces: the server works on one while the next is on its way."""
-    for start in range(0, len(rows), _SEND_BYTES):
-        yield rows[start : start + _SEND_BYTES]
-
-
-async def _each(pieces: Iterator[memoryview]) -> AsyncIterator[memoryview]:
-    for piece in pieces:
-        yield piece
+async def _pieces(source: AsyncIterable[memoryview] | memoryview) -> AsyncIterator[memoryview]:
+    if isinstance(source, memoryview):
+        for start in range(0, len(source), _SEND_BYTES):
+            yield source[start : start + _SEND_BYTES]
+    else:
+        async for rows in source:
+            async for piece in _pieces(rows):
+                yield piece
 
 
 def copy_bytes(rows: pl.DataFrame) -> memoryview:

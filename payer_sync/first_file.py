@@ -146,9 +146,10 @@ class FirstFile:
         async for staged in alone:
             # Numbered in the file's order, so that what refers to them lies together.
             first: int = await self._aside.fetchval(_SQL["take_identifiers"])
+            identifiers = pl.int_range(first, first + pl.len())
             records = staged.with_columns(
-                pl.int_range(first, first + pl.len()).alias("person_id"),
-                pl.int_range(first, first + pl.len()).alias("coverage_id"),
+                person_id=identifiers,
+                coverage_id=identifiers,
                 known_from=pl.lit(self._known_from),
                 submission_id=pl.lit(self._submission_id),
             )

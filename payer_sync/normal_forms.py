@@ -24,8 +24,6 @@ _TWELVE_DIGITS: Final = (
     rf"|{_DIGIT}{{4}}{_HYPHEN}{_DIGIT}{{4}}{_HYPHEN}{_DIGIT}{{4}}"
 )
 _IN_FOURS: Final = rf"[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}(?: |{_HYPHEN})[0-9]{{4}}"  # folded already
-
-
 _FEW_NUMBERS: Final = 100  # have their keys one by one sooner than a table of all characters is made ready
 
 

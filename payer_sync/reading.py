@@ -238,6 +238,7 @@ def _byte_fault(code: FaultCode, block: bytes, at: int, first_line: int) -> Faul
 
 
 def _batch(text: bytes, layout: Layout, first: int) -> Batch:
+    width = len(layout.columns)
     lines = pl.read_csv(
         text,
         has_header=False,
@@ -249,9 +250,9 @@ def _batch(text: bytes, layout: Layout, first: int) -> Batch:
     records = pl.int_range(first, first + len(lines), eager=True).alias("record")
     fields, faults = _plain_fields(text, lines, layout), pl.DataFrame(schema=FAULT_SCHEMA)
     if fields is None:
-        whole = _whole(lines, len(layout.columns))
+        whole = _whole(lines, width)
         if not whole.all():
-            faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole), len(layout.columns))
+            faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole), width)
             records, lines = records.filter(whole), lines.filter(whole)
             text = "\n".join(lines).encode()
         fields = pl.DataFrame(schema=_text_columns(layout))

@@ -13,7 +13,7 @@ import polars as pl
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.contract import Checked, check_file
-from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows, in_pieces
+from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
 from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
@@ -124,9 +124,7 @@ class TableContent:
         async with aclosing(ahead(self._checked())) as batches:
             async for staged in batches:
                 repeats.add(staged)
-                rows = await asyncio.to_thread(copy_bytes, staged)
-                for piece in in_pieces(rows):
-                    yield piece
+                yield await asyncio.to_thread(copy_bytes, staged)
 
     async def _checked(self) -> AsyncGenerator[pl.DataFrame, None]:
         async with aclosing(self._batches()) as batches:

@@ -10,7 +10,7 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.checkups.reading import read_checked
 from payer_sync.faults import FaultCode
-from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows, in_pieces
+from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.submission import Filed
@@ -89,8 +89,7 @@ class CheckupContent:
     async def _rows(self) -> AsyncIterator[memoryview]:
         checked = self._checked(day_in_japan(datetime.now(UTC)))
         while (rows := await asyncio.to_thread(next, checked, None)) is not None:
-            for piece in in_pieces(rows):
-                yield piece
+            yield rows
 
     def _checked(self, today: date) -> Iterator[memoryview]:
         for checked in read_checked(self._path, self._layout, self._filed.insurer, today):
