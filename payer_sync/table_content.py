@@ -48,7 +48,6 @@ class TableContent:
         Raises:
             FileRefused: the file cannot be read at all.
         """
-        await self._others.begin()
         await self._connection.execute(_SQL["begin_staging"])
         await begin_merge(self._connection)
         if aside and not await self._connection.fetchval(_SQL["insurer_has_register"], self._filed.insurer.digits):
@@ -76,7 +75,10 @@ class TableContent:
                 await self._stage_again(meanwhile)
 
     async def _merge(self) -> tuple[int, int]:
-        known_from = self._known_from or await merge_time(self._connection, self._filed)
+        known_from = self._known_from
+        if known_from is None:
+            await self._others.begin()
+            known_from = await merge_time(self._connection, self._filed)
         done = await merge(
             self._connection, self._filed, self._layout, self._feedback, known_from, complete=self.refused == 0
         )
@@ -106,6 +108,7 @@ class TableContent:
 
     async def _stage_first(self, aside: Any) -> None:
         shared = await asyncio.to_thread(find_shared_persons, self._path, self._layout)
+        await self._others.begin()
         self._known_from = await merge_time(self._connection, self._filed)
         with FirstFile(self._connection, aside, self._filed, self._layout, shared, self._known_from) as first:
             self._merged = await first.merge_alone(self._checked())

@@ -465,15 +465,14 @@ create table guard_finding (
 );
 
 -- What merges have lately stated of persons of whom they saw nothing stated. Another insurer's load that is under way may
--- state the same person, unseen; it looks here, for what was committed since it began, before it ends itself.
+-- state the same person, unseen; it looks here, for what became known since it began, before it ends itself.
 create table lone_statement (
     person_id      bigint not null,
     coverage_id    bigint not null,
     insurer_number text not null,
-    stated_in      xid8 not null default pg_current_xact_id(),
-    kept_at        timestamptz not null default clock_timestamp()
+    kept_at        timestamptz not null  -- the merge's time
 );
-create index lone_statement_by_transaction on lone_statement (stated_in);
+create index lone_statement_by_insurer on lone_statement (insurer_number, kept_at);
 create index lone_statement_by_age on lone_statement (kept_at);
 
 grant select, insert, delete on lone_statement to eligibility_payer;

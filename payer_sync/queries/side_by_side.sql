@@ -1,13 +1,15 @@
--- name: load_begins
--- Which transactions have ended: what is not visible in this snapshot is merged while the load is under way.
-select pg_current_snapshot()::text as began;
+-- name: others_as_of
+-- As of when the data of all others are that have stated anything: what a merge states is known later than what its
+-- insurer had stated before, and this is noted with it.
+-- $1 insurer number
+select insurer_number, data_as_of from insurer where insurer_number <> $1 and data_as_of is not null;
 
 -- name: keep_lone_statements
 -- Keep what this merge states of persons of whom it has seen nothing stated, though it has not added them itself:
 -- somebody else who is not finished may be about to. Whoever states a person that this one adds, waits for it.
--- $1 insurer number
-insert into lone_statement (person_id, coverage_id, insurer_number)
-select m.person_id, m.coverage_id, $1
+-- $1 insurer number, $2 merge time
+insert into lone_statement (person_id, coverage_id, insurer_number, kept_at)
+select m.person_id, m.coverage_id, $1, $2
 from merge_plan m
 where m.change in ('new', 'corrected') and not m.new_person
     and not exists (
@@ -27,24 +29,36 @@ delete from lone_statement where ctid = any (array(
 ));
 
 -- name: stated_meanwhile
--- Persons of whom this merge and another insurer's, unseen by it, state different holders or the same days: of those
--- whom this one states alone, and of those whom merges that ended since it began have stated alone.
--- $1 insurer number, $2 snapshot at the load's beginning, $3 merge time, $4 persons looked at again already
-with mine as (
-    select person_id, coverage_id from lone_statement where stated_in = pg_current_xact_id()
-    union
-    select c.person_id, c.coverage_id
-    from lone_statement l
-    join coverage c on c.person_id = l.person_id and c.insurer_number = $1 and c.known_from = $3
-    where l.insurer_number <> $1 and l.stated_in >= pg_snapshot_xmin($2::text::pg_snapshot)
-        and not pg_visible_in_snapshot(l.stated_in, $2::text::pg_snapshot)
+-- Persons of whom this merge and others, unseen by it, state different holders or the same days: of those whom this
+-- one states and has not added itself, and of those whom the others have stated alone. OFFSET 0 keeps each of them
+-- looked up by index, whatever the planner knows of what has just been merged.
+-- $1 insurer number, $2 the others' insurers, $3 as of when each one's data were seen, $4 persons looked at again already
+with unseen as (
+    select insurer_number, seen from unnest($2::text[], $3::timestamptz[]) as u (insurer_number, seen)
+), mine as (
+    select person_id, coverage_id from merge_plan where change in ('new', 'corrected') and not new_person
+    union all
+    select s.person_id, s.coverage_id
+    from unseen u
+    join lone_statement l on l.insurer_number = u.insurer_number and l.kept_at > u.seen
+    cross join lateral (
+        select person_id, coverage_id, insurer_number from coverage
+        where person_id = l.person_id and known_to = 'infinity'
+        offset 0
+    ) s
+    where s.insurer_number = $1
 )
 select distinct s.person_id
 from mine
+cross join lateral (
+    select c.name_key, c.name_kana, c.birth_date, c.sex, c.acquired_on, c.lost_on
+    from coverage c
+    join unseen u on u.insurer_number = c.insurer_number and c.known_from > u.seen
+    where c.person_id = mine.person_id and c.known_to = 'infinity'
+    offset 0
+) c
 join coverage s on s.person_id = mine.person_id and s.coverage_id = mine.coverage_id and s.known_to = 'infinity'
-join coverage c on c.person_id = mine.person_id and c.insurer_number <> $1 and c.known_to = 'infinity'
 where s.person_id <> all($4::bigint[])
-    and not exists (select from known_link k where k.person_id = c.person_id and k.coverage_id = c.coverage_id)
     and (
         row(c.name_key, c.name_kana, c.birth_date, c.sex) is distinct from
             row(s.name_key, s.name_kana, s.birth_date, s.sex)

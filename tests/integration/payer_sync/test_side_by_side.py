@@ -1,7 +1,7 @@
 """Files of different insurers loaded at the same time: what the other has just stated is seen before it is too late."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,17 +72,20 @@ class Beside:
 
     async def held(self, file: tuple[Filed, Path], meanwhile: Work) -> None:
         """Load a file; when it has stated all that it states, and not committed it, let something else happen."""
+        assert await self.held_at_end(file[0].insurer.digits, self.load(file), meanwhile) is SubmissionState.MERGED
+
+    async def held_at_end(self, insurer: str, merging: Coroutine[Any, Any, Any], meanwhile: Work) -> Any:
+        """Do the same with any merge of an insurer; return what it comes to."""
         holder = await connect(self._database)
         try:
             async with holder.transaction():
                 # Near a merge's end it notes in its insurer's row what its data are as of.
-                insurer = file[0].insurer.digits
                 await holder.execute("select from insurer where insurer_number = $1 for no key update", insurer)
-                loading = asyncio.create_task(self.load(file))
+                held = asyncio.create_task(merging)
                 await until_waiting(self._owner, 1)
                 await meanwhile()
-                assert not loading.done()
-            assert await loading is SubmissionState.MERGED
+                assert not held.done()
+            return await held
         finally:
             await holder.close()
 
@@ -96,6 +99,10 @@ async def beside(database: str, owner: Any, insurers: tuple[str, ...]) -> Beside
 
 async def _rows(owner: Any, query: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await owner.fetch(query)]
+
+
+def _decided() -> Decided:
+    return Decided("operator", "telephoned", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -214,6 +221,63 @@ async def test_statements_that_agree_are_merged_once(beside: Beside, write: Any,
     assert await _rows(owner, CASES) == []
 
 
+@pytest.mark.parametrize("registered", [False, True])
+async def test_days_of_a_person_known_before_that_two_cover_at_the_same_moment_are_told_to_both(
+    beside: Beside, write: Any, record: Any, owner: Any, registered: bool
+) -> None:
+    await beside.load(await beside.filed(write(record(1, 保険者番号=THIRD, **ENDED)), THIRD))
+    if registered:  # then both files are deltas
+        for insurer in (FIRST, SECOND):
+            await beside.load(await beside.filed(write(record(8, 保険者番号=insurer, **ENDED)), insurer))
+    one = await beside.filed(write(record(1, **LATER), record(2)), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **LATER)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert (1, "covered_elsewhere") in await beside.codes(one)
+    assert await beside.counts(one) == (2, 0, 2)
+    next_file = await beside.filed(write(record(1, 保険者番号=SECOND, 住所="x", **LATER)), SECOND)
+    await beside.load(next_file)
+    assert (1, "covered_elsewhere") in await beside.codes(next_file)
+    assert await _rows(owner, CASES) == []
+
+
+async def test_what_was_compared_with_a_statement_is_compared_with_its_correction_too(
+    beside: Beside, write: Any, record: Any, owner: Any
+) -> None:
+    ended = record(1, 保険者番号=SECOND, **ENDED)
+    await beside.load(await beside.filed(write(ended), SECOND))
+    await beside.load(await beside.filed(write(ended | SOMEBODY), SECOND))
+    await beside.load(await beside.filed(write(record(8)), FIRST))
+    case = await owner.fetchval("select case_id from mislink_case")
+    one = await beside.filed(write(record(1, **LATER), record(2)), FIRST)
+
+    await beside.held(one, lambda: release(owner, case, _decided()))
+
+    assert await beside.codes(one) == [(1, "mislink_suspected")]
+    assert [row for row in await _rows(owner, CURRENT) if row[0] == "LK-00000001"] == [
+        ("LK-00000001", SECOND, "佐藤　太郎")
+    ]
+    assert await _rows(owner, CASES) == [(SECOND, "mismatch", "released"), (FIRST, "mismatch", "open")]
+
+
+async def test_a_merge_that_has_been_compared_with_all_that_matters_is_done_once(
+    beside: Beside, write: Any, record: Any, owner: Any
+) -> None:
+    for person, insurer in ((8, FIRST), (1, SECOND)):
+        await beside.load(await beside.filed(write(record(person, 保険者番号=insurer)), insurer))
+    one = await beside.filed(write(record(1, **LATER)), FIRST)
+    before = {"資格取得日": "20200401", "資格喪失日": "20240401", "喪失事由": "03"}
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **before)), SECOND)
+    identifier = await owner.fetchval("select nextval('coverage_id_seq')")
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert (await beside.codes(one), await beside.codes(two)) == ([(1, "covered_elsewhere")], [])
+    # Each plan takes an identifier for its new coverage, and what is undone gives none back.
+    assert await owner.fetchval("select nextval('coverage_id_seq')") == identifier + 3
+
+
 async def test_what_an_operator_releases_meanwhile_is_seen_too(
     beside: Beside, write: Any, record: Any, owner: Any, database: str
 ) -> None:
@@ -223,10 +287,7 @@ async def test_what_an_operator_releases_meanwhile_is_seen_too(
     case = await owner.fetchval("select case_id from mislink_case")
     one = await beside.filed(write(record(5, 紐付番号="LK-NEW"), record(6)), FIRST)
 
-    async def decide() -> None:
-        await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC)))
-
-    await beside.held(one, decide)
+    await beside.held(one, lambda: release(owner, case, _decided()))
 
     assert await beside.codes(one) == [(1, "mislink_suspected")]
     assert [row for row in await _rows(owner, CURRENT) if row[0] == "LK-NEW"] == [("LK-NEW", SECOND, "佐藤　太郎")]
@@ -252,18 +313,35 @@ async def test_a_release_that_another_merge_has_overtaken_is_refused_and_works_w
     await beside.load(await beside.filed(write(record(8)), FIRST))
     case = await owner.fetchval("select case_id from mislink_case")
     one = await beside.filed(write(record(5, 紐付番号="LK-NEW"), record(6)), FIRST)
-    decided = Decided("operator", "telephoned", datetime.now(UTC))
     other = await connect(database)
     later: list[asyncio.Task[int]] = []
 
     async def begin() -> None:
-        later.append(asyncio.create_task(release(other, case, decided)))
+        later.append(asyncio.create_task(release(other, case, _decided())))
         await until_waiting(owner, 2)
 
     await beside.held(one, begin)
     with pytest.raises(DecisionRefused, match="meanwhile"):
         await later[0]
     assert await owner.fetchval("select state from mislink_case where case_id = $1", case) == "open"
-    assert await release(other, case, decided) == 1
+    assert await release(other, case, _decided()) == 1
     await other.close()
     assert await owner.fetchval("select count(*) from insurer_notice where code = 'covered_elsewhere'") > 0
+
+
+async def test_a_release_overtaken_by_a_statement_of_a_person_known_before_is_refused(
+    beside: Beside, write: Any, record: Any, owner: Any, database: str
+) -> None:
+    await beside.load(await beside.filed(write(record(1, 保険者番号=THIRD, **ENDED)), THIRD))
+    await beside.load(await beside.filed(write(record(1, 保険者番号=SECOND, **SOMEBODY, **LATER)), SECOND))
+    await beside.load(await beside.filed(write(record(8)), FIRST))
+    case = await owner.fetchval("select case_id from mislink_case")
+    one = await beside.filed(write(record(1, **LATER)), FIRST)
+    other = await connect(database)
+
+    with pytest.raises(DecisionRefused, match="meanwhile"):
+        await beside.held_at_end(SECOND, release(other, case, _decided()), lambda: beside.load(one))
+    assert await owner.fetchval("select state from mislink_case where case_id = $1", case) == "open"
+    assert await release(other, case, _decided()) == 1
+    await other.close()
+    assert await owner.fetchval("select count(*) from insurer_notice where code = 'covered_elsewhere'") == 2
