@@ -61,7 +61,7 @@ class SideBySide:
             raise StatedMeanwhile(persons)
 
     async def take_back(self, meanwhile: StatedMeanwhile, known_from: datetime) -> list[str]:
-        """Close what this load has stated of some persons, as if for no time; return the persons' linkage codes."""
+        """Close what this first load has stated of some persons; return the persons' linkage codes."""
         rows = await self._connection.fetch(
             _SQL["take_back_statements"], self._insurer, list(meanwhile.persons), known_from
         )

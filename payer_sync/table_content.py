@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +89,8 @@ class TableContent:
         """Stage what was merged alone of persons who are not alone any more, so that the merge compares it."""
         if self._known_from is None:
             return  # all of the file is still staged
+        # What is taken back was known until now; by the time that the insurer's data will be as of, it is not.
+        self._known_from += timedelta(microseconds=1)
         codes = await self._others.take_back(meanwhile, self._known_from)
         self._merged -= len(codes)
         if not codes:

@@ -69,12 +69,12 @@ where s.person_id <> all($4::bigint[])
     );
 
 -- name: take_back_statements
--- Close what a load has just stated of some persons, with its certificates, at the first moment after it became known:
--- nobody has seen it, because its transaction is still open, and nothing known is ever deleted.
+-- Close what an insurer's first load has just stated of some persons, with its certificates, before its merge becomes
+-- known: nobody has seen it, because its transaction is still open, and nothing known is ever deleted.
 -- $1 insurer number, $2 persons, $3 merge time
 with taken_back as (
-    update coverage set known_to = known_from + interval '1 microsecond'
-    where person_id = any($2) and insurer_number = $1 and known_from = $3 and known_to = 'infinity'
+    update coverage set known_to = $3
+    where person_id = any($2) and insurer_number = $1 and known_to = 'infinity'
     returning person_id, coverage_id, known_to
 ), limits as (
     update limit_certificate k set known_to = t.known_to

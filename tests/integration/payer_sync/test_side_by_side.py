@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eligibility.domain.identifiers import InsurerNumber
+from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
+from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
 from eligibility.wire.submissions import SubmissionKind, SubmissionState
 from payer_sync.cases import Decided, release
 from payer_sync.gates import DecisionRefused
@@ -208,6 +209,25 @@ async def test_days_that_two_cover_at_the_same_moment_are_told_to_both(
     next_file = await beside.filed(write(record(1, 保険者番号=SECOND, 住所="x")), SECOND)
     await beside.load(next_file)
     assert await beside.codes(next_file) == [(1, "covered_elsewhere")]
+
+
+async def test_who_asks_as_of_a_first_files_merge_is_not_answered_by_what_it_took_back(
+    beside: Beside, write: Any, record: Any, owner: Any
+) -> None:
+    one = await beside.filed(write(record(1, **LIMIT), record(2, **LIMIT), record(3)), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **SOMEBODY), record(2, 保険者番号=SECOND)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    as_of = await owner.fetchval("select data_as_of from insurer where insurer_number = $1", FIRST)
+    numbers = [InsuredNumber.parse(FIRST, "12", f"{person:07}", "01") for person in (1, 2, 3)]
+    asked = [NumberAsked(number, date(1980, 1, 10), as_of, InstitutionCode("1311234567")) for number in numbers]
+    found = [matches.asked for matches in await coverages_by_numbers(owner, asked)]
+    assert [[len(coverage.limit_certificates) for coverage in coverages] for coverages in found] == [[], [1], [0]]
+    assert await owner.fetchval("select count(*) from coverage where insurer_number = $1", FIRST) == 4
+    # The insurer's next file is known later than all of this.
+    await beside.load(await beside.filed(write(record(2), record(3, 住所="x")), FIRST))
+    assert await owner.fetchval("select count(*) from limit_certificate where known_to = 'infinity'") == 0
 
 
 async def test_statements_that_agree_are_merged_once(beside: Beside, write: Any, record: Any, owner: Any) -> None:
