@@ -127,9 +127,7 @@ async def verify_card(
 
     # (9) coverage in force on the day → outcome
     standing = standing_of_person(holder.coverages, asked_for)
-    if known_at < now:
-        present = await centre.cards.find(CardAsked(card.card_key, now, terminal.institution))
-        standing = suspended_since(standing, present.coverages if present else (), asked_for)
+    standing = await _with_later_suspensions(centre, terminal, standing, asked_for, known_at, now)
     covered_now = known_at == now and standing_of_person(holder.coverages, day_in_japan(now)).outcome is Outcome.VALID
     grants = decide_grants(
         request.consents,
@@ -167,13 +165,9 @@ async def verify_number(
     """
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
-    asked = NumberAsked(insured, request.birth_date, known_at, terminal.institution)
-    matches = await centre.numbers.find(asked)
+    matches = await centre.numbers.find(NumberAsked(insured, request.birth_date, known_at, terminal.institution))
     standing = standing_of_number(matches.asked, matches.others, asked_for)
-    if known_at < now:
-        # Of whom the number named then: it may have been corrected since.
-        present = await centre.numbers.find(replace(asked, shown_at=now))
-        standing = suspended_since(standing, (*present.asked, *present.others), asked_for)
+    standing = await _with_later_suspensions(centre, terminal, standing, asked_for, known_at, now)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
         standing = replace(standing, data_as_of=matches.data_as_of)
     grants = decide_grants(
@@ -232,6 +226,20 @@ def _times(asked_for: date | None, known_at: datetime | None, now: datetime) -> 
     if known_at is not None and known_at > now + CLOCK_DIFFERENCE:
         raise KnownInFuture
     return asked_for or day_in_japan(now), min(known_at or now, now)
+
+
+async def _with_later_suspensions(
+    centre: Centre, terminal: Terminal, standing: Standing, asked_for: date, known_at: datetime, now: datetime
+) -> Standing:
+    """Suspend an answer of what was known earlier if whoever the coverage has belonged to since is suspended now."""
+    shown = standing.coverage
+    if shown is None or known_at == now:
+        return standing
+    followed = NumberAsked(shown.insured, shown.birth_date, known_at, terminal.institution, shown.coverage_id)
+    present = await centre.numbers.find(followed)
+    if suspended_since(shown.coverage_id, (*present.asked, *present.others), asked_for):
+        return Standing(Outcome.SUSPENDED, data_as_of=standing.data_as_of)
+    return standing
 
 
 def _coverage_id(standing: Standing) -> int | None:

@@ -137,19 +137,16 @@ def standing_of_number(asked: Sequence[Coverage], others: Sequence[Coverage], da
     return standing
 
 
-def suspended_since(standing: Standing, present: Sequence[Coverage], day: date) -> Standing:
-    """Suspend an answer of what was known earlier where the suspension came later.
+def suspended_since(coverage_id: int, present: Sequence[Coverage], day: date) -> bool:
+    """Tell whether what was known earlier of a coverage must not be shown because of a suspension that came later.
 
-    `present` are the coverages as they are known now. The doubt is about who the person is, so about all of it.
+    `present` are the coverages, as they are known now, of everybody who has had this one since. The doubt is about who
+    a person is, so about all of theirs.
     """
-    shown = standing.coverage
-    if shown is None:
-        return standing
-    of_person = [c for c in present if c.person_id == shown.person_id]
-    suspended = standing_of_person(of_person, day).outcome is Outcome.SUSPENDED or any(
-        c.viewing_suspended for c in of_person if c.coverage_id == shown.coverage_id
+    return any(c.viewing_suspended for c in present if c.coverage_id == coverage_id) or any(
+        standing_of_person([c for c in present if c.person_id == person], day).outcome is Outcome.SUSPENDED
+        for person in {c.person_id for c in present}
     )
-    return Standing(Outcome.SUSPENDED, data_as_of=standing.data_as_of) if suspended else standing
 
 
 def _latest_lapsed(coverages: Sequence[Coverage], day: date) -> Coverage | None:

@@ -27,14 +27,15 @@ class CardAsked:
 class NumberAsked:
     """An insured number and a birth date that are asked about, as known at a time.
 
-    The coverages of whom they named are those known at `shown_at`, if that is given: the number may be another then.
+    With a coverage that this number named, whoever has had it since then is asked about instead, with their coverages
+    as known now: it may have been put to another person, and that person's number may be another.
     """
 
     insured: InsuredNumber
     birth_date: date
     known_at: datetime
     institution: InstitutionCode
-    shown_at: datetime | None = None
+    coverage_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ async def coverages_by_numbers(connection: Any, numbers: Sequence[NumberAsked]) 
         [n.insured.symbol_key for n in numbers],
         [n.insured.branch_number for n in numbers],
         [n.birth_date for n in numbers],
+        [n.coverage_id for n in numbers],
         [n.known_at for n in numbers],
-        [n.shown_at or n.known_at for n in numbers],
         [n.institution.code for n in numbers],
     )
     return [_matches(found) for found in _by_position(rows, len(numbers))]

@@ -26,23 +26,24 @@ left join lateral certificates_of(c.person_id, c.coverage_id, asked.known_at) ce
 
 -- name: coverages_of_numbers
 -- Finds the persons who carried insured numbers and birth dates as known at a time, and all their coverages as known
--- at that time, or at another. One row without a coverage stands for an insurer that names nobody so.
--- $1 insurer numbers, $2 number keys, $3 symbol keys or '', $4 branch numbers or '', $5 birth dates, $6 known at,
--- $7 when the coverages are known, $8 the asking institutions; each row tells which of them it answers, from 1
+-- then; or who have had a coverage of a number since a time, and all their coverages as known now. One row without a
+-- coverage stands for an insurer that names nobody so.
+-- $1 insurer numbers, $2 number keys, $3 symbol keys or '', $4 branch numbers or '', $5 birth dates, $6 coverages to ask
+-- about instead or null, $7 known at, $8 the asking institutions; each row tells which of them it answers, from 1
 with question as (
-    select *
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::timestamptz[], $7::timestamptz[],
-                $8::text[])
+    select *, case when coverage_id is null then known_at else timestamptz '9999-12-31' end as shown_at
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::bigint[], $7::timestamptz[], $8::text[])
          with ordinality
-         as q (insurer_number, number_key, symbol_key, branch_number, birth_date, known_at, shown_at, institution_code,
-               position)
+         as q (insurer_number, number_key, symbol_key, branch_number, birth_date, coverage_id, known_at,
+               institution_code, position)
 ), asked as (
     select q.position, c.person_id, c.coverage_id
     from question q
     join coverage c on c.insurer_number = q.insurer_number and c.number_key = q.number_key
         and (q.symbol_key = '' or c.symbol_key = q.symbol_key)
         and (q.branch_number = '' or c.branch_number = q.branch_number)
-        and c.birth_date = q.birth_date and c.known_from <= q.known_at and q.known_at < c.known_to
+        and case when q.coverage_id is null then c.birth_date = q.birth_date else c.coverage_id = q.coverage_id end
+        and c.known_from <= q.shown_at and q.known_at < c.known_to
 )
 select q.position, c.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
        dated.data_as_of, c.symbol, c.number,

@@ -178,6 +178,50 @@ async def test_a_suspension_is_found_under_a_number_that_was_corrected_since(
     assert ("山田" in answer.text) is not suspended
 
 
+@pytest.mark.parametrize(
+    ("since", "outcome"),
+    [
+        ([], "valid"),
+        ([{"viewing_suspended": True}], "suspended"),
+        # The coverage itself, later lost: no other is in force on the day either.
+        ([{"viewing_suspended": True, "lost_on": date(2025, 4, 1), "loss_reason": "03"}], "suspended"),
+        # Another coverage of the person whose it is now.
+        ([{}, {"insurer_number": OTHER_INSURER, "number": "9", "viewing_suspended": True}], "suspended"),
+        # The same after the moved coverage was cancelled, its number being wrong.
+        ([{"known_to": datetime(2026, 5, 2, tzinfo=UTC)}, {"number": "9", "viewing_suspended": True}], "suspended"),
+    ],
+)
+async def test_a_suspension_is_found_with_the_person_to_whom_the_coverage_was_put_since(
+    world: World, counter: Counter, since: list[dict[str, Any]], outcome: str
+) -> None:
+    stated, moved = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    wrong, right, card = await world.person(), await world.person(), world.card()
+    await world.register(card, wrong)
+    known = await world.coverage(wrong, known_from=stated, known_to=moved)
+    for again, facts in enumerate(since):
+        same = {} if again else {"coverage_id": known}
+        # The birth date was the wrong person's.
+        await world.coverage(right, known_from=moved, birth_date=date(1985, 4, 21), **same, **facts)
+
+    more = {"known_at": "2026-04-30T00:00:00Z", "asked_for": "2026-04-15"}
+    for answer in (await counter.number(**more), await counter.verify(card, **more)):
+        assert answer.json()["outcome"] == outcome
+        assert ("山田" in answer.text) is (outcome == "valid")
+
+
+async def test_a_suspension_of_another_who_had_the_same_number_does_not_count(world: World, counter: Counter) -> None:
+    stated, suspended = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    await world.coverage(await world.person(), known_from=stated, acquired_on=date(2025, 4, 1))
+    another = await world.person()
+    earlier: dict[str, Any] = {"acquired_on": date(2020, 4, 1), "lost_on": date(2021, 4, 1), "loss_reason": "03"}
+    known = await world.coverage(another, known_from=stated, known_to=suspended, **earlier)
+    await world.coverage(another, coverage_id=known, known_from=suspended, viewing_suspended=True, **earlier)
+
+    answer = await counter.number(known_at="2026-04-30T00:00:00Z", asked_for="2026-04-15")
+
+    assert answer.json()["outcome"] == "valid"
+
+
 async def test_what_will_be_known_cannot_be_asked(world: World, counter: Counter) -> None:
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     answer = await counter.number(known_at=ahead)

@@ -1,13 +1,15 @@
 """What an operator does with a case: release, reject, reverse; each once, each audited."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
+from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
 from payer_sync.__main__ import main
 from payer_sync.cases import Decided, reject, release, reverse
 from payer_sync.gates import DecisionRefused
@@ -226,6 +228,24 @@ async def test_the_right_linkage_code_brings_a_split_coverage_to_its_person(
 
     assert loaded.counts == (1, 0, 1, 0)
     assert [row["linkage_code"] for row in await owner.fetch(CURRENT)] == ["LK-00000001", "LK-RIGHT"]
+
+
+async def test_a_coverage_that_was_put_to_other_persons_is_followed_since_it_was_known(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await release(owner, case, _decided())
+    right, wrong = await owner.fetch(CURRENT)
+    known_at = await owner.fetchval("select clock_timestamp()")
+    await reverse(owner, case, (), _decided())
+    suspended = record(1, 保険者番号=OTHER, 資格取得日="20250401", 紐付番号="LK-RIGHT", 閲覧抑止="1", **SOMEBODY)
+    await take_in(write(suspended), insurer=OTHER)
+
+    number = InsuredNumber.parse(OTHER, "12", "0000001", "01")
+    asked = NumberAsked(number, date(1967, 3, 3), known_at, InstitutionCode("1311234567"), wrong["coverage_id"])
+    [found] = await coverages_by_numbers(owner, [asked])
+
+    present = {(c.coverage_id, c.name, c.viewing_suspended) for c in (*found.asked, *found.others)}
+    assert present == {(right["coverage_id"], "髙橋　花子", False), (wrong["coverage_id"], "佐藤　太郎", True)}
 
 
 async def test_the_wrong_linkage_code_again_opens_a_case_again(
