@@ -37,6 +37,9 @@ _UNDEFINED_IN_CP932: Final = {
 _LINE_ENDS: Final = both("行の終わりは CRLF か LF(CR だけは不可)", "lines that end with CRLF or LF, not with CR alone")
 SPACES: Final = " \u3000"  # around a value they mean nothing; other white space is a fault and stays visible
 _VISIBLE: Final = r"^[!-~]+$"
+# What polars drops without a word: a carriage return where a field ends, a byte order mark where a text begins.
+_DROPPED: Final = "\r|^\ufeff"
+_CONTROL: Final = "\x1e"  # stands for another control character: the check refuses the one as the other
 _QUOTED_FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
 
 
@@ -106,16 +109,19 @@ def _ascii_texts(block: bytes, place: int) -> pl.Series | None:
     # In UTF-8 and in cp932 no other character has the byte of a comma, a quote or a line feed in it.
     if b'"' in block or not block.endswith(b"\n"):
         return None
-    texts = pl.read_csv(
-        block,
-        has_header=False,
-        columns=[place],
-        infer_schema=False,
-        quote_char=None,
-        encoding="utf8-lossy",
-        truncate_ragged_lines=True,
-        empty_string_is_null=False,
-    ).to_series()
+    try:
+        texts = pl.read_csv(
+            block,
+            has_header=False,
+            columns=[place],
+            infer_schema=False,
+            quote_char=None,
+            encoding="utf8-lossy",
+            truncate_ragged_lines=True,
+            empty_string_is_null=False,
+        ).to_series()
+    except pl.exceptions.ColumnNotFoundError:  # the first line has too few
+        return None
     plain = len(texts) == block.count(b"\n") and texts.str.contains(_VISIBLE).all()
     return texts if plain and not texts.null_count() else None
 
@@ -218,8 +224,9 @@ def _utf8(block: bytes, encoding: str, first_line: int) -> bytes:
             piece = text.encode()
         pieces.append(piece)
         start = end or len(block)
-    # The lines are told apart from their fields by a separator no text may hold: one control character for another.
-    return b"".join(pieces).replace(b"\x1f", b"\x1e")
+    # The lines are told apart from their fields by a separator no text may hold.
+    whole = b"".join(pieces).replace(b"\x1f", _CONTROL.encode())
+    return _CONTROL.encode() + whole.removeprefix(_BOM) if whole.startswith(_BOM) else whole
 
 
 def _refuse_undefined(text: str, block: bytes, start: int, first_line: int) -> None:
@@ -247,6 +254,9 @@ def _batch(text: bytes, layout: Layout, first: int) -> Batch:
         quote_char=None,
         empty_string_is_null=False,
     )["line"]
+    if lines.str.contains(_DROPPED).any():
+        lines = lines.str.replace_all(_DROPPED, _CONTROL)
+        text = "\n".join([*lines, ""]).encode()
     records = pl.int_range(first, first + len(lines), eager=True).alias("record")
     fields, faults = _plain_fields(text, lines, layout), pl.DataFrame(schema=FAULT_SCHEMA)
     if fields is None:

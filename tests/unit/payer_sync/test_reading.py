@@ -1,10 +1,14 @@
 """From bytes to text columns: encodings, line ends, headers, quotes, and files that are none."""
 
 import contextlib
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from payer_sync.faults import FaultCode, FileRefused
 from payer_sync.layouts.register import find_layout
@@ -115,6 +119,55 @@ def test_lines_with_too_few_or_too_many_fields_are_found_wherever_they_stand(tmp
     wrong = [number for number, line in enumerate(lines, 1) if line.count(",") != WIDTH - 1]
     assert faults == [(number, FaultCode.WRONG_FIELD_COUNT) for number in wrong]
     assert (records, count) == ([n for n in range(1, len(lines) + 1) if n not in wrong], len(lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [_line("1\r"), _line("2")[:-1], _line("3")],  # what is dropped of one line makes good for what another lacks
+        [_line("1", "a\r"), "x" + "," * (WIDTH - 2)],
+        [_line("1"), _line("2")[:-1], _line("3") + ","],
+        [_line("1"), _line("2") + ","],
+        [_line("1"), _line("2")[:-1]],
+    ],
+)
+def test_a_last_line_without_an_end_and_stray_returns_hide_no_line(tmp_path: Path, lines: list[str]) -> None:
+    path = _write(tmp_path, "\n".join([HEADER, *lines]).encode())
+
+    records, _, faults, count = _read(path)
+
+    wrong = [number for number, line in enumerate(lines, 1) if line.count(",") != WIDTH - 1]
+    assert faults == [(number, FaultCode.WRONG_FIELD_COUNT) for number in wrong]
+    assert (records, count) == ([n for n in range(1, len(lines) + 1) if n not in wrong], len(lines))
+
+
+THREE = replace(LAYOUT, columns=LAYOUT.columns[:3])
+FIELDS = ("", "a", "髙", " ", "a\r", "a\rb", "\ufeff", "\ufeffa", "\x1e", "\x1f", "#", '"a"', '"a,b"', '""""')
+
+
+def _as_it_stands(line: str) -> list[str]:
+    line = line.removesuffix("\r").translate({ord("\r"): "\x1e", ord("\x1f"): "\x1e"})
+    return next(csv.reader(["\x1e" + line[1:] if line.startswith("\ufeff") else line]), [])
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(FIELDS), max_size=4) | st.tuples(*[st.sampled_from(FIELDS)] * 3), max_size=12),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.sampled_from([80, 1 << 20]),
+)
+def test_every_line_has_its_own_fields_or_none(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], end: str, ended: bool, block_bytes: int
+) -> None:
+    text = end.join([",".join(THREE.column_names), *map(",".join, lines)]) + (end if ended else "")
+    path = _write(tmp_path_factory.getbasetemp(), text.encode())
+
+    batches = list(read_batches(path, THREE, block_bytes))
+
+    read = {n: list(row) for b in batches for n, row in zip(b.records, b.fields.rows(), strict=True)}
+    expected = [_as_it_stands(line) for line in text.removesuffix("\n").split("\n")[1:]]
+    assert read == {n: fields for n, fields in enumerate(expected, 1) if len(fields) == 3}
+    assert sum(batch.read for batch in batches) == len(expected)
 
 
 def test_separators_of_other_kinds_do_not_shift_the_fields(tmp_path: Path) -> None:

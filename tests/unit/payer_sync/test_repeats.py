@@ -42,6 +42,9 @@ def _file(tmp_path: Path, lines: list[str], encoding: str, end: str) -> Path:
         ([_line("B", '"A",A'), _line("A")], []),  # one field too many: a line without fields
         ([_line("A"), "too,few", _line("A")], [1, 3]),
         ([_line("A"), "", _line("A")], [1, 3]),
+        (["", _line("A"), _line("A")], [2, 3]),
+        (["too,few", _line("A"), _line("A")], [2, 3]),
+        (["", "x"], [1, 2]),
         ([_line("A"), _line("A", '"unclosed')], []),
     ],
 )
