@@ -1,7 +1,8 @@
 """The normal forms and the My Number check of `eligibility.domain`, over whole columns.
 
 The tables are computed from the very tables of `eligibility.domain.names`, character by character, so that both paths
-give the same keys; tests hold them to it.
+give the same keys; tests hold them to it. Of characters that are younger than this Python's Unicode polars knows
+some that the domain does not: their keys are other ones, but the same in every file.
 """
 
 import unicodedata
@@ -74,7 +75,7 @@ def hold_my_number(texts: pl.Series) -> pl.Series:
     found = pl.int_range(len(texts), eager=True).is_in(hits.implode())
     in_fours = folded.str.contains(_IN_FOURS)
     if in_fours.any():  # seldom enough to look at one by one
-        one_by_one = [four and contains_my_number(text) for four, text in zip(in_fours, texts, strict=True)]
+        one_by_one = [four and contains_my_number(text) for four, text in zip(in_fours, folded, strict=True)]
         found = found | pl.Series(one_by_one, dtype=pl.Boolean)
     return found
 
@@ -88,10 +89,11 @@ def _number_keys(numbers: pl.Series) -> pl.Series:
     if is_ascii(numbers):
         return numbers.str.replace_many(_ascii_number_table())
     distinct = numbers.unique()
-    if len(distinct) <= _FEW_NUMBERS:
-        keys = pl.Series([number_key(number) for number in distinct], dtype=pl.String)
+    folded = distinct.str.normalize("NFKC")
+    if len(folded) <= _FEW_NUMBERS:
+        keys = pl.Series([number_key(number) for number in folded], dtype=pl.String)
     else:
-        keys = distinct.str.normalize("NFKC").str.replace_many(_number_table())
+        keys = folded.str.replace_many(_number_table())
     return numbers.replace_strict(distinct, keys, return_dtype=pl.String)
 
 
@@ -135,11 +137,6 @@ def _table(key: Callable[[str], str]) -> dict[str, str]:
 @cache
 def _unusual_digit() -> str:
     # Every character that NFKC turns into something with an ASCII digit, but for the plain and the full-width ones.
-    plain = set("0123456789０１２３４５６７８９")
-    found = [
-        chr(point)
-        for block in _CHARACTERS
-        for point in block
-        if chr(point) not in plain and any("0" <= c <= "9" for c in unicodedata.normalize("NFKC", chr(point)))
-    ]
-    return "[" + "".join(f"\\x{{{ord(c):x}}}" for c in found) + "]"
+    characters = pl.Series([chr(point) for block in _CHARACTERS for point in block])
+    unusual = characters.str.normalize("NFKC").str.contains("[0-9]") & ~characters.str.contains(_DIGIT)
+    return "[" + "".join(f"\\x{{{ord(c):x}}}" for c in characters.filter(unusual)) + "]"

@@ -53,6 +53,12 @@ def test_any_text_has_the_same_keys(texts: list[str]) -> None:
     assert _all(number_keys, many) == [number_key(text) for text in many]
 
 
+def test_a_character_that_only_polars_knows_has_one_key_however_many_there_are() -> None:
+    younger = "\U0001ccd6\U0001ccf1"  # outlined A and 1, of Unicode 16
+
+    assert _all(number_keys, [younger]) == _all(number_keys, [younger, *(f"記{n}" for n in range(200))])[:1]
+
+
 @given(st.lists(st.text(alphabet="アイウエオコトブヴァィォューｰﾞｶゃっ ・", max_size=12), max_size=20))
 def test_kana_of_any_spelling_have_the_same_key(texts: list[str]) -> None:
     assert _all(kana_keys, texts) == [kana_key(text) for text in texts]
@@ -80,6 +86,16 @@ def test_the_quick_look_misses_no_my_number(text: str) -> None:
 
     assert hold_my_number(column).to_list() == [contains_my_number(text)]
     assert column.str.contains(may_hold_my_number()).to_list() == [True]
+
+
+@pytest.mark.parametrize("places", [range(12), range(1)])
+@pytest.mark.parametrize("written", [MY_NUMBER, "1234-5678-9018", "1234 5678 9018"])
+def test_a_my_number_in_digits_that_only_polars_knows_is_found(written: str, places: range) -> None:
+    younger = {str(digit): chr(0x1CCF0 + digit) for digit in range(10)}
+    text = pl.Series(["".join(younger.get(c, c) if at in places else c for at, c in enumerate(written))])
+
+    assert text.str.contains(may_hold_my_number()).to_list() == [True]
+    assert hold_my_number(text).to_list() == [True]
 
 
 @pytest.mark.parametrize(
