@@ -12,13 +12,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import asyncpg
 import polars as pl
 
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.statements import statements
+from payer_sync.batches import ahead
 from payer_sync.feedback import copy_bytes, copy_rows
 from payer_sync.layouts.layout import Layout
 from payer_sync.rules import Certificate, RecordKind
@@ -61,7 +62,6 @@ _CERTIFICATES: Final = {
     ),
 }
 _CODE_NAMES_ONE: Final = "person_linkage_code_key"
-_T = TypeVar("_T")
 
 
 class CoverageRepeated(Exception):
@@ -203,16 +203,3 @@ class FirstFile:
 
     async def _copy(self, connection: Any, rows: _Rows) -> None:
         await copy_rows(connection, rows.table, rows.columns, rows.written, _TIMEOUT_S)
-
-
-async def ahead(items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
-    """Yield the items, the next one always under way."""
-    async with aclosing(items):
-        under_way = asyncio.ensure_future(anext(items, None))
-        try:
-            while (item := await under_way) is not None:
-                under_way = asyncio.ensure_future(anext(items, None))
-                yield item
-        finally:
-            under_way.cancel()
-            await asyncio.wait([under_way])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +12,10 @@ import polars as pl
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
+from payer_sync.batches import ahead, in_threads
 from payer_sync.contract import Checked, check_file
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
-from payer_sync.first_file import CoverageRepeated, FirstFile, ahead
+from payer_sync.first_file import CoverageRepeated, FirstFile
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.merging import begin_merge, merge, merge_time
@@ -141,6 +142,6 @@ class TableContent:
 
     async def _batches(self) -> AsyncGenerator[Checked, None]:
         today = day_in_japan(datetime.now(UTC))
-        with closing(check_file(self._path, self._layout, self._filed.insurer, today)) as batches:
-            while checked := await asyncio.to_thread(next, batches, None):
+        async with aclosing(in_threads(check_file(self._path, self._layout, self._filed.insurer, today))) as batches:
+            async for checked in batches:
                 yield checked

@@ -1,13 +1,14 @@
 """A check-up file: staged in either form, matched to persons, merged in two times."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Generator
+from contextlib import aclosing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
+from payer_sync.batches import in_threads
 from payer_sync.checkups.reading import read_checked
 from payer_sync.faults import FaultCode
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
@@ -52,7 +53,8 @@ class CheckupContent:
         """
         await self._execute("begin_checkup_staging")
         await self._execute("begin_checkup_plan")
-        await copy_rows(self._connection, self._layout.staging, self._layout.staged_fields, self._rows(), _TIMEOUT_S)
+        async with aclosing(in_threads(self._checked(day_in_japan(datetime.now(UTC))))) as rows:
+            await copy_rows(self._connection, self._layout.staging, self._layout.staged_fields, rows, _TIMEOUT_S)
 
     async def merge(self) -> tuple[int, int]:
         """Match the check-ups to persons and merge them; return how many records were refused and how many merged."""
@@ -86,12 +88,7 @@ class CheckupContent:
         self._feedback.told += told
         return int(await self._connection.fetchval(_SQL["take_out_troubles"]))
 
-    async def _rows(self) -> AsyncIterator[memoryview]:
-        checked = self._checked(day_in_japan(datetime.now(UTC)))
-        while (rows := await asyncio.to_thread(next, checked, None)) is not None:
-            yield rows
-
-    def _checked(self, today: date) -> Iterator[memoryview]:
+    def _checked(self, today: date) -> Generator[memoryview]:
         for checked in read_checked(self._path, self._layout, self._filed.insurer, today):
             self.read += checked.read
             self.refused += checked.refused
