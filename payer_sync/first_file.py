@@ -165,7 +165,8 @@ class FirstFile:
         known = pl.Series(dtype=pl.String)
         while True:
             if self._somebody_known:
-                rows = await self._aside.fetch(_SQL["codes_known"], persons["linkage_code"].str.join(" ").item())
+                codes = persons["linkage_code"].str.join(" ").item()
+                rows = await self._aside.fetch(_SQL["codes_known"], codes, timeout=_TIMEOUT_S)
                 known = pl.Series([row["linkage_code"] for row in rows], dtype=pl.String)
             # In the order of their codes, so that two insurers' loads cannot block each other.
             new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")

@@ -144,7 +144,7 @@ def retired_fault(retired: int, day: date) -> Fault:
 
 
 def _emptied_columns(emptied: dict[str, int], coverages: int, layout: Layout) -> Iterator[Fault]:
-    for column in layout.columns:  # an edition without a column says nothing of its field
+    for column in layout.columns:  # that an edition lacks a column is no fault of its file
         count = emptied.get(column.field, 0)
         if count >= EMPTIED_FEWEST and count * 100 > coverages * EMPTIED_PERCENT:
             ja = f"登録済みの値が空になる記録は{EMPTIED_PERCENT}%以下(このファイルは{coverages}件中{count}件)"
