@@ -166,18 +166,22 @@ class FirstFile:
         while True:
             if self._somebody_known:
                 codes = persons["linkage_code"].str.join(" ").item()
-                rows = await self._aside.fetch(_SQL["codes_known"], codes, timeout=_TIMEOUT_S)
-                known = pl.Series([row["linkage_code"] for row in rows], dtype=pl.String)
-            # In the order of their codes, so that two insurers' loads cannot block each other.
-            new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
+                named = await self._aside.fetch(_SQL["codes_known"], codes, timeout=_TIMEOUT_S)
+                known = pl.Series([row["linkage_code"] for row in named], dtype=pl.String)
+            rows = await asyncio.to_thread(self._new_persons, persons, known)
             try:
-                await self._copy(self._aside, _Rows("person", tuple(new.columns), copy_bytes(new)))
+                await self._copy(self._aside, rows)
             except asyncpg.UniqueViolationError as taken:
                 if taken.constraint_name != _CODE_NAMES_ONE:
                     raise
                 self._somebody_known = True
                 continue
             return known
+
+    def _new_persons(self, persons: pl.DataFrame, known: pl.Series) -> _Rows:
+        # In the order of their codes, so that two insurers' loads cannot block each other.
+        new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
+        return _Rows("person", tuple(new.columns), copy_bytes(new))
 
     def _portion(self, records: pl.DataFrame, known: pl.Series) -> _Portion:
         # With somebody who was known already there is something to compare.
