@@ -57,7 +57,9 @@ async def check_reachable(url: str, role: str) -> None:
 
 
 async def open_pool(url: str, *, role: str, size: int) -> Any:
-    """Open a pool of connections as a process role; a broken connection is replaced at its next use.
+    """Open a pool of connections as a process role, all at once; a broken connection is replaced at its next use.
+
+    One that is opened when it is wanted is opened while somebody waits, and at the busiest moment.
 
     Raises:
         UnsafeDatabase: fsync is off; synchronous_commit each session sets on for itself.
@@ -65,8 +67,9 @@ async def open_pool(url: str, *, role: str, size: int) -> Any:
     return await asyncpg.create_pool(
         url,
         user=role,
-        min_size=1,
+        min_size=size,
         max_size=size,
+        max_inactive_connection_lifetime=0,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         # Every statement of a server process finds few rows by their keys: a plan made once fits, and planning anew
@@ -91,4 +94,4 @@ async def _keep_as_it_is(_: Any) -> None:
 
 
 _SESSION = {"timezone": "UTC", "application_name": "eligibility", "synchronous_commit": "on", "jit": "off"}
-_BULK_SESSION = {"temp_buffers": "64MB"}  # what is staged stays in memory as long as it is small
+_BULK_SESSION = {"temp_buffers": "64MB", "backend_flush_after": "512kB"}
