@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from importlib import import_module
 from typing import Final
@@ -43,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _intake(_: argparse.Namespace) -> int:
+    # The steps of a load work side by side: more threads in one of them would take the others' processors. Polars reads
+    # this when it is imported.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     import asyncpg
     from pydantic import ValidationError
 

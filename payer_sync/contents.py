@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from payer_sync.batches import CountersAsk
 from payer_sync.checkups.content import CheckupContent
 from payer_sync.claims.loading import ClaimContent
 from payer_sync.claims.records import DISPENSING, MEDICAL
@@ -55,17 +56,18 @@ _FORMS: Final = (
 )
 FORMS: Final[Mapping[tuple[str, int], Form]] = MappingProxyType({(form.name, form.edition): form for form in _FORMS})
 
-# Layouts of columns whose records are no coverages, whatever their edition.
-_TABLES: Final[Mapping[str, MakeContent]] = MappingProxyType({"checkup": CheckupContent})
 
-
-def open_content(connection: Any, filed: Filed, path: Path, feedback: FeedbackWriter) -> Content:
+def open_content(
+    connection: Any, filed: Filed, path: Path, feedback: FeedbackWriter, counters_ask: CountersAsk
+) -> Content:
     """Return what loads the file.
 
     Raises:
         LayoutUnknown: nothing does.
     """
     manifest = filed.submission.manifest
-    form = FORMS.get((manifest.layout, manifest.edition))
-    make = form.make_content if form else _TABLES.get(manifest.layout, TableContent)
-    return make(connection, filed, path, feedback)
+    if form := FORMS.get((manifest.layout, manifest.edition)):
+        return form.make_content(connection, filed, path, feedback)
+    if manifest.layout == "checkup":
+        return CheckupContent(connection, filed, path, feedback)
+    return TableContent(connection, filed, path, feedback, counters_ask)

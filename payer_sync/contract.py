@@ -12,6 +12,7 @@ import polars as pl
 
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.wire.submissions import Severity
+from payer_sync.batches import CountersAsk, nobody_asks
 from payer_sync.faults import SHAPE_LENGTH, FaultCode
 from payer_sync.layouts.columns import Column, Required, Text
 from payer_sync.layouts.layout import Layout
@@ -47,13 +48,15 @@ class _Finding:
     wrong: pl.Expr
 
 
-def check_file(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Generator[Checked]:
-    """Read and check a file batch by batch; one is read while another is checked.
+def check_file(
+    path: Path, layout: Layout, insurer: InsurerNumber, today: date, counters_ask: CountersAsk = nobody_asks
+) -> Generator[Checked]:
+    """Read and check a file batch by batch; one is read while another is checked, unless counters ask.
 
     Raises:
         FileRefused: the file cannot be read at all.
     """
-    with closing(read_ahead(path, layout)) as batches:
+    with closing(read_ahead(path, layout, counters_ask)) as batches:
         for batch in batches:
             yield check(batch, layout, insurer, today)
 

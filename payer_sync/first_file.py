@@ -19,7 +19,7 @@ import polars as pl
 
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.statements import statements
-from payer_sync.batches import ahead
+from payer_sync.batches import CountersAsk, ahead
 from payer_sync.feedback import copy_bytes, copy_rows
 from payer_sync.layouts.layout import Layout
 from payer_sync.rules import Certificate, RecordKind
@@ -110,11 +110,12 @@ class FirstFile:
     def __exit__(self, *_: object) -> None:
         self._waiting.close()
 
-    async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> int:
+    async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None], counters_ask: CountersAsk) -> int:
         """Merge the records that stand alone, put the others aside; return how many were merged."""
         merged = 0
         await self._aside.execute(_SQL["begin_naming"])
-        async with aclosing(ahead(self._portions(ahead(self._alone(checked))))) as portions:
+        alone = ahead(self._alone(checked), counters_ask)
+        async with aclosing(ahead(self._portions(alone), counters_ask)) as portions:
             async for portion in portions:
                 for rows in portion.rows:
                     await self._copy(self._connection, rows)

@@ -15,6 +15,7 @@ from eligibility.storage.audit import insert_event
 from eligibility.storage.database import connect
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionState
+from payer_sync.batches import CountersAsk, nobody_asks
 from payer_sync.contents import Content, open_content
 from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FeedbackWriter
@@ -27,7 +28,9 @@ _SQL = statements("payer_sync.queries")
 ROLE: Final = "eligibility_payer"
 
 
-async def load(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
+async def load(
+    database_url: str, filed: Filed, spool: Path, counters_ask: CountersAsk = nobody_asks
+) -> SubmissionState:
     """Take a submission whose file is complete to `merged`, `refused` or `held`; return which."""
     connection = await connect(database_url, role=ROLE, command_timeout_s=LOAD_TIMEOUT_S, bulk=True)
     try:
@@ -36,7 +39,7 @@ async def load(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
         try:
             async with connection.transaction():
                 feedback = FeedbackWriter(connection, filed.submission.submission_id)
-                running = _Load(connection, watch, filed, spool, feedback)
+                running = _Load(connection, watch, filed, spool, feedback, counters_ask)
                 with feedback.spool:
                     state = await running.run()
             await connection.execute(_SQL["refresh_statistics"], running.merged)
@@ -62,12 +65,20 @@ async def give_up(database_url: str, filed: Filed, spool: Path) -> SubmissionSta
 class _Load:
     """One load: its connections, its submission and what its check has come to so far."""
 
-    def __init__(self, connection: Any, watch: Any, filed: Filed, spool: Path, feedback: FeedbackWriter) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        watch: Any,
+        filed: Filed,
+        spool: Path,
+        feedback: FeedbackWriter,
+        counters_ask: CountersAsk = nobody_asks,
+    ) -> None:
         self._connection = connection
         self._watch = watch
         self._filed = filed
         self._spool = spool
-        self._content: Content = open_content(connection, filed, spool, feedback)
+        self._content: Content = open_content(connection, filed, spool, feedback, counters_ask)
         self._feedback = feedback
         self._damaged = False
         self.merged = 0  # records that changed something

@@ -6,13 +6,14 @@ never the rest of the file. The encoding is settled by the header line; from the
 
 import csv
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import polars as pl
 
+from payer_sync.batches import CountersAsk, nobody_asks
 from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.columns import Column
@@ -70,13 +71,13 @@ def read_batches(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> 
             yield batch
 
 
-def read_ahead(path: Path, layout: Layout) -> Generator[Batch]:
-    """Yield the same, the next batch always being read in a thread of its own."""
+def read_ahead(path: Path, layout: Layout, counters_ask: CountersAsk = nobody_asks) -> Generator[Batch]:
+    """Yield the same, the next batch being read in a thread of its own unless counters ask."""
     batches = read_batches(path, layout)
     with ThreadPoolExecutor(1, "reading") as thread:
-        under_way = thread.submit(next, batches, None)
-        while batch := under_way.result():
-            under_way = thread.submit(next, batches, None)
+        under_way: Future[Batch | None] | None = None
+        while batch := under_way.result() if under_way else next(batches, None):
+            under_way = None if counters_ask() else thread.submit(next, batches, None)
             yield batch
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
-from payer_sync.batches import ahead, in_threads
+from payer_sync.batches import CountersAsk, ahead, in_threads
 from payer_sync.contract import Checked, check_file
 from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
 from payer_sync.first_file import CoverageRepeated, FirstFile
@@ -30,12 +30,15 @@ LOAD_TIMEOUT_S: Final = 4 * 3600.0  # of one statement; a merge of a nation's re
 class TableContent:
     """The content of one file of a layout of columns (see payer_sync.contents.Content)."""
 
-    def __init__(self, connection: Any, filed: Filed, path: Path, feedback: FeedbackWriter) -> None:
+    def __init__(
+        self, connection: Any, filed: Filed, path: Path, feedback: FeedbackWriter, counters_ask: CountersAsk
+    ) -> None:
         manifest = filed.submission.manifest
         self._connection = connection
         self._filed = filed
         self._path = path
         self._feedback = feedback
+        self._counters_ask = counters_ask
         self._layout: Layout = find_layout(manifest.layout, manifest.edition)
         self._others = SideBySide(connection, filed)
         self._known_from: datetime | None = None  # when a part of the file has been merged already
@@ -114,7 +117,7 @@ class TableContent:
         await self._others.begin()
         self._known_from = await merge_time(self._connection, self._filed)
         with FirstFile(self._connection, aside, self._filed, self._layout, shared, self._known_from) as first:
-            self._merged = await first.merge_alone(self._checked())
+            self._merged = await first.merge_alone(self._checked(), self._counters_ask)
             # What follows looks a few records up in what has just been written.
             await self._connection.execute(_SQL["refresh_statistics"], self._merged)
             await first.stage_rest(self._filed.insurer)
@@ -127,7 +130,7 @@ class TableContent:
         await stage_repeated(self._connection, repeats.records())
 
     async def _rows(self, repeats: Repeats) -> AsyncGenerator[memoryview, None]:
-        async with aclosing(ahead(self._checked())) as batches:
+        async with aclosing(ahead(self._checked(), self._counters_ask)) as batches:
             async for staged in batches:
                 repeats.add(staged)
                 yield await asyncio.to_thread(copy_bytes, staged)
@@ -142,6 +145,7 @@ class TableContent:
 
     async def _batches(self) -> AsyncGenerator[Checked, None]:
         today = day_in_japan(datetime.now(UTC))
-        async with aclosing(in_threads(check_file(self._path, self._layout, self._filed.insurer, today))) as batches:
-            async for checked in batches:
+        batches = check_file(self._path, self._layout, self._filed.insurer, today, self._counters_ask)
+        async with aclosing(in_threads(batches)) as checks:
+            async for checked in checks:
                 yield checked

@@ -16,6 +16,7 @@ from eligibility.serving.problems import Refusal, install_problem_handlers
 from eligibility.storage.audit import insert_event
 from eligibility.storage.database import open_pool
 from eligibility.wire.submissions import CHUNK_BYTES
+from payer_sync.intake.counter_watch import CounterWatch
 from payer_sync.intake.problems import PROBLEMS
 from payer_sync.intake.queue import LoadQueue
 from payer_sync.intake.routes import router
@@ -36,9 +37,13 @@ def make_app(settings: IntakeSettings) -> FastAPI:
         app.state.pool = pool
         app.state.spool = Spool(settings.spool_folder)
         stopped_after = timedelta(seconds=settings.upload_stopped_after_s)
-        app.state.queue = LoadQueue(pool, database_url, app.state.spool, settings.loads_at_once, stopped_after)
+        counters = CounterWatch(pool)
+        app.state.queue = LoadQueue(
+            pool, database_url, app.state.spool, settings.loads_at_once, stopped_after, counters.ask
+        )
         abandoned_after = timedelta(days=settings.abandoned_after_days)
         tasks = [
+            asyncio.create_task(counters.run()),
             asyncio.create_task(app.state.queue.run()),
             asyncio.create_task(keep_tidy(pool, app.state.spool, abandoned_after)),
         ]

@@ -10,6 +10,7 @@ import structlog
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.serving.problems import TROUBLE
 from eligibility.wire.submissions import SubmissionState
+from payer_sync.batches import CountersAsk
 from payer_sync.intake.spool import Spool
 from payer_sync.loading import give_up, load
 from payer_sync.submission import Filed, waiting_submissions
@@ -24,8 +25,17 @@ GIVE_UP_AFTER: Final = 3  # failures of our own over one file, before it is refu
 class LoadQueue:
     """Loads received files until it is cancelled."""
 
-    def __init__(self, pool: Any, database_url: str, spool: Spool, at_once: int, stopped_after: timedelta) -> None:
+    def __init__(
+        self,
+        pool: Any,
+        database_url: str,
+        spool: Spool,
+        at_once: int,
+        stopped_after: timedelta,
+        counters_ask: CountersAsk,
+    ) -> None:
         self._pool = pool
+        self._counters_ask = counters_ask
         self._database_url = database_url
         self._spool = spool
         self._stopped_after = stopped_after
@@ -66,8 +76,11 @@ class LoadQueue:
         while True:
             try:
                 async with self._slots:
-                    work = give_up if failures == GIVE_UP_AFTER else load
-                    state = await work(self._database_url, filed, self._spool.path(submission_id))
+                    path = self._spool.path(submission_id)
+                    if failures == GIVE_UP_AFTER:
+                        state = await give_up(self._database_url, filed, path)
+                    else:
+                        state = await load(self._database_url, filed, path, self._counters_ask)
             except Exception as error:  # noqa: BLE001 (whatever is wrong with one file must not stop the other insurers)
                 failures += not isinstance(error, TROUBLE) and failures < GIVE_UP_AFTER
                 _log.error("load_failed", submission_id=str(submission_id), error=type(error).__qualname__)

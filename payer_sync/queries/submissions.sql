@@ -122,3 +122,10 @@ from feedback
 where submission_id = $1 and fault_number > $2
 order by fault_number
 limit $3;
+
+-- name: verifications_recorded
+-- How many verifications counters have recorded since the statistics began; another number each time they have asked.
+-- None of them is looked at.
+select coalesce(sum(pg_stat_get_tuples_inserted(relid)), 0)::bigint as recorded
+from pg_partition_tree('verification')
+where isleaf;
