@@ -1,10 +1,11 @@
 """Writes the files that the bench pushes, with what each must come to."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import polars as pl
 
@@ -50,6 +51,7 @@ def write_first(nation: Nation, path: Path, insurer: str) -> Sent:
             records += frame.height
             refused += frame.height - right.height
             certificates += _certificates(right)
+        _settle(file)
     return Sent(path, insurer, records, refused, records - refused, certificates=certificates)
 
 
@@ -80,12 +82,19 @@ def write_delta(nation: Nation, newcomers: Nation, path: Path, insurer: str, tod
             added += new.height
             certificates += _certificates(new)
             records += corrected.height + ended.height + new.height
+        _settle(file)
     return Sent(path, insurer, records, added=added, lost=lost, certificates=certificates)
 
 
 def _begun(write: Callable[[bytes], object], own: Insurer, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     write((",".join(COLUMNS) + own.line_end).encode(own.encoding))
     return frames
+
+
+def _settle(file: BinaryIO) -> None:
+    # In the field it lies at the insurer's: what is measured later must not wait until the system has it on disk.
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _encoded(frame: pl.DataFrame, own: Insurer) -> bytes:

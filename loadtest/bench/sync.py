@@ -37,6 +37,7 @@ from loadtest.bench.intake import (
     insured_numbers,
     postmaster_pid,
     running_intake,
+    settle,
     verify,
 )
 from loadtest.bench.processes import Usage
@@ -53,7 +54,7 @@ _OTHER_INSURER: Final = "01133016"
 _QUIET_S: Final = {True: 30.0, False: 3.0}  # how long counters ask while nothing else happens, at full size and below
 _GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
 _GUARD_MOST: Final = 20_000
-_STEPS: Final = 10  # of the progress bar
+_STEPS: Final = 11  # of the progress bar
 
 
 @dataclass(slots=True)
@@ -194,6 +195,8 @@ def _push(bench: Bench, intake: Intake, sent: Sent, said: str) -> Phase:
 
 def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
     numbers = asyncio.run(insured_numbers(intake.address))
+    bench.step("what was written until now comes to rest")
+    asyncio.run(settle(intake.address))
     with counters(intake.address, numbers) as asking:
         bench.step("counters ask while nothing else happens")
         time.sleep(_QUIET_S[bench.full])
