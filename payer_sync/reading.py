@@ -263,7 +263,8 @@ def _batch(text: bytes, layout: Layout, first: int) -> Batch:
     if fields is None:
         whole = _whole(lines, width)
         if not whole.all():
-            faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole), width)
+            # In one chunk: where the first of several is left empty, polars panics over it.
+            faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole).rechunk(), width)
             records, lines = records.filter(whole), lines.filter(whole)
             text = "\n".join(lines).encode()
         fields = pl.DataFrame(schema=_text_columns(layout))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+import polars as pl
 import structlog
 
 from eligibility.domain.identifiers import InsurerNumber
@@ -81,7 +82,8 @@ class LoadQueue:
                         state = await give_up(self._database_url, filed, path)
                     else:
                         state = await load(self._database_url, filed, path, self._counters_ask)
-            except Exception as error:  # noqa: BLE001 (whatever is wrong with one file must not stop the other insurers)
+            # Whatever is wrong with one file must not stop the other insurers; a panic of polars is no Exception.
+            except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
                 failures += not isinstance(error, TROUBLE) and failures < GIVE_UP_AFTER
                 _log.error("load_failed", submission_id=str(submission_id), error=type(error).__qualname__)
                 await asyncio.sleep(pause_s)

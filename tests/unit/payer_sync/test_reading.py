@@ -141,6 +141,18 @@ def test_a_last_line_without_an_end_and_stray_returns_hide_no_line(tmp_path: Pat
     assert (records, count) == ([n for n in range(1, len(lines) + 1) if n not in wrong], len(lines))
 
 
+@pytest.mark.parametrize("wrong", [{30_000: "x", 35_000: "y", 39_000: "z"}, {39_000: '"a', 39_001: "x"}])
+def test_wrong_lines_late_in_a_large_block_are_found(tmp_path: Path, wrong: dict[int, str]) -> None:
+    lines = [_line("1", "x" * 150)] * 40_000
+    for at, line in wrong.items():
+        lines[at - 1] = line
+
+    batches = list(read_batches(_write(tmp_path, "\n".join([HEADER, *lines, ""]).encode()), LAYOUT))
+
+    assert [record for batch in batches for record in batch.faults["record"]] == list(wrong)
+    assert sum(batch.read for batch in batches) == len(lines)
+
+
 THREE = replace(LAYOUT, columns=LAYOUT.columns[:3])
 FIELDS = ("", "a", "髙", " ", "a\r", "a\rb", "\ufeff", "\ufeffa", "\x1e", "\x1f", "#", '"a"', '"a,b"', '""""')
 
