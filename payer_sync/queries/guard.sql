@@ -31,7 +31,8 @@ where c.case_id in (select case_id from anew) and not exists (
 );
 
 -- name: find_known_links
--- For each new or differently stated coverage, what is stated now of the person whom its linkage code means.
+-- For each new coverage, or one that is stated with another person, holder or days, what is stated now of the person whom
+-- its linkage code means.
 -- $1 insurer number
 insert into known_link (record_number, person_id, coverage_id, insurer_number, agrees, overlapping)
 select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
@@ -47,7 +48,7 @@ select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
 from merge_plan m
 join staged_eligibility s using (record_number)
 join coverage c on c.person_id = m.person_id and c.known_to = 'infinity'
-where m.change in ('new', 'corrected') and not m.new_person;
+where m.change in ('new', 'corrected') and not m.new_person and not m.settled;
 
 -- name: find_former_links
 -- For coverages put to a person of whom nothing is stated, what they themselves stated until now of another one.
@@ -57,7 +58,8 @@ select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
 from merge_plan m
 join staged_eligibility s using (record_number)
 join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
-where m.change = 'corrected' and not exists (select from known_link k where k.record_number = m.record_number);
+where m.change = 'corrected' and not m.settled
+    and not exists (select from known_link k where k.record_number = m.record_number);
 
 -- name: disagreeing_links
 -- Records that agree word for word with nothing that is stated of their person now, beside each of those statements.

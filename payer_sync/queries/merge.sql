@@ -3,6 +3,10 @@
 -- $1 insurer number
 select pg_advisory_xact_lock($1::text::bigint);
 
+-- name: write_back_early
+-- Let the system write what this session has put out of memory little by little, while others wait for the same disk.
+set backend_flush_after = '512kB';
+
 -- name: begin_staging
 -- Make this session's own staging tables under the names that the merge's statements use.
 create temp table staged_eligibility (like public.staged_eligibility) on commit drop;
@@ -92,7 +96,7 @@ where record_number <> lead_record;
 -- identifier here, but for those whom several records may mean: they are named when they are added.
 -- $1 insurer number
 insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
-    coverage_id, known_person_id, person_id, new_person, change, emptied)
+    coverage_id, known_person_id, person_id, new_person, change, emptied, settled)
 select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_number,
     1 + coalesce(f.records, 0), s.record_kind,
     case when c.coverage_id is null and s.record_kind = '1' then nextval('coverage_id_seq') else c.coverage_id end,
@@ -134,7 +138,9 @@ select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_numb
             select known.field from jsonb_object_keys(c.further) as known (field)
             where not coalesce(s.further ? known.field, false)
         ) end, '{}'
-    )
+    ),
+    row(c.person_id, c.name_key, c.name_kana, c.birth_date, c.sex, c.lost_on) is not distinct from
+        row(p.person_id, s.name_key, s.name_kana, s.birth_date, s.sex, s.lost_on)
 from staged_eligibility s
 left join repeated_record r using (record_number)
 left join following_record following on following.record_number = s.record_number
@@ -197,11 +203,13 @@ from told;
 -- name: refuse_overlaps
 -- Take coverages out of the plan whose days overlap another coverage of the same person at this insurer, as both
 -- would stand after the merge; who is new and stated by one record has but one, who is new and stated by several has
--- no identifier yet, but a code. A refusal brings back what stood before, so this is repeated until none is found.
+-- no identifier yet, but a code. Only a statement of another person or of other days can bring an overlap about. A
+-- refusal brings back what stood before, so this is repeated until none is found.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for a record,
 -- $6 expected where the other coverage is known already, $7 insurer number
 with touched as (
-    select m.person_id from merge_plan m where m.change in ('new', 'corrected') and not m.new_person
+    select m.person_id from merge_plan m
+    where m.change in ('new', 'corrected') and not m.new_person and not m.settled
     union
     select m.known_person_id from merge_plan m where m.change = 'lost'
 ), after_merge as materialized (
@@ -209,7 +217,7 @@ with touched as (
         m.coverage_id, m.record_number, s.acquired_on, s.lost_on
     from merge_plan m
     join staged_eligibility s using (record_number)
-    where m.record_kind = '1' and (not m.new_person or m.person_id is null)
+    where m.record_kind = '1' and (m.person_id is null or m.person_id in (select person_id from touched))
     union all
     select m.known_person_id, '', m.coverage_id, m.record_number, s.acquired_on, s.lost_on
     from merge_plan m

@@ -239,6 +239,19 @@ async def test_a_coverage_that_overlaps_a_known_one_is_refused(
     assert await owner.fetchval("select count(*) from coverage") == 1
 
 
+@pytest.mark.parametrize("address", ["東京都千代田区千代田１－１", "大阪府大阪市北区１"])  # as known, and another
+async def test_days_stated_as_they_are_known_overlap_what_is_new_in_their_file(
+    take_in: Any, write: Any, record: Any, owner: Any, address: str
+) -> None:
+    await take_in(write(record(1), record(2)))
+    before = await owner.fetch(COVERAGES)
+
+    loaded = await take_in(write(record(1, 住所=address), record(1, 番号="999", 資格取得日="20250401")))
+
+    assert loaded.codes == [(1, "overlaps"), (2, "overlaps"), (1, "claimed_twice"), (2, "claimed_twice")]
+    assert await owner.fetch(COVERAGES) == before
+
+
 async def test_a_loss_in_the_same_file_makes_room_for_the_next_coverage(
     take_in: Any, write: Any, record: Any, owner: Any
 ) -> None:
