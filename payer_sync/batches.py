@@ -1,7 +1,7 @@
 """How a load goes through its batches: made in threads, the next while one is worked on; in turn if counters ask.
 
 Side by side the steps keep two processors busy, so that whoever wakes up for a counter's answer has to wait for one,
-several times for each answer. In turn they leave a processor free, for a quarter of their speed.
+several times for each answer. In turn they leave a processor free, for a third of their speed.
 """
 
 import asyncio

@@ -37,6 +37,9 @@ async def load(
         # By this one others see the steps of the open transaction; a first file names its persons by it.
         watch = await connect(database_url, role=ROLE, bulk=True)
         try:
+            if counters_ask():
+                for session in (connection, watch):
+                    await session.execute(_SQL["write_back_early"])
             async with connection.transaction():
                 feedback = FeedbackWriter(connection, filed.submission.submission_id)
                 running = _Load(connection, watch, filed, spool, feedback, counters_ask)
