@@ -24,7 +24,7 @@ from loadtest.pki import Enrolment
 from loadtest.processes import BESIDE_COUNTERS, server
 from payer_sync.push import ExitCode
 
-_LOOK_EVERY_S: Final = 0.02
+_LOOK_EVERY_S: Final = 0.05
 _TAKEN: Final = (ExitCode.MERGED, ExitCode.MERGED_IN_PART)
 _COPY_TIMEOUT_S: Final = 3600.0
 _NUMBERS: Final = 1_000

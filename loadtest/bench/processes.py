@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-_LOOK_EVERY_S: Final = 0.1
+_LOOK_EVERY_S: Final = 0.5
 
 
 class Usage:
-    """Looks at processes ten times a second: the peak of each one's memory, and its processor time so far.
+    """Looks at processes twice a second: the peak of each one's memory, and its processor time so far.
 
     Memory is what the kernel keeps as the high-water mark of a process's resident set (VmHWM). That of a PostgreSQL
     backend includes the pages of the shared buffers which it has touched.
