@@ -209,8 +209,9 @@ def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
 
 
 def _answers(when: str, answered: Answered) -> str:
-    p50, p99 = answered.percentile(50), answered.percentile(99)
-    return f"counters, {when}: {len(answered.times_ms):,} questions, p50 {p50:.1f} ms, p99 {p99:.1f} ms, made durable"
+    p50, p99, longest = (answered.percentile(percent) for percent in (50, 99, 100))
+    asked = f"counters, {when}: {len(answered.times_ms):,} questions, made durable"
+    return f"{asked}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, the longest {longest:.0f} ms"
 
 
 def _check(bench: Bench, sent: Sent) -> Phase:
