@@ -40,17 +40,6 @@ async def watch(pool: Any) -> AsyncIterator[CounterWatch]:
     await asyncio.gather(running, return_exceptions=True)
 
 
-@pytest.fixture
-async def recorder(database: str) -> AsyncIterator[Recorder]:
-    counters = await open_pool(database, role="eligibility_counter", size=1)
-    made = Recorder(counters)
-    running = asyncio.create_task(made.run())
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await counters.close()
-
-
 def _answer() -> Entry:
     now = datetime.now(UTC)
     verification = VerificationRecord(

@@ -1,7 +1,6 @@
 """Group commit: many entries, one statement, and each told the truth about its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,21 +11,9 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.codes import ConsentClass, Method, Outcome
 from eligibility.domain.identifiers import PersonId
 from eligibility.domain.ids import uuid7
-from eligibility.storage.database import open_pool
 from eligibility.storage.recorder import ConsentRecord, Entry, Recorder, RecorderAway, VerificationRecord
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-async def recorder(database: str) -> AsyncIterator[Recorder]:
-    pool = await open_pool(database, role="eligibility_counter", size=2)
-    made = Recorder(pool)
-    running = asyncio.create_task(made.run())
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await pool.close()
 
 
 def _entry(nonce: bytes | None, *, code: str = "valid", consents: int = 0) -> Entry:
