@@ -174,12 +174,13 @@ class Screens:
             return
         folder.mkdir(parents=True, exist_ok=True)
         for name, url in ((_PATIENT_FILE, self.patient_url), (_STAFF_FILE, self.staff_url)):
-            file = folder / name
-            file.unlink(missing_ok=True)
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            begun = folder / f".{name}"
+            begun.unlink(missing_ok=True)
+            descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.fchmod(descriptor, 0o640)  # the browser's user is another member of the service's group
             with os.fdopen(descriptor, "w") as opened:
                 opened.write(url + "\n")
+            begun.replace(folder / name)  # whoever sees the file reads a whole address
 
     def _remove_addresses(self) -> None:
         if self._settings.run_folder is not None:
