@@ -11,7 +11,7 @@ select insurer_number, data_as_of from insurer where insurer_number <> $1 and da
 insert into lone_statement (person_id, coverage_id, insurer_number, kept_at)
 select m.person_id, m.coverage_id, $1, $2
 from merge_plan m
-where m.change in ('new', 'corrected') and not m.new_person
+where m.change in ('new', 'corrected') and not m.new_person and not m.settled
     and not exists (
         select from known_link k where k.record_number = m.record_number and k.person_id = m.person_id
     );
@@ -30,13 +30,14 @@ delete from lone_statement where ctid = any (array(
 
 -- name: stated_meanwhile
 -- Persons of whom this merge and others, unseen by it, state different holders or the same days: of those whom this
--- one states and has not added itself, and of those whom the others have stated alone. OFFSET 0 keeps each of them
+-- one states anew and has not added itself, and of those whom the others have stated alone. OFFSET 0 keeps each of them
 -- looked up by index, whatever the planner knows of what has just been merged.
 -- $1 insurer number, $2 the others' insurers, $3 as of when each one's data were seen, $4 persons looked at again already
 with unseen as (
     select insurer_number, seen from unnest($2::text[], $3::timestamptz[]) as u (insurer_number, seen)
 ), mine as (
-    select person_id, coverage_id from merge_plan where change in ('new', 'corrected') and not new_person
+    select person_id, coverage_id from merge_plan
+    where change in ('new', 'corrected') and not new_person and not settled
     union all
     select s.person_id, s.coverage_id
     from unseen u

@@ -313,6 +313,15 @@ async def test_what_an_operator_releases_meanwhile_is_seen_too(
     assert [row for row in await _rows(owner, CURRENT) if row[0] == "LK-NEW"] == [("LK-NEW", SECOND, "佐藤　太郎")]
 
 
+async def test_a_correction_of_an_address_is_no_lone_statement(
+    beside: Beside, write: Any, record: Any, owner: Any
+) -> None:
+    await beside.load(await beside.filed(write(record(1)), FIRST))
+    await beside.load(await beside.filed(write(record(1, 住所="x")), FIRST))
+
+    assert await _rows(owner, "select person_id from lone_statement") == []
+
+
 async def test_lone_statements_are_forgotten_after_a_week(beside: Beside, write: Any, record: Any, owner: Any) -> None:
     await owner.execute(
         "insert into lone_statement (person_id, coverage_id, insurer_number, kept_at)"
