@@ -94,4 +94,4 @@ async def _keep_as_it_is(_: Any) -> None:
 
 
 _SESSION = {"timezone": "UTC", "application_name": "eligibility", "synchronous_commit": "on", "jit": "off"}
-_BULK_SESSION = {"temp_buffers": "64MB"}
+_BULK_SESSION = {"temp_buffers": "64MB"}  # what is staged stays in memory as long as it is small

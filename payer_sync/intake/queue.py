@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
@@ -36,10 +37,10 @@ class LoadQueue:
         counters_ask: CountersAsk,
     ) -> None:
         self._pool = pool
-        self._counters_ask = counters_ask
         self._database_url = database_url
         self._spool = spool
         self._stopped_after = stopped_after
+        self._counters_ask = counters_ask
         self._slots = asyncio.Semaphore(at_once)
         self._arrived = asyncio.Event()
         self._busy: set[InsurerNumber] = set()
@@ -77,11 +78,8 @@ class LoadQueue:
         while True:
             try:
                 async with self._slots:
-                    path = self._spool.path(submission_id)
-                    if failures == GIVE_UP_AFTER:
-                        state = await give_up(self._database_url, filed, path)
-                    else:
-                        state = await load(self._database_url, filed, path, self._counters_ask)
+                    work = give_up if failures == GIVE_UP_AFTER else partial(load, counters_ask=self._counters_ask)
+                    state = await work(self._database_url, filed, self._spool.path(submission_id))
             # Whatever is wrong with one file must not stop the other insurers; a panic of polars is no Exception.
             except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
                 failures += not isinstance(error, TROUBLE) and failures < GIVE_UP_AFTER

@@ -31,8 +31,8 @@ where c.case_id in (select case_id from anew) and not exists (
 );
 
 -- name: find_known_links
--- For each new coverage, or one that is stated with another person, holder or days, what is stated now of the person whom
--- its linkage code means.
+-- For each new coverage, or one that is stated with another person, holder or days, what is stated now of the person
+-- whom its linkage code means.
 -- $1 insurer number
 insert into known_link (record_number, person_id, coverage_id, insurer_number, agrees, overlapping)
 select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
