@@ -75,17 +75,19 @@ async def copy_rows(
     timeout_s: float,
 ) -> None:
     """Send rows made by `copy_bytes` to a table, in pieces: the server works on one while the next is on its way."""
-    rows = _pieces(source) if isinstance(source, memoryview | AsyncIterable) else source
+    rows = _pieces(connection, source) if isinstance(source, memoryview | AsyncIterable) else source
     await connection.copy_to_table(table, source=rows, columns=columns, format="csv", null=_NULL, timeout=timeout_s)
 
 
-async def _pieces(source: AsyncIterable[memoryview] | memoryview) -> AsyncIterator[memoryview]:
+async def _pieces(connection: Any, source: AsyncIterable[memoryview] | memoryview) -> AsyncIterator[memoryview]:
     if isinstance(source, memoryview):
         for start in range(0, len(source), _SEND_BYTES):
             yield source[start : start + _SEND_BYTES]
     else:
         async for rows in source:
-            async for piece in _pieces(rows):
+            if connection.is_closed():  # nobody takes them in: COPY says so when it is told that these are all
+                return
+            async for piece in _pieces(connection, rows):
                 yield piece
 
 

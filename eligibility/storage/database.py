@@ -16,13 +16,17 @@ class UnsafeDatabase(Exception):
 
 
 class _BulkConnection(asyncpg.Connection):  # type: ignore[misc]
-    """Leaves a portion of a COPY with the system at once: the server works on while this process is busy elsewhere."""
+    """Leaves a portion of a COPY with the system at once: the server works on while this process is busy elsewhere.
+
+    A COPY whose line is lost while it waits for room ends; asyncpg alone would have it wait for ever.
+    """
 
     __slots__ = ()
 
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         super().__init__(protocol, transport, *others)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_SEND_BYTES)
+        self.add_termination_listener(lambda _: protocol.resume_writing())
 
 
 async def connect(

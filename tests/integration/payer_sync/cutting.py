@@ -78,3 +78,26 @@ class CuttingLine:
         for writer in self._writers:
             # What was passed on reaches the server; the loader finds its line closed.
             writer.close()
+
+
+class DeafLine(CuttingLine):
+    """Reads nothing more of a client that has begun to send rows, until it is cut."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__(database_url, 1, Cut.SENT)
+        self._hung_up = asyncio.Event()
+
+    def hang_up(self) -> None:
+        """Cut it."""
+        self._hung_up.set()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
+        while not self.cut:
+            head = await reader.readexactly(HEADER)
+            if counted and head[:1] == b"d":  # CopyData
+                await self._hung_up.wait()
+                self._left = 0
+                self._end()
+                return
+            writer.write(head + await reader.readexactly(int.from_bytes(head[1:]) - 4))
+            await writer.drain()
