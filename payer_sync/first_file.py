@@ -114,8 +114,10 @@ class FirstFile:
         """Merge the records that stand alone, put the others aside; return how many were merged."""
         merged = 0
         await self._aside.execute(_SQL["begin_naming"])
-        alone = ahead(self._alone(checked), counters_ask)
-        async with aclosing(ahead(self._portions(alone), counters_ask)) as portions:
+        async with (
+            aclosing(ahead(self._alone(checked), counters_ask)) as alone,
+            aclosing(ahead(self._portions(alone), counters_ask)) as portions,
+        ):
             async for portion in portions:
                 for rows in portion.rows:
                     await self._copy(self._connection, rows)
@@ -135,8 +137,9 @@ class FirstFile:
             raise CoverageRepeated
 
     async def _alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> AsyncGenerator[pl.DataFrame, None]:
-        async for staged in checked:
-            yield await asyncio.to_thread(self._set_waiting_aside, staged)
+        async with aclosing(checked):
+            async for staged in checked:
+                yield await asyncio.to_thread(self._set_waiting_aside, staged)
 
     def _set_waiting_aside(self, staged: pl.DataFrame) -> pl.DataFrame:
         shared = pl.col("record_number").is_in(self._shared.implode())
