@@ -1,6 +1,7 @@
 """Watches whether counters ask at the moment, so that loads can leave them room."""
 
 import asyncio
+import math
 import time
 from typing import Any, Final
 
@@ -20,22 +21,29 @@ class CounterWatch:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._recorded: int | None = None
-        self._asked_at = -ASKING_FOR_S
+        self._asked_at = -math.inf
+        self._compared_at = -math.inf
 
     def ask(self) -> bool:
-        """Return whether counters have asked in the last seconds."""
-        return time.monotonic() - self._asked_at < ASKING_FOR_S
+        """Return whether counters have asked in the last seconds, or could have without being seen."""
+        now = time.monotonic()
+        return now - self._asked_at < ASKING_FOR_S or now - self._compared_at >= ASKING_FOR_S
 
     async def run(self) -> None:
-        """Look until cancelled; what cannot be seen is taken for counters that ask."""
+        """Look until cancelled."""
         while True:
             try:
                 recorded = await self._pool.fetchval(_SQL["verifications_recorded"])
             except Exception as error:  # noqa: BLE001 (whatever is wrong this time must not end it for good)
                 _log.error("counters_unseen", error=type(error).__qualname__)
-                self._asked_at = time.monotonic()
+                self._compared_at = -math.inf
             else:
-                if self._recorded not in (None, recorded):
-                    self._asked_at = time.monotonic()
-                self._recorded = recorded
+                self._compare(recorded)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _compare(self, recorded: int) -> None:
+        if self._recorded is not None:
+            self._compared_at = time.monotonic()
+            if recorded != self._recorded:
+                self._asked_at = self._compared_at
+        self._recorded = recorded
