@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import polars as pl
 import structlog
@@ -88,9 +89,15 @@ class LoadQueue:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 continue
             if state is not SubmissionState.HELD:  # it is needed again when an operator approves it
-                self._spool.remove(submission_id)
+                await self._remove(submission_id)
             _log.info("load_finished", submission_id=str(submission_id), state=state.value)
             return
+
+    async def _remove(self, submission_id: UUID) -> None:
+        try:
+            await asyncio.to_thread(self._spool.remove, submission_id)
+        except OSError as error:  # tidying deletes what is left
+            _log.error("spool_file_left", submission_id=str(submission_id), error=type(error).__qualname__)
 
     async def _waiting(self) -> Sequence[Filed]:
         try:

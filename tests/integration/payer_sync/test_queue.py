@@ -1,0 +1,84 @@
+"""The queue: whatever is wrong with one file, the next ones have their turn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.domain.ids import uuid7
+from eligibility.storage.database import connect, open_pool
+from eligibility.wire.submissions import SubmissionKind
+from payer_sync.batches import nobody_asks
+from payer_sync.intake.queue import LoadQueue
+from payer_sync.intake.spool import Spool
+from payer_sync.loading import ROLE
+from payer_sync.manifest import build_manifest
+from payer_sync.submission import announce
+from tests.integration.payer_sync.waiting import until_waiting
+
+pytestmark = pytest.mark.database
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """Where uploads are."""
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+async def queue(database: str, spool: Spool) -> AsyncIterator[LoadQueue]:
+    """A queue at work."""
+    pool = await open_pool(database, role=ROLE, size=2)
+    made = LoadQueue(pool, database, spool, 2, timedelta(hours=1), nobody_asks)
+    running = asyncio.create_task(made.run())
+    yield made
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await pool.close()
+
+
+async def _received(owner: Any, spool: Spool, insurer: str, content: bytes, path: Path) -> Path:
+    """Let a file be complete in the spool; return where."""
+    now = datetime.now(UTC)
+    manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1)
+    submission, _ = await announce(owner, uuid7(now), InsurerNumber(insurer), manifest, now)
+    spool.touch(submission.submission_id)
+    spool.write(submission.submission_id, 0, content)
+    await owner.execute("update submission set state = 'received' where submission_id = $1", submission.submission_id)
+    return spool.path(submission.submission_id)
+
+
+async def _until_merged(owner: Any, files: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while await owner.fetchval("select count(*) from submission where state = 'merged'") < files:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_bytes_that_cannot_be_deleted_stop_nobody(
+    queue: LoadQueue, spool: Spool, database: str, owner: Any, insurers: tuple[str, ...], write: Any, record: Any
+) -> None:
+    holder = await connect(database)
+    path = write(record(1))
+    async with holder.transaction():
+        # Near a merge's end it notes in its insurer's row what its data are as of.
+        await holder.execute("select from insurer where insurer_number = $1 for no key update", insurers[0])
+        spooled = await _received(owner, spool, insurers[0], path.read_bytes(), path)
+        queue.announce()
+        await until_waiting(owner, 1)
+        spooled.unlink()
+        spooled.mkdir()  # no file any more, which is all that `unlink` deletes
+    await holder.close()
+    await _until_merged(owner, 1)
+
+    for n, insurer in enumerate(insurers, 2):
+        path = write(record(n, 保険者番号=insurer))
+        await _received(owner, spool, insurer, path.read_bytes(), path)
+    queue.announce()
+
+    await _until_merged(owner, 3)
+    assert [left.name for left in spool.folder.iterdir()] == [spooled.name]
