@@ -32,11 +32,12 @@ where c.case_id in (select case_id from anew) and not exists (
 
 -- name: find_known_links
 -- For each new coverage, or one that is stated with another person, holder or days, what is stated now of the person
--- whom its linkage code means.
+-- whom its linkage code means. A loss that is put off states days and no holder, with whom anything could disagree.
 -- $1 insurer number
 insert into known_link (record_number, person_id, coverage_id, insurer_number, agrees, overlapping)
 select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
-    row(c.name_key, c.name_kana, c.birth_date, c.sex) = row(s.name_key, s.name_kana, s.birth_date, s.sex),
+    m.change = 'lost' or row(c.name_key, c.name_kana, c.birth_date, c.sex) =
+        row(s.name_key, s.name_kana, s.birth_date, s.sex),
     c.insurer_number <> $1
         and c.acquired_on < coalesce(s.lost_on, 'infinity') and s.acquired_on < coalesce(c.lost_on, 'infinity')
         and c.acquired_on < coalesce(c.lost_on, 'infinity') and s.acquired_on < coalesce(s.lost_on, 'infinity')
@@ -48,7 +49,7 @@ select m.record_number, c.person_id, c.coverage_id, c.insurer_number,
 from merge_plan m
 join staged_eligibility s using (record_number)
 join coverage c on c.person_id = m.person_id and c.known_to = 'infinity'
-where m.change in ('new', 'corrected') and not m.new_person and not m.settled;
+where m.change in ('new', 'corrected', 'lost') and not m.new_person and not m.settled;
 
 -- name: find_former_links
 -- For coverages put to a person of whom nothing is stated, what they themselves stated until now of another one.

@@ -139,8 +139,11 @@ select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_numb
             where not coalesce(s.further ? known.field, false)
         ) end, '{}'
     ),
-    row(c.person_id, c.name_key, c.name_kana, c.birth_date, c.sex, c.lost_on) is not distinct from
-        row(p.person_id, s.name_key, s.name_kana, s.birth_date, s.sex, s.lost_on)
+    case s.record_kind
+        when '2' then s.lost_on <= coalesce(c.lost_on, 'infinity')
+        else row(c.person_id, c.name_key, c.name_kana, c.birth_date, c.sex, c.lost_on) is not distinct from
+            row(p.person_id, s.name_key, s.name_kana, s.birth_date, s.sex, s.lost_on)
+    end
 from staged_eligibility s
 left join repeated_record r using (record_number)
 left join following_record following on following.record_number = s.record_number

@@ -37,7 +37,7 @@ with unseen as (
     select insurer_number, seen from unnest($2::text[], $3::timestamptz[]) as u (insurer_number, seen)
 ), mine as (
     select person_id, coverage_id from merge_plan
-    where change in ('new', 'corrected') and not new_person and not settled
+    where change in ('new', 'corrected', 'lost') and not new_person and not settled
     union all
     select s.person_id, s.coverage_id
     from unseen u

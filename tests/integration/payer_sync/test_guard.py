@@ -252,6 +252,35 @@ async def test_both_insurers_are_told_of_days_covered_twice(take_in: Any, write:
     ).faults == []
 
 
+@pytest.mark.parametrize("kind", ["1", "2"])
+async def test_both_insurers_are_told_of_days_that_a_loss_put_off_covers_twice(
+    take_in: Any, write: Any, record: Any, kind: str
+) -> None:
+    ended, later = {"資格喪失日": "20250401", "喪失事由": "03"}, record(1, 保険者番号=OTHER, 資格取得日="20250401")
+    await take_in(write(record(1, **ended)))
+    await take_in(write(later), insurer=OTHER)
+
+    first = await take_in(write(record(1, レコード種別=kind, **(ended | {"資格喪失日": "20250901"}))))
+    second = await take_in(write(later | {"住所": "x"}), insurer=OTHER)
+
+    assert (first.codes, second.codes) == ([(1, "covered_elsewhere")], [(1, "covered_elsewhere")])
+
+
+@pytest.mark.parametrize("lost_on", ["20250401", "20250301"])
+async def test_a_loss_that_leaves_no_day_covered_twice_is_told_to_nobody(
+    take_in: Any, write: Any, record: Any, owner: Any, lost_on: str
+) -> None:
+    await take_in(write(record(1)))
+    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401")), insurer=OTHER)
+    told = await owner.fetchval("select count(*) from insurer_notice")
+
+    lost = record(1, レコード種別="2", 資格喪失日=lost_on, 喪失事由="03")
+    assert [code for _, code in (await take_in(write(lost))).codes] == ["covered_elsewhere"]  # of the other's file
+
+    assert (await take_in(write(lost | {"資格喪失日": "20250201"}))).codes == []
+    assert await owner.fetchval("select count(*) from insurer_notice") == told
+
+
 async def test_coverages_that_follow_each_other_are_told_to_nobody(
     take_in: Any, write: Any, record: Any, owner: Any
 ) -> None:

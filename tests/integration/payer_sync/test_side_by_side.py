@@ -211,6 +211,23 @@ async def test_days_that_two_cover_at_the_same_moment_are_told_to_both(
     assert await beside.codes(next_file) == [(1, "covered_elsewhere")]
 
 
+async def test_a_loss_put_off_beside_a_statement_of_the_same_days_is_told_to_both(
+    beside: Beside, write: Any, record: Any
+) -> None:
+    for person, insurer in ((1, FIRST), (8, SECOND)):
+        await beside.load(await beside.filed(write(record(person, 保険者番号=insurer, **ENDED)), insurer))
+    put_off = record(1, レコード種別="2", **(ENDED | {"資格喪失日": "20250901"}))
+    one = await beside.filed(write(put_off), FIRST)
+    two = await beside.filed(write(record(1, 保険者番号=SECOND, **LATER)), SECOND)
+
+    await beside.held(one, lambda: beside.load(two))
+
+    assert (await beside.codes(one), await beside.codes(two)) == ([(1, "covered_elsewhere")], [])
+    next_file = await beside.filed(write(record(1, 保険者番号=SECOND, 住所="x", **LATER)), SECOND)
+    await beside.load(next_file)
+    assert await beside.codes(next_file) == [(1, "covered_elsewhere")]
+
+
 async def test_who_asks_as_of_a_first_files_merge_is_not_answered_by_what_it_took_back(
     beside: Beside, write: Any, record: Any, owner: Any
 ) -> None:
