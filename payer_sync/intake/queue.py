@@ -102,6 +102,6 @@ class LoadQueue:
     async def _waiting(self) -> Sequence[Filed]:
         try:
             return await waiting_submissions(self._pool, self._stopped_after)
-        except TROUBLE as error:
+        except Exception as error:  # noqa: BLE001 (whatever is wrong this time must not end it for good)
             _log.error("queue_unreadable", error=type(error).__qualname__)
             return ()

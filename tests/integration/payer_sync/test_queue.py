@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
@@ -57,6 +58,24 @@ async def _until_merged(owner: Any, files: int) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while await owner.fetchval("select count(*) from submission where state = 'merged'") < files:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+
+async def test_a_list_of_files_that_cannot_be_read_once_is_read_again(
+    queue: LoadQueue, spool: Spool, owner: Any, insurers: tuple[str, ...], write: Any, record: Any
+) -> None:
+    path = write(record(1))
+    await _received(owner, spool, insurers[0], path.read_bytes(), path)
+    await owner.execute("alter table submission rename column state to condition")
+    with capture_logs() as logs:
+        queue.announce()
+        async with asyncio.timeout(DEADLINE_S):
+            while not logs:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    await owner.execute("alter table submission rename column condition to state")
+    queue.announce()
+
+    await _until_merged(owner, 1)
+    assert [(said["event"], said["error"]) for said in logs] == [("queue_unreadable", "UndefinedColumnError")]
 
 
 async def test_bytes_that_cannot_be_deleted_stop_nobody(
