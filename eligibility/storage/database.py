@@ -9,6 +9,9 @@ import asyncpg
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 _BULK_SEND_BYTES = 4 * 1024 * 1024  # the system may allow less (on Linux net.core.wmem_max)
+# A merge takes minutes in which nothing comes over the line. Whether its server is still there is asked by the system:
+# after a minute, and six times within the next. Not every system can be told when.
+_ASKED_AFTER = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 
 
 class UnsafeDatabase(Exception):
@@ -18,14 +21,21 @@ class UnsafeDatabase(Exception):
 class _BulkConnection(asyncpg.Connection):  # type: ignore[misc]
     """Leaves a portion of a COPY with the system at once: the server works on while this process is busy elsewhere.
 
-    A COPY whose line is lost while it waits for room ends; asyncpg alone would have it wait for ever.
+    A COPY whose line is lost while it waits for room ends; asyncpg alone would have it wait for ever. A line is lost as
+    well when its server is gone without a word.
     """
 
     __slots__ = ()
 
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         super().__init__(protocol, transport, *others)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_SEND_BYTES)
+        line = transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_SEND_BYTES)
+        if line.family != socket.AF_UNIX:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _ASKED_AFTER.items():
+                if option := getattr(socket, name, None):
+                    line.setsockopt(socket.IPPROTO_TCP, option, value)
         self.add_termination_listener(lambda _: protocol.resume_writing())
 
 

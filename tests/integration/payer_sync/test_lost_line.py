@@ -1,6 +1,7 @@
-"""Rows on their way to PostgreSQL when the line is lost: nobody waits for room on a line that is gone."""
+"""The line to PostgreSQL is lost in the middle of a load: nobody waits on a line that is gone."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 
 import asyncpg
@@ -45,3 +46,16 @@ async def test_a_copy_ends_that_waits_for_room_when_its_line_is_lost(database: s
         with pytest.raises((ConnectionError, asyncpg.PostgresConnectionError)):
             await copying
     assert 0 < waited_at <= sent <= waited_at + 1 < PIECES
+
+
+async def test_whether_the_server_is_still_there_is_asked_while_an_answer_takes_long(database: str) -> None:
+    async with DeafLine(database) as url:  # by TCP: a server on the same host is never gone without a word
+        connection = await connect(url, bulk=True)
+        line = connection._transport.get_extra_info("socket")
+        asked = line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, times = (
+            line.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        await connection.close()
+    assert (asked, idle + interval * times) == (1, 120)
