@@ -80,6 +80,10 @@ class AuthCertificate:
     public_key: rsa.RSAPublicKey = field(compare=False, repr=False)
     not_before: datetime
     not_after: datetime
+    _expires_soon_from: datetime = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_expires_soon_from", _months_before(self.not_after, MONTHS_OF_WARNING))
 
     def __repr__(self) -> str:
         # The serial number names a person as surely as a name does.
@@ -98,7 +102,7 @@ class AuthCertificate:
             if now >= grace_ends_at(self.not_after):
                 raise CertificateExpired
             return Validity.GRACE
-        if now >= _months_before(self.not_after, MONTHS_OF_WARNING):
+        if now >= self._expires_soon_from:
             return Validity.EXPIRING_SOON
         return Validity.CURRENT
 

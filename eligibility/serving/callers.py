@@ -52,10 +52,10 @@ def terminal_of(request: Request) -> Terminal:
     Raises:
         Refusal: `caller_unknown`, when there is no certificate of a terminal or it is not valid now.
     """
-    match = _TERMINAL.fullmatch(_caller_uri(request))
-    if not match:
+    terminal = _terminal(_caller_uri(request))
+    if terminal is None:
         raise Refusal("caller_unknown")
-    return Terminal(InstitutionCode.parse(match[1]), UUID(match[2]))
+    return terminal
 
 
 def insurer_of(request: Request) -> InsurerNumber:
@@ -83,6 +83,12 @@ def _caller_uri(request: Request) -> str:
     if not certificate.not_before <= datetime.now(UTC) <= certificate.not_after:
         raise Refusal("caller_unknown")
     return certificate.uri
+
+
+@lru_cache(maxsize=KNOWN_CERTIFICATES)
+def _terminal(uri: str) -> Terminal | None:
+    match = _TERMINAL.fullmatch(uri)
+    return Terminal(InstitutionCode.parse(match[1]), UUID(match[2])) if match else None
 
 
 @lru_cache(maxsize=KNOWN_CERTIFICATES)
