@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from eligibility.domain.codes import Outcome
-from eligibility.wire.encoding import Moment, Wire
+from eligibility.wire.encoding import Incoming, Moment, Wire
 from eligibility.wire.problems import Sentence
 from eligibility.wire.verifications import CoverageAnswer
 
@@ -21,7 +21,7 @@ ITEM_TEXT_LENGTH = 100  # far beyond any right value, so that a wrong one is tol
 _Text = Annotated[str, Field(max_length=ITEM_TEXT_LENGTH)]
 
 
-class BulkItem(Wire):
+class BulkItem(Incoming):
     """One insured number and birth date; what is malformed here is a problem of this item alone."""
 
     item_id: str = Field(min_length=1, max_length=ITEM_ID_LENGTH, description="The caller's own; once in a request.")
@@ -32,7 +32,7 @@ class BulkItem(Wire):
     birth_date: _Text = Field(description="YYYY-MM-DD, YYYYMMDD or an era date GYYMMDD.")
 
 
-class BulkRequest(Wire):
+class BulkRequest(Incoming):
     """POST /v1/bulk-verifications: tomorrow's appointments. `asked_for` is today in Japan when left out."""
 
     asked_for: date | None = None
@@ -100,7 +100,7 @@ class BulkResults(Wire):
     after: int | None
 
 
-class ReferenceNumberRegistration(Wire):
+class ReferenceNumberRegistration(Incoming):
     """POST /v1/reference-numbers: the institution's own number (照会番号) of a patient it has checked before.
 
     It comes back with later answers about the person, whatever insurer covers them then; nobody is found by it.

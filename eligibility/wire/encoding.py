@@ -66,9 +66,13 @@ Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 
 class Wire(BaseModel):
-    """A message: frozen, nothing in it that is not written here, and no NUL in its texts."""
+    """A message: frozen, and nothing in it that is not written here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Incoming(Wire):
+    """A message to a server, or a part of one: no NUL in its texts. Answers come from where there can be none."""
 
     @field_validator("*")
     @classmethod

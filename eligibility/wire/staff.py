@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import Field
 
 from eligibility.domain.codes import Role
-from eligibility.wire.encoding import Moment, Wire
+from eligibility.wire.encoding import Incoming, Moment, Wire
 
 SESSION_IDLE_LIFE: Final = timedelta(minutes=30)  # field: 30 minutes without a request end a session
 SESSION_LIFE: Final = timedelta(hours=12)
@@ -18,7 +18,7 @@ MAX_STAFF_NAME: Final = 64
 MAX_PASSWORD: Final = 200
 
 
-class StaffSessionRequest(Wire):
+class StaffSessionRequest(Incoming):
     """POST /v1/staff-sessions: name, password and the six digits of the authenticator (TOTP, RFC 6238)."""
 
     name: str = Field(min_length=1, max_length=MAX_STAFF_NAME)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from eligibility.wire.encoding import Bytes, Moment, Wire
+from eligibility.wire.encoding import Bytes, Incoming, Moment, Wire
 
 CHUNK_BYTES = 4 * 1024 * 1024
 LAYOUT_LENGTH = 40  # characters of a layout's name
@@ -38,7 +38,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-class Manifest(Wire):
+class Manifest(Incoming):
     """What a file is, said before it is sent. The insurer is known from the caller's certificate, never from here."""
 
     layout: str = Field(max_length=LAYOUT_LENGTH)

@@ -20,7 +20,7 @@ from eligibility.domain.codes import (
     Relation,
     Sex,
 )
-from eligibility.wire.encoding import Bytes, Moment, Wire
+from eligibility.wire.encoding import Bytes, Incoming, Moment, Wire
 
 # What the card signs (SHA-256, PKCS #1 v1.5) is this context followed by the challenge's bytes, so that a signature
 # made here is of no use to any other service the card signs for.
@@ -31,7 +31,7 @@ MAX_CERTIFICATE_BYTES = 8192  # the real ones have about 1,700
 CHALLENGE_BYTES = 96
 
 
-class ChallengesRequest(Wire):
+class ChallengesRequest(Incoming):
     """POST /v1/challenges: how many to hand out."""
 
     count: int = Field(ge=1, le=MAX_CHALLENGES)
@@ -44,7 +44,7 @@ class Challenges(Wire):
     expires_at: Moment
 
 
-class CardProof(Wire):
+class CardProof(Incoming):
     """A fresh signature of a card: the challenge, the user-authentication certificate (DER) and the signature."""
 
     challenge: Annotated[Bytes, Field(min_length=1, max_length=CHALLENGE_BYTES)]
@@ -52,7 +52,7 @@ class CardProof(Wire):
     signature: Annotated[Bytes, Field(min_length=1, max_length=1024)]
 
 
-class FaceEvidence(Wire):
+class FaceEvidence(Incoming):
     """What a face match rests on: nothing of the face itself, and the score no finer than an audit needs it."""
 
     score: Annotated[Decimal, MultipleOf(Decimal("0.05"))] = Field(ge=-1, le=1, description="Rounded to 0.05.")
@@ -61,7 +61,7 @@ class FaceEvidence(Wire):
     calibrated: bool = Field(description="Whether the threshold stands in a calibration of this file.")
 
 
-class VerificationRequest(Wire):
+class VerificationRequest(Incoming):
     """POST /v1/verifications: is the holder of this card insured on the day?
 
     `asked_for` is today in Japan when left out; `known_at` asks what was known then, and is now when left out.
@@ -83,7 +83,7 @@ class VerificationRequest(Wire):
         return self
 
 
-class NumberVerificationRequest(Wire):
+class NumberVerificationRequest(Incoming):
     """POST /v1/number-verifications: the same question by insured number and birth date, without a card."""
 
     insurer_number: str = Field(max_length=8)
@@ -95,7 +95,7 @@ class NumberVerificationRequest(Wire):
     known_at: Moment | None = None
 
 
-class CardRegistrationRequest(Wire):
+class CardRegistrationRequest(Incoming):
     """POST /v1/card-registrations: the first use of a card, with what its text application says of its holder."""
 
     proof: CardProof
