@@ -107,7 +107,15 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
             await budget.close()
             await pool.close()
 
-    app = FastAPI(title="Eligibility verification", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Eligibility verification",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # Nobody asks for it, it is looked for at every request, and what it tells of an error may quote a value.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.include_router(router)
     app.add_middleware(ExpressLane, router=router, paths=EXPRESS, handlers=app.exception_handlers)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, own_limits={BULK_PATH: MAX_BULK_BYTES})
