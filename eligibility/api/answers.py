@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from eligibility.api.once import idempotency_key
@@ -34,9 +35,9 @@ PRIVATE: Final = {"Cache-Control": "no-store"}
 
 def answer(message: Wire, status: int = 200) -> Response:
     """Return a message that no cache may keep."""
-    return json_answer(message.model_dump_json(), status)
+    return json_answer(to_json(message), status)
 
 
-def json_answer(text: str, status: int = 200) -> Response:
+def json_answer(content: bytes | str, status: int = 200) -> Response:
     """Return JSON that no cache may keep."""
-    return Response(text, status, PRIVATE, "application/json")
+    return Response(content, status, PRIVATE, "application/json")

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 Handlers = Mapping[Any, Callable[[Request, Any], Any]]
 _JSON = b"application/json"
@@ -61,9 +62,9 @@ class ExpressLane:
             await self._app(scope, receive, send)
             return
         scope["route"] = express.route
-        request = Request(scope, receive)
         try:
-            body = await request.body()
+            body = await _whole(receive)
+            request = Request(scope, _again(body))
             given = {name: await find(request) for name, find in express.callers}
             try:
                 given[express.message_name] = express.message.model_validate_json(body)
@@ -75,7 +76,7 @@ class ExpressLane:
             handler = self._handler(error)
             if handler is None:
                 raise
-            response = await handler(request, error)
+            response = await handler(Request(scope, receive), error)
         await response(scope, receive, send)
 
     def _handler(self, error: Exception) -> Callable[[Request, Any], Any] | None:
@@ -113,6 +114,18 @@ def _find(dependency: Any) -> Callable[[Request], Any]:
         return await dependency.call(**{dependency.request_param_name: request})
 
     return find
+
+
+async def _whole(receive: Any) -> bytes:
+    # `Request.body` says the same by way of two generators, which cost more than what they bring.
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def _again(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
