@@ -99,13 +99,14 @@ class TableContent:
         self._merged -= len(codes)
         if not codes:
             return
-        async for checked in self._batches():
-            again = checked.staged.filter(pl.col("linkage_code").is_in(codes))
-            if len(again):
-                rows = copy_bytes(again)
-                await copy_rows(
-                    self._connection, self._layout.staging, self._layout.staged_fields, rows, LOAD_TIMEOUT_S
-                )
+        async with aclosing(self._batches()) as batches:
+            async for checked in batches:
+                again = checked.staged.filter(pl.col("linkage_code").is_in(codes))
+                if len(again):
+                    rows = copy_bytes(again)
+                    await copy_rows(
+                        self._connection, self._layout.staging, self._layout.staged_fields, rows, LOAD_TIMEOUT_S
+                    )
 
     def _begin_again(self) -> None:
         self._known_from, self._merged = None, 0
@@ -124,9 +125,8 @@ class TableContent:
 
     async def _stage_all(self) -> None:
         repeats = Repeats()
-        await copy_rows(
-            self._connection, self._layout.staging, self._layout.staged_fields, self._rows(repeats), LOAD_TIMEOUT_S
-        )
+        async with aclosing(self._rows(repeats)) as rows:
+            await copy_rows(self._connection, self._layout.staging, self._layout.staged_fields, rows, LOAD_TIMEOUT_S)
         await stage_repeated(self._connection, repeats.records())
 
     async def _rows(self, repeats: Repeats) -> AsyncGenerator[memoryview, None]:

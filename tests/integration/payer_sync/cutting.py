@@ -86,6 +86,7 @@ class DeafLine(CuttingLine):
     def __init__(self, database_url: str) -> None:
         super().__init__(database_url, 1, Cut.SENT)
         self._hung_up = asyncio.Event()
+        self.deaf = asyncio.Event()  # from now on
 
     def hang_up(self) -> None:
         """Cut it."""
@@ -95,6 +96,7 @@ class DeafLine(CuttingLine):
         while not self.cut:
             head = await reader.readexactly(HEADER)
             if counted and head[:1] == b"d":  # CopyData
+                self.deaf.set()
                 await self._hung_up.wait()
                 self._left = 0
                 self._end()

@@ -2,13 +2,22 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import pytest
 
+from eligibility.domain.identifiers import InsurerNumber
+from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
+from eligibility.wire.submissions import SubmissionKind
 from payer_sync.feedback import copy_rows
+from payer_sync.loading import load
+from payer_sync.manifest import build_manifest
+from payer_sync.submission import Filed, announce
 from tests.integration.payer_sync.cutting import DeafLine
 
 pytestmark = pytest.mark.database
@@ -16,6 +25,7 @@ pytestmark = pytest.mark.database
 DEADLINE_S = 30.0
 STILL_S = 0.2
 PIECE = memoryview(b"1\n" * 500_000)
+RECORDS = 120_000  # a few batches
 PIECES = 200  # nobody reads from the line: the system takes some of them, never all
 
 
@@ -46,6 +56,27 @@ async def test_a_copy_ends_that_waits_for_room_when_its_line_is_lost(database: s
         with pytest.raises((ConnectionError, asyncpg.PostgresConnectionError)):
             await copying
     assert 0 < waited_at <= sent <= waited_at + 1 < PIECES
+
+
+async def test_a_load_whose_line_is_lost_leaves_nothing_at_work(
+    database: str, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await take_in(write(record(0)))
+    path, insurer, now = write(*map(record, range(1, RECORDS))), InsurerNumber("06130512"), datetime.now(UTC)
+    manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1)
+    submission, _ = await announce(owner, uuid7(now), insurer, manifest, now)
+    line = DeafLine(database)
+    async with line as url, asyncio.timeout(DEADLINE_S):
+        loading = asyncio.create_task(load(url, Filed(insurer, submission), path))
+        await line.deaf.wait()
+        line.hang_up()
+        with pytest.raises((ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)) as lost:
+            await loading
+
+    async with asyncio.timeout(DEADLINE_S):
+        while any(thread.name.startswith("reading") for thread in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(STILL_S)  # what is being made at the moment is made to its end
+    assert lost.value.__traceback__  # the queue has it at hand until it tries again: nothing may hang on it
 
 
 async def test_whether_the_server_is_still_there_is_asked_while_an_answer_takes_long(database: str) -> None:
