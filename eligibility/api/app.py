@@ -39,7 +39,7 @@ from eligibility.wire.bulk import MAX_BULK_BYTES
 
 COUNTER_ROLE = "eligibility_counter"
 MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
-LOOKUP_REST_S = 0.003  # between two round trips while many wait
+LOOKUP_REST_S = 0.006  # between two round trips while many wait
 EXPRESS = ("/v1/verifications", "/v1/number-verifications", "/v1/challenges")
 _log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
 LARGEST_GROUP = 500
-REST_S = 0.004  # after a group, so that the next is worth its commit
+REST_S = 0.008  # after a group, so that the next is worth its commit
 
 
 class RecorderAway(Exception):
