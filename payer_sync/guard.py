@@ -64,7 +64,7 @@ class Guard:
             await self._connection.execute(_SQL["supersede_cases"], self._insurer, self._now)
         await self.find_links()
         findings = await self._compare()
-        if findings.is_empty():
+        if findings is None or findings.is_empty():
             return 0
         await self._connection.copy_records_to_table(
             "guard_finding", records=findings.iter_rows(), columns=findings.columns
@@ -107,15 +107,20 @@ class Guard:
         told = await self._count(_SQL["tell_notices"], self._submission, self._feedback.told, self._insurer)
         self._feedback.told += told
 
-    async def _compare(self) -> pl.DataFrame:
-        found = [await self._disagreeing(_SQL[name]) for name in ("disagreeing_links", "disagreeing_records")]
+    async def _compare(self) -> pl.DataFrame | None:
+        found = [
+            *await self._disagreeing(_SQL["disagreeing_links"]),
+            *await self._disagreeing(_SQL["disagreeing_records"]),
+        ]
+        if not found:  # as of nearly all files: what compares would be made ready for nothing
+            return None
         names = {field: self._layout.column(field).name for field in _STATED}
         return _with_swaps(pl.concat(found)).select(
             "record_number", "lead_record", "person_id", "kind",
             reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
         )  # fmt: skip
 
-    async def _disagreeing(self, statement: str) -> pl.DataFrame:
+    async def _disagreeing(self, statement: str) -> list[pl.DataFrame]:
         found = []
         cursor = await self._connection.cursor(statement)
         begun: list[tuple[object, ...]] = []  # a record whose statements may go on in the next rows
@@ -125,8 +130,9 @@ class Guard:
             whole = next(n for n, row in enumerate(begun) if row[0] == last)
             found.append(disagreements(_pairs(begun[:whole])))
             begun = begun[whole:]
-        found.append(disagreements(_pairs(begun)))
-        return pl.concat(found)
+        if begun:
+            found.append(disagreements(_pairs(begun)))
+        return found
 
     async def _open_cases(self, *kinds: str) -> int:
         await self._connection.execute(_SQL["open_cases"], self._now, self._submission, self._insurer, kinds)

@@ -244,7 +244,8 @@ create table merge_plan (
     person_id       bigint,           -- whom the linkage code means; of a new person the identifier to be
     new_person      boolean not null, -- no file has stated the linkage code before
     emptied         text[],           -- fields that are known to be filled and stated empty; null where none is
-    settled         boolean           -- person, holder and days are stated as they are known, or a loss that takes days away
+    settled         boolean,          -- person, holder and days are stated as they are known, or a loss that takes days away
+    known_row       tid               -- where the known coverage stands
 );
 
 -- Also copied: the records that may state a coverage or a person which another record of their file states too, and of

@@ -93,14 +93,15 @@ where record_number <> lead_record;
 
 -- name: plan_merge
 -- One row for each stated coverage: which known coverage it is, whose it is, and what changes. Whoever is new gets an
--- identifier here, but for those whom several records may mean: they are named when they are added.
+-- identifier here, but for those whom several records may mean: they are named when they are added. A code is looked
+-- for at the person first whose the coverage is known to be: it lies beside the one before.
 -- $1 insurer number
 insert into merge_plan (symbol_key, number_key, branch_number, acquired_on, record_number, records, record_kind,
-    coverage_id, known_person_id, person_id, new_person, change, emptied, settled)
+    coverage_id, known_person_id, known_row, person_id, new_person, change, emptied, settled)
 select s.symbol_key, s.number_key, s.branch_number, s.acquired_on, s.record_number,
     1 + coalesce(f.records, 0), s.record_kind,
     case when c.coverage_id is null and s.record_kind = '1' then nextval('coverage_id_seq') else c.coverage_id end,
-    c.person_id,
+    c.person_id, c.ctid,
     case when p.person_id is null and s.record_kind = '1' and r.record_number is null
         then nextval('person_person_id_seq') else p.person_id end,
     p.person_id is null,
@@ -152,7 +153,9 @@ left join (
 ) f on f.lead_record = s.record_number
 left join coverage c on c.insurer_number = $1 and c.number_key = s.number_key and c.symbol_key = s.symbol_key
     and c.branch_number = s.branch_number and c.acquired_on = s.acquired_on and c.known_to = 'infinity'
-left join person p on p.linkage_code = s.linkage_code
+left join person same on same.person_id = c.person_id and same.linkage_code = s.linkage_code
+left join person other on other.linkage_code = case when same.person_id is null then s.linkage_code end
+cross join lateral (select coalesce(same.person_id, other.person_id)) as p (person_id)
 where following.record_number is null;
 
 -- name: repeated_coverages
@@ -214,7 +217,7 @@ with touched as (
     select m.person_id from merge_plan m
     where m.change in ('new', 'corrected') and not m.new_person and not m.settled
     union
-    select m.known_person_id from merge_plan m where m.change = 'lost'
+    select m.known_person_id from merge_plan m where m.change = 'lost' and not m.settled
 ), after_merge as materialized (
     select coalesce(m.person_id, 0) as person_id, case when m.person_id is null then s.linkage_code else '' end as code,
         m.coverage_id, m.record_number, s.acquired_on, s.lost_on
@@ -360,11 +363,12 @@ where s.record_number = m.record_number and m.new_person and m.change in ('new',
     and m.person_id is distinct from p.person_id;
 
 -- name: close_coverages
--- End the known time of coverages that are stated differently now.
+-- End the known time of coverages that are stated differently now. They stand where the plan has found them: whoever
+-- writes an insurer's coverages holds its lock.
 -- $1 merge time
 update coverage c set known_to = $1
 from merge_plan m
-where m.change in ('corrected', 'lost', 'cancelled')
+where m.change in ('corrected', 'lost', 'cancelled') and c.ctid = m.known_row
     and c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity';
 
 -- name: add_coverages
