@@ -14,6 +14,7 @@ import asyncpg
 _Q = TypeVar("_Q")
 _A = TypeVar("_A")
 LARGEST_GROUP: Final = 100
+COMPANY: Final = 3  # so many in one round trip say that more are to come; two may have met by chance
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Gatherer(Generic[_Q, _A]):
             while self._waiting:
                 group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
                 await self._ask_group(group)
-                if self._rest_s and 1 < len(group) < LARGEST_GROUP:
+                if self._rest_s and COMPANY <= len(group) < LARGEST_GROUP:
                     await asyncio.sleep(self._rest_s)
 
     async def _ask_group(self, group: Sequence[_Waiting[_Q, _A]]) -> None:

@@ -18,6 +18,7 @@ import asyncpg
 from eligibility.audit.events import AuditEvent
 from eligibility.domain.codes import ConsentClass, Method, Outcome
 from eligibility.domain.identifiers import PersonId
+from eligibility.storage.gathering import COMPANY
 from eligibility.storage.kept_answers import AnswerKey
 from eligibility.storage.statements import statements
 
@@ -99,7 +100,7 @@ class Recorder:
             self._arrived.clear()
             while group := self._next_group():
                 await self._write(group)
-                if 1 < len(group) < LARGEST_GROUP:
+                if COMPANY <= len(group) < LARGEST_GROUP:
                     await asyncio.sleep(REST_S)
 
     def _next_group(self) -> list[_Waiting]:

@@ -42,7 +42,16 @@ async def test_each_gets_its_own_answer_and_few_round_trips_are_made(owner: Any)
     assert groups == [LARGEST_GROUP] * 3
 
 
-async def test_what_is_asked_during_a_rest_goes_together(owner: Any) -> None:
+@pytest.mark.parametrize(
+    ("company", "later"),
+    [
+        pytest.param([1, 2, 3], [[4, 5, 6]], id="three rest"),
+        pytest.param([1, 2], [[4], [5, 6]], id="two may have met by chance"),
+    ],
+)
+async def test_what_is_asked_during_a_rest_goes_together(
+    owner: Any, company: list[int], later: list[list[int]]
+) -> None:
     groups: list[list[int]] = []
 
     async def same(numbers: Sequence[int]) -> list[int]:
@@ -51,13 +60,13 @@ async def test_what_is_asked_during_a_rest_goes_together(owner: Any) -> None:
 
     gatherer = Gatherer(same, rest_s=0.2)
     async with running(gatherer):
-        await asyncio.gather(gatherer.find(1), gatherer.find(2))
+        await asyncio.gather(*map(gatherer.find, company))
         one_by_one = []
-        for n in (3, 4, 5):
+        for n in (4, 5, 6):
             one_by_one.append(asyncio.create_task(gatherer.find(n)))
             await asyncio.sleep(0)
-        assert await asyncio.gather(*one_by_one) == [3, 4, 5]
-    assert groups == [[1, 2], [3, 4, 5]]
+        assert await asyncio.gather(*one_by_one) == [4, 5, 6]
+    assert groups == [company, *later]
 
 
 async def test_a_question_the_database_will_not_take_fails_alone(owner: Any) -> None:
