@@ -57,7 +57,7 @@ def running(
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 (our own modules)
             command_of(module, arguments, niceness),
-            env=os.environ | environment,
+            env=clean_environment() | dict(environment),
             stdout=file,
             stderr=file,
         )
@@ -66,6 +66,11 @@ def running(
     finally:
         process.terminate()
         process.wait()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process' environment without what polars has set in it for itself alone."""
+    return {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
 
 
 def command_of(module: str, arguments: Sequence[str], niceness: int = 0) -> list[str]:

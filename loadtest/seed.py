@@ -44,6 +44,10 @@ _NOBODY: Final = UUID(int=0)  # the submission that nobody sent
 _CHUNK: Final = 1 << 17
 _COPY_TIMEOUT_S: Final = 3600.0
 _CHECKUP_DAYS: Final = (date(2023, 6, 12), date(2024, 6, 10), date(2025, 6, 9), date(2026, 6, 8))
+_FINDABLE: Final = """
+insert into stated_holder (holder_hash, person_id)
+select holder_hash(name_key, birth_date), person_id from coverage where insurer_number = $1 order by 1
+"""
 _DRUGS: Final = (
     ("620098801", "アムロジピン錠５ｍｇ", "錠"),
     ("620004625", "メトホルミン塩酸塩錠２５０ｍｇ", "錠"),
@@ -151,6 +155,7 @@ class _Filling:
                     staged = _staged(self._nation, insurer, layout)
                     while (found := await asyncio.to_thread(next, staged, None)) is not None:
                         await self._state(*found, insurer)
+                    await self._connection.execute(_FINDABLE, insurer.number, timeout=_COPY_TIMEOUT_S)
                     await self._connection.execute(
                         "update insurer set data_as_of = $2 where insurer_number = $1", insurer.number, _KNOWN_FROM
                     )

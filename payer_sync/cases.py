@@ -159,6 +159,7 @@ async def _split(connection: Any, case_id: int, person_id: int, coverages: list[
         _SQL["split_elderly_certificates"],
     ):
         await connection.execute(statement, person_id, coverages, known_from, split_off)
+    await connection.execute(_SQL["split_holders"], split_off)
     await follow_coverages(connection, [(person_id, coverage, split_off) for coverage in coverages], known_from)
     rows = [tuple(dict(row) for row in found) for found in (shown, disclosed)]
     return Reversal(person_id, split_off, tuple(coverages), *rows)

@@ -27,6 +27,7 @@ from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
+_HOLDERS_AT_ONCE: Final = 1_000_000  # the more come sorted, the fewer pages of their index each of them touches anew
 _COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
 # The staged fields that a coverage keeps, under the names that it keeps them by; those of editions after the first
 # where the file has them.
@@ -79,9 +80,10 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
-    """What of some records is to be merged at once: how many, and the rows they come to."""
+    """What of some records is to be merged at once: how many, the persons they may mean, and the rows they come to."""
 
     records: int
+    persons: range
     rows: tuple[_Rows, ...]
 
 
@@ -112,7 +114,8 @@ class FirstFile:
 
     async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None], counters_ask: CountersAsk) -> int:
         """Merge the records that stand alone, put the others aside; return how many were merged."""
-        merged = 0
+        merged = found = 0  # records; those of them whose persons are found by name and birth date
+        unfound: range | None = None
         await self._aside.execute(_SQL["begin_naming"])
         async with (
             aclosing(ahead(self._alone(checked), counters_ask)) as alone,
@@ -122,7 +125,18 @@ class FirstFile:
                 for rows in portion.rows:
                     await self._copy(self._connection, rows)
                 merged += portion.records
+                unfound = range((unfound or portion.persons).start, portion.persons.stop)
+                if merged - found >= _HOLDERS_AT_ONCE:
+                    await self._add_holders(unfound)
+                    found, unfound = merged, None
+        if unfound:
+            await self._add_holders(unfound)
         return merged
+
+    async def _add_holders(self, persons: range) -> None:
+        """Let persons whose coverages were copied be found by name and birth date; others between them are not ours."""
+        arguments = (self._submission_id, persons.start, persons.stop)
+        await self._connection.execute(_SQL["add_holders_copied"], *arguments, timeout=_TIMEOUT_S)
 
     async def stage_rest(self, insurer: InsurerNumber) -> None:
         """Stage what had to wait for the end of the file.
@@ -158,7 +172,7 @@ class FirstFile:
                 submission_id=pl.lit(self._submission_id),
             )
             known = await self._name(records.select("person_id", "linkage_code"))
-            yield await asyncio.to_thread(self._portion, records, known)
+            yield await asyncio.to_thread(self._portion, records, known, range(first, first + len(records)))
 
     async def _name(self, persons: pl.DataFrame) -> pl.Series:
         """Name those whom nobody has named yet; return the codes of the others.
@@ -187,10 +201,10 @@ class FirstFile:
         new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
         return _Rows("person", tuple(new.columns), copy_bytes(new))
 
-    def _portion(self, records: pl.DataFrame, known: pl.Series) -> _Portion:
+    def _portion(self, records: pl.DataFrame, known: pl.Series, persons: range) -> _Portion:
         # With somebody who was known already there is something to compare.
         new = self._keep(records, pl.col("linkage_code").is_in(known.implode()))
-        return _Portion(len(new), tuple(self._rows(new)))
+        return _Portion(len(new), persons, tuple(self._rows(new)))
 
     def _keep(self, records: pl.DataFrame, waits: pl.Expr) -> pl.DataFrame:
         waiting = records.filter(waits)

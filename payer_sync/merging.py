@@ -138,6 +138,7 @@ class _Merge:
         for statement in _CLOSED_CERTIFICATES:
             await self._execute(statement, known_from)
         await self._execute("add_coverages", known_from, self._submission.submission_id)
+        await self._execute("add_holders")
         for statement in _ADDED_CERTIFICATES:
             await self._execute(statement, known_from)
         await self._execute("add_losses", known_from, self._submission.submission_id)

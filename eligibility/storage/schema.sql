@@ -74,9 +74,18 @@ create sequence identifier_block_seq as bigint increment by 1048576 minvalue 439
 -- One current row for one insured individual's one acquisition; also how a number is looked up and a file is merged.
 create unique index coverage_by_number on coverage
     (insurer_number, number_key, symbol_key, branch_number, acquired_on, known_to);
--- How a card's holder is found at registration; a hash is cheaper to keep than the two themselves.
-create index coverage_by_holder_hash on coverage
-    (hashtextextended(name_key, birth_date - date '2000-01-01')) where known_to = 'infinity';
+
+-- How a card's holder is found at registration: whom an insurer has ever stated with a name and a birth date, by a hash
+-- of the two. Whether that is stated now, the coverage tells. A table of its own, because rows can come to it sorted: at
+-- a nation's size an index of the coverages themselves, filled in another order than its own, costs more than they do.
+-- Nothing here is unique: nobody waits for another's transaction, and whoever is here twice is found once.
+create table stated_holder (
+    holder_hash bigint not null,
+    person_id   bigint not null
+);
+create index stated_holder_by_hash on stated_holder (holder_hash);
+create function holder_hash(name_key text, birth_date date) returns bigint language sql immutable parallel safe
+    return hashtextextended(name_key, birth_date - date '2000-01-01');
 
 create table limit_certificate (
     person_id     bigint not null,
@@ -350,16 +359,16 @@ end $$;
 revoke all on schema public from public;
 grant usage on schema public to eligibility_counter, eligibility_portal, eligibility_payer, eligibility_worker;
 
-grant select on insurer, institution, terminal, coverage, limit_certificate, specific_disease_certificate,
-    elderly_certificate, card to eligibility_counter;
+grant select on insurer, institution, terminal, coverage, stated_holder, limit_certificate,
+    specific_disease_certificate, elderly_certificate, card to eligibility_counter;
 grant select (insurer_number, state, finished_at) on submission to eligibility_counter;
 grant insert on card, used_challenge, verification, consent, audit_event to eligibility_counter;
 grant select on used_challenge to eligibility_counter;  -- ON CONFLICT reads the key
 
 grant select on insurer to eligibility_payer;
 grant update (data_as_of) on insurer to eligibility_payer;
-grant select, insert on person, coverage, limit_certificate, specific_disease_certificate, elderly_certificate
-    to eligibility_payer;
+grant select, insert on person, coverage, stated_holder, limit_certificate, specific_disease_certificate,
+    elderly_certificate to eligibility_payer;
 grant update (known_to) on coverage, limit_certificate, specific_disease_certificate, elderly_certificate
     to eligibility_payer;
 grant usage on sequence coverage_id_seq, person_person_id_seq, identifier_block_seq to eligibility_payer;

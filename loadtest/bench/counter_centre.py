@@ -72,6 +72,10 @@ async def insure(owner: Any, name: str, birth_date: date, sex: Sex, numbers: Seq
             person, now, UUID(int=0), INSURER, SYMBOL, number, BRANCH_NUMBER, number_key(SYMBOL), number_key(number),
             name, name_key(name), birth_date, sex.value,
         )  # fmt: skip
+        await owner.execute(
+            "insert into stated_holder (holder_hash, person_id) values (holder_hash($1, $2), $3)",
+            name_key(name), birth_date, person,
+        )  # fmt: skip
         persons.append(int(person))
     return persons
 

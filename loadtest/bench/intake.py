@@ -166,6 +166,7 @@ async def verify(address: str, submission: Submission, sent: Sent) -> None:
         "written": taken,
         "closed": taken - sent.added,
         "certificates": sent.certificates,
+        "not_found": 0,  # by name and birth date, at a card's registration; of every sixteenth person
         "faults": sent.refused,
         "cases": 0,
     }
@@ -182,6 +183,11 @@ select (select count(*) from coverage where submission_id = $1 and known_to = 'i
     (select count(*) from limit_certificate, merged where known_from = at)
         + (select count(*) from specific_disease_certificate, merged where known_from = at)
         + (select count(*) from elderly_certificate, merged where known_from = at) as certificates,
+    (select count(*) from coverage c
+        where submission_id = $1 and known_to = 'infinity' and person_id % 16 = 0 and not exists (
+            select from stated_holder h
+            where h.holder_hash = holder_hash(c.name_key, c.birth_date) and h.person_id = c.person_id
+        )) as not_found,
     (select count(*) from feedback where submission_id = $1) as faults,
     (select count(*) from mislink_case where submission_id = $1) as cases
 """

@@ -24,8 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from eligibility.domain.dates import day_in_japan
-from eligibility.domain.identifiers import InsurerNumber
-from loadtest.bench import guard
+from loadtest.bench import check, guard
 from loadtest.bench.counters import Answered, counters
 from loadtest.bench.figures import FULL_SIZE, Figure, Phase, show_figures, show_phases
 from loadtest.bench.files import Sent, write_delta, write_first
@@ -44,8 +43,6 @@ from loadtest.bench.processes import Usage
 from loadtest.embedded import Stores, stores
 from loadtest.pki import Enrolment
 from loadtest.population import Nation
-from payer_sync.contract import check_file
-from payer_sync.layouts.register import find_layout
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
 _SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
@@ -147,7 +144,9 @@ def _measure(bench: Bench) -> None:
         bench.figures[Figure.DELTA] = _push(bench, intake, delta, "delta of 1 %").seconds
         _ask_meanwhile(bench, intake, tenth)
     bench.step("parse and validate alone")
-    bench.figures[Figure.CHECK] = _check(bench, whole).rate
+    alone = check.measure(whole.path, whole.insurer, bench.today)
+    bench.phases.append(alone)
+    bench.figures[Figure.CHECK] = alone.rate
     _keep_peaks(bench)
     bench.step("planted wrong links, and what the guard makes of them")
     _guard(bench)
@@ -182,8 +181,8 @@ def _push(bench: Bench, intake: Intake, sent: Sent, said: str) -> Phase:
     """Push a file and verify what became of it; what counts is from the loader's first byte to the merge's commit."""
     before = (bench.usage.cpu_s("intake"), bench.usage.cpu_s("postgresql"))
     pushed = intake.push(sent.path, sent.insurer, lambda pid: bench.usage.watch("client", pid))
-    asyncio.run(verify(intake.address, pushed.submission, sent))
     spent = (bench.usage.cpu_s("intake") - before[0], bench.usage.cpu_s("postgresql") - before[1])
+    asyncio.run(verify(intake.address, pushed.submission, sent))
     phase = Phase(said, sent.records, pushed.load_s, spent[0], spent[1] if bench.stores.embedded else None)
     bench.phases.append(phase)
     bench.remarks.append(
@@ -212,17 +211,6 @@ def _answers(when: str, answered: Answered) -> str:
     p50, p99, longest = (answered.percentile(percent) for percent in (50, 99, 100))
     asked = f"counters, {when}: {len(answered.times_ms):,} questions, made durable"
     return f"{asked}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, the longest {longest:.0f} ms"
-
-
-def _check(bench: Bench, sent: Sent) -> Phase:
-    layout, records = find_layout("eligibility", 1), 0
-    insurer = InsurerNumber(sent.insurer)
-    began, cpu = time.perf_counter(), time.process_time()
-    for checked in check_file(sent.path, layout, insurer, bench.today):
-        records += checked.read
-    phase = Phase("parse and validate alone", records, time.perf_counter() - began, time.process_time() - cpu)
-    bench.phases.append(phase)
-    return phase
 
 
 def _keep_peaks(bench: Bench) -> None:

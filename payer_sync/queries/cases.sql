@@ -157,6 +157,12 @@ select $4::bigint, coverage_id, $3::timestamptz, submission_id, insurer_number, 
     viewing_suspended, further
 from closed;
 
+-- name: split_holders
+-- Let the other person be found by name and birth date.
+-- $1 other person
+insert into stated_holder (holder_hash, person_id)
+select distinct holder_hash(name_key, birth_date), person_id from coverage where person_id = $1;
+
 -- name: split_limit_certificates
 -- The same for their limit certificates.
 -- $1 person, $2 coverages, $3 split time, $4 other person

@@ -386,6 +386,28 @@ from merge_plan m
 join staged_eligibility s using (record_number)
 where m.change in ('new', 'corrected');
 
+-- name: add_holders
+-- Let those be found by name and birth date of whom nobody has stated these yet.
+insert into stated_holder (holder_hash, person_id)
+select distinct holder_hash(s.name_key, s.birth_date), m.person_id
+from merge_plan m
+join staged_eligibility s using (record_number)
+where m.change in ('new', 'corrected') and not m.settled
+    and (m.new_person or not exists (
+        select from stated_holder h
+        where h.holder_hash = holder_hash(s.name_key, s.birth_date) and h.person_id = m.person_id
+    ))
+order by 1;
+
+-- name: add_holders_copied
+-- The same for a first file's persons whose coverages were copied: nobody has stated anything of them.
+-- $1 submission, $2 the first person, $3 the one after the last
+insert into stated_holder (holder_hash, person_id)
+select holder_hash(name_key, birth_date), person_id
+from coverage
+where person_id >= $2 and person_id < $3 and submission_id = $1
+order by 1;
+
 -- name: add_losses
 -- State again, with the loss, the coverages just closed because they were lost.
 -- $1 merge time, $2 submission

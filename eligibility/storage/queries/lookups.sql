@@ -71,10 +71,11 @@ left join lateral certificates_of(c.person_id, c.coverage_id, q.shown_at) certif
 -- name: holders_by_attributes
 -- Finds the persons whose insurers now state this birth date, sex and name, with their addresses.
 -- $1 birth date, $2 sex, $3 name key
-select distinct person_id, address
-from coverage
-where hashtextextended(name_key, birth_date - date '2000-01-01') = hashtextextended($3, $1 - date '2000-01-01')
-    and birth_date = $1 and sex = $2 and name_key = $3 and known_to = 'infinity';
+select distinct c.person_id, c.address
+from stated_holder h
+join coverage c on c.person_id = h.person_id
+    and c.birth_date = $1 and c.sex = $2 and c.name_key = $3 and c.known_to = 'infinity'
+where h.holder_hash = holder_hash($3, $1);
 
 -- name: holder_of_card
 -- Finds whom a card is registered to.

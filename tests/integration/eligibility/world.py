@@ -120,6 +120,10 @@ class World:
             "name_key": name_key(stated["name"]),
         }
         await self._insert("coverage", stated)
+        await self.owner.execute(
+            "insert into stated_holder (holder_hash, person_id) values (holder_hash($1, $2), $3)",
+            stated["name_key"], stated["birth_date"], person,
+        )  # fmt: skip
         return int(stated["coverage_id"])
 
     async def certificate(self, table: str, person: int, coverage: int, **facts: Any) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
+from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
 from eligibility.wire.submissions import Manifest, Submission, SubmissionKind
 from loadtest.pki import Enrolment
@@ -29,7 +30,24 @@ from payer_sync.submission import Filed, announce, find_submission
 
 INSURERS = ("06130512", "33120015")
 START_TIMEOUT_S = 60
+NOT_FOUND = """
+select person_id, coverage_id from coverage c
+where known_to = 'infinity' and not exists (
+    select from stated_holder h
+    where h.holder_hash = holder_hash(c.name_key, c.birth_date) and h.person_id = c.person_id
+)
+"""
 Record = Mapping[str, str]
+
+
+@pytest.fixture
+async def owner(owner: Any, database: str) -> AsyncIterator[Any]:
+    """The schema's owner; whatever a test has stated, its holders are found by name and birth date afterwards."""
+    yield owner
+    afterwards = await connect(database)  # a test may have lost the owner's own line
+    not_found = await afterwards.fetch(NOT_FOUND)
+    await afterwards.close()
+    assert not_found == []
 
 
 @pytest.fixture

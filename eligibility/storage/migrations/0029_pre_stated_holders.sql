@@ -1,0 +1,26 @@
+-- A card's holder is found in a table of its own, to which rows can come sorted. While it is filled insurers' merges
+-- wait; look-ups do not. What a process of the release before states reaches it by a trigger, until none of them is left.
+set local lock_timeout = '2s';
+
+lock table coverage in share row exclusive mode;
+create table stated_holder (
+    holder_hash bigint not null,
+    person_id   bigint not null
+);
+create function holder_hash(name_key text, birth_date date) returns bigint language sql immutable parallel safe
+    return hashtextextended(name_key, birth_date - date '2000-01-01');
+insert into stated_holder (holder_hash, person_id)
+select distinct holder_hash(name_key, birth_date), person_id from coverage where known_to = 'infinity' order by 1;
+create index stated_holder_by_hash on stated_holder (holder_hash);
+
+grant select on stated_holder to eligibility_counter;
+grant select, insert on stated_holder to eligibility_payer;
+
+create function state_holders() returns trigger language plpgsql as $$
+begin
+    insert into stated_holder (holder_hash, person_id)
+    select distinct holder_hash(name_key, birth_date), person_id from stated;
+    return null;
+end $$;
+create trigger state_holders after insert on coverage referencing new table as stated
+    for each statement execute function state_holders();
