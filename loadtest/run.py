@@ -424,9 +424,8 @@ def run(arguments: Namespace) -> int:
     for path in write_report(Record(setting, chapters, verdict), arguments.out):
         screen.print(f"{path}")
     for failed in verdict.failures:
-        shown = "nothing" if failed.measured is None else f"{failed.measured:,.3g}"
-        screen.print(
-            f"[red]✗[/] {failed.scenario} {failed.operation} {failed.figure} {failed.limit}: {shown} {failed.reason}"
-        )
+        measured = () if failed.measured is None else (f"{failed.measured:,.3g}",)
+        said = " ".join((*measured, failed.reason)).strip()
+        screen.print(f"[red]✗[/] {failed.scenario} {failed.operation} {failed.figure} {failed.limit}: {said}")
     screen.print("[green]✓ every limit holds[/]" if verdict.passed else "[red]✗ not every limit holds[/]")
     return 0 if verdict.passed else 1
