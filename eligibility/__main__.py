@@ -52,7 +52,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command("api", _api, "Answer terminals over mutual TLS (settings: ELIGIBILITY_… variables).")
     command("worker", _worker, "Do bulk checks, and clear what has had its time (settings: ELIGIBILITY_… variables).")
-    command("migrate", _migrate, "Bring the database to the newest schema, as its owner.")
+    migrating = command("migrate", _migrate, "Bring the database to the newest schema, as its owner.")
+    migrating.add_argument(
+        "--post", action="store_true", help="also take away what processes of the release before need: none is left"
+    )
     keys = command("make-keys", _make_keys, "Make a challenge key, a receipt key and a staff key in a folder.")
     keys.add_argument("folder", type=Path)
     receipt = command("verify-receipt", _verify_receipt, "Check a receipt offline with the published keys.")
@@ -131,11 +134,19 @@ def _worker(_: argparse.Namespace) -> None:
     asyncio.run(run_until_told(settings))
 
 
-def _migrate(_: argparse.Namespace) -> None:
-    from eligibility.storage.migrate import migrate
+def _migrate(chosen: argparse.Namespace) -> None:
+    from eligibility.storage.migrate import migrate, missing
 
-    applied = asyncio.run(_with_connection(migrate))
-    print("\n".join(applied) or "The schema is the newest.")
+    async def work(connection: Any) -> tuple[list[str], list[str]]:
+        return await migrate(connection, post=chosen.post), await missing(connection)
+
+    applied, left = asyncio.run(_with_connection(work))
+    for name in applied:
+        print(name)
+    if left:
+        print(f"{left[0]} and what follows wait until no process of the release before is left: migrate --post")
+    elif not applied:
+        print("The schema is the newest.")
 
 
 def _make_keys(chosen: argparse.Namespace) -> None:

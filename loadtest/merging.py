@@ -24,6 +24,7 @@ _TAKEN_AWAY: Final = (
     "delete from specific_disease_certificate where person_id > $1",
     "delete from elderly_certificate where person_id > $1",
     "delete from coverage where person_id > $1",
+    "delete from stated_holder where person_id > $1",
     "delete from person where person_id > $1",
 )
 
@@ -126,7 +127,7 @@ async def _take_away(site: Site) -> None:
         await connection.execute("set session_replication_role = replica")
         for statement in _TAKEN_AWAY:
             await connection.execute(statement, persons)
-        for table in ("person", "coverage", "limit_certificate"):
+        for table in ("person", "coverage", "stated_holder", "limit_certificate"):
             await connection.execute(f"vacuum (analyze) {table}")
     finally:
         await connection.close()

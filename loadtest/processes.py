@@ -69,7 +69,7 @@ def running(
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process' environment without what polars has set in it for itself alone."""
+    """Return this process' environment without the allocator's settings, which polars has changed for itself alone."""
     return {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
 
 

@@ -31,8 +31,12 @@ def migrations() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-async def migrate(connection: Any) -> list[str]:
-    """Apply what is missing, as the schema's owner; return the names of what was applied."""
+async def migrate(connection: Any, *, post: bool = True) -> list[str]:
+    """Apply what is missing, as the schema's owner; return the names of what was applied.
+
+    A `post` migration takes away what processes of the release before still need. Without `post`, a database that has
+    been in use is brought as far as the first of them; an empty one gets everything.
+    """
     applied = []
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
@@ -40,6 +44,8 @@ async def migrate(connection: Any) -> list[str]:
         known = {row["number"] for row in await connection.fetch("select number from schema_migration")}
         for number, name, text in migrations():
             if number not in known:
+                if known and not post and "_post_" in name:
+                    break
                 async with connection.transaction():
                     await connection.execute(text)
                     await connection.execute(
@@ -49,3 +55,9 @@ async def migrate(connection: Any) -> list[str]:
     finally:
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
     return applied
+
+
+async def missing(connection: Any) -> list[str]:
+    """Return the names of the migrations that a migrated database has not had."""
+    known = {row["number"] for row in await connection.fetch("select number from schema_migration")}
+    return [name for number, name, _ in migrations() if number not in known]

@@ -389,7 +389,7 @@ create function refresh_statistics(changed bigint) returns void language plpgsql
     set search_path = pg_catalog, public as $$
 begin
     if changed * 10 > (select greatest(reltuples, 0) from pg_class where oid = 'public.coverage'::regclass) then
-        analyze (skip_locked) public.person,
+        analyze (skip_locked) public.person, public.stated_holder,
             public.coverage (person_id, coverage_id, known_from, known_to, submission_id, insurer_number, symbol_key,
                 number_key, branch_number, name_key, birth_date, acquired_on, lost_on),
             public.limit_certificate, public.specific_disease_certificate, public.elderly_certificate;

@@ -1,4 +1,4 @@
-"""Checks an insurer's file as its loader would, in a process of its own without a database: what that alone takes."""
+"""Checks an insurer's file with the loader's own code, in a process of its own without a database: what that takes."""
 
 import json
 import subprocess

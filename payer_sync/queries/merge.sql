@@ -387,7 +387,7 @@ join staged_eligibility s using (record_number)
 where m.change in ('new', 'corrected');
 
 -- name: add_holders
--- Let those be found by name and birth date of whom nobody has stated these yet.
+-- Let those be found by name and birth date of whom nobody has stated these yet; each is looked for by the index.
 insert into stated_holder (holder_hash, person_id)
 select distinct holder_hash(s.name_key, s.birth_date), m.person_id
 from merge_plan m
@@ -396,6 +396,7 @@ where m.change in ('new', 'corrected') and not m.settled
     and (m.new_person or not exists (
         select from stated_holder h
         where h.holder_hash = holder_hash(s.name_key, s.birth_date) and h.person_id = m.person_id
+        offset 0
     ))
 order by 1;
 

@@ -27,16 +27,10 @@ from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, Intake, Pushed, push
 from payer_sync.submission import Filed, announce, find_submission
+from tests.holders import holders_not_found
 
 INSURERS = ("06130512", "33120015")
 START_TIMEOUT_S = 60
-NOT_FOUND = """
-select person_id, coverage_id from coverage c
-where known_to = 'infinity' and not exists (
-    select from stated_holder h
-    where h.holder_hash = holder_hash(c.name_key, c.birth_date) and h.person_id = c.person_id
-)
-"""
 Record = Mapping[str, str]
 
 
@@ -45,7 +39,7 @@ async def owner(owner: Any, database: str) -> AsyncIterator[Any]:
     """The schema's owner; whatever a test has stated, its holders are found by name and birth date afterwards."""
     yield owner
     afterwards = await connect(database)  # a test may have lost the owner's own line
-    not_found = await afterwards.fetch(NOT_FOUND)
+    not_found = await holders_not_found(afterwards)
     await afterwards.close()
     assert not_found == []
 

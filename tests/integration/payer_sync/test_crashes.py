@@ -23,6 +23,7 @@ from loadtest.embedded import Stores, create_database, database_url, stores
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce, state_of
+from tests.holders import holders_not_found
 from tests.integration.payer_sync.cutting import Cut, CuttingLine
 
 pytestmark = pytest.mark.database
@@ -105,4 +106,5 @@ async def test_no_acknowledged_file_is_lost_when_postgresql_and_the_loader_die(
         assert await load(address, filed, file) is SubmissionState.MERGED
     assert await owner.fetchval("select count(*) from coverage") == ROUNDS * RECORDS
     assert await owner.fetchval("select count(*) from audit_event where kind = 'submission_merged'") == ROUNDS
+    assert await holders_not_found(owner) == []
     await owner.close()

@@ -19,6 +19,7 @@ from eligibility.wire.submissions import SubmissionKind
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import announce, waiting_submissions
+from tests.holders import holders_not_found
 
 pytestmark = pytest.mark.database
 
@@ -93,9 +94,10 @@ async def _load_all(database: str, insurer: InsurerNumber, paths: list[Path], lo
             "select exists (select from coverage a join coverage b using (coverage_id)"
             " where a.known_from < b.known_from and b.known_from < a.known_to)"
         )
+        not_found = await holders_not_found(owner)
     finally:
         await owner.close()
-    assert not overlapping
+    assert (overlapping, not_found) == (False, [])
     return {row["number"]: (row["address"], row["lost_on"]) for row in rows}
 
 
