@@ -1,7 +1,6 @@
 """The routes: what comes in, who may send it, and which part of the story answers."""
 
 import os
-from io import BytesIO
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
@@ -12,7 +11,6 @@ from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
 from eligibility.api.signed_in import staff_on
 from eligibility.domain.codes import Method, Outcome
-from eligibility.identity.challenge import NONCE_BYTES
 from eligibility.reference_numbers import PatientNotChecked, register_reference_number
 from eligibility.registration import register
 from eligibility.serving.callers import anyone
@@ -38,8 +36,7 @@ async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: 
     state = request.app.state
     now = state.now()
     keys = state.centre.challenges
-    random = BytesIO(os.urandom(NONCE_BYTES * wanted.count)).read  # the kernel is asked once for all
-    issued = [keys.issue(caller.terminal_id, now, random) for _ in range(wanted.count)]
+    issued = keys.issue_pool(caller.terminal_id, now, wanted.count, os.urandom)
     return answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
 
 

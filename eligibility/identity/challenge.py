@@ -23,7 +23,8 @@ NONCE_BYTES: Final = 16
 MAX_KEYS: Final = 4
 
 _VERSION: Final = 1
-_BODY: Final = struct.Struct(">B4sQ16s")  # version, key identifier, expiry in µs since 1970, nonce
+_HEAD: Final = struct.Struct(">B4sQ")  # version, key identifier, expiry in µs since 1970; the nonce follows
+_BODY_BYTES: Final = _HEAD.size + NONCE_BYTES
 _MAC_BYTES: Final = 32
 _LABEL: Final = b"eligibility-challenge/v1"  # so that the key's MACs mean nothing elsewhere
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,10 +52,10 @@ class ChallengeKey:
         """Four bytes made from the secret, so that the two cannot be configured apart."""
         return hashlib.sha256(_LABEL + b" key" + self.secret).digest()[:4]
 
-    def mac(self, body: bytes, terminal_id: UUID) -> bytes:
-        """Return the MAC that binds a challenge to the terminal it is issued to."""
+    def mac(self, bound: bytes) -> bytes:
+        """Return the MAC over a challenge's body and the terminal that it is bound to."""
         keyed = self._keyed.copy()
-        keyed.update(body + terminal_id.bytes)
+        keyed.update(bound)
         return keyed.digest()
 
 
@@ -93,9 +94,14 @@ class ChallengeKeys:
 
     def issue(self, terminal_id: UUID, now: datetime, random: Callable[[int], bytes]) -> bytes:
         """Make a challenge that only this terminal can use, until it expires; `random` gives that many random bytes."""
-        micros = (self.expires_at(now) - _EPOCH) // _MICROSECOND
-        body = _BODY.pack(_VERSION, self._issuing_id, micros, random(NONCE_BYTES))
-        return body + self._issuing.mac(body, terminal_id)
+        return self.issue_pool(terminal_id, now, 1, random)[0]
+
+    def issue_pool(self, terminal_id: UUID, now: datetime, count: int, random: Callable[[int], bytes]) -> list[bytes]:
+        """Make several at once; `random` is asked once for all."""
+        head = _HEAD.pack(_VERSION, self._issuing_id, (self.expires_at(now) - _EPOCH) // _MICROSECOND)
+        nonces, bound, mac = random(NONCE_BYTES * count), terminal_id.bytes, self._issuing.mac
+        bodies = [head + nonces[at : at + NONCE_BYTES] for at in range(0, len(nonces), NONCE_BYTES)]
+        return [body + mac(body + bound) for body in bodies]
 
     def open(self, challenge: bytes, terminal_id: UUID, now: datetime) -> OpenedChallenge:
         """Recognise a challenge of this terminal. Its nonce is known from nowhere else.
@@ -108,14 +114,14 @@ class ChallengeKeys:
             ChallengeExpired: its time is over, or ends too far ahead: one of the clocks involved is wrong.
         """
         # (1)
-        if len(challenge) != _BODY.size + _MAC_BYTES or challenge[0] != _VERSION:
+        if len(challenge) != _BODY_BYTES + _MAC_BYTES or challenge[0] != _VERSION:
             raise ChallengeMalformed
-        body, mac = challenge[: _BODY.size], challenge[_BODY.size :]
-        _, key_id, micros, nonce = _BODY.unpack(body)
+        body, mac = challenge[:_BODY_BYTES], challenge[_BODY_BYTES:]
+        (_, key_id, micros), nonce = _HEAD.unpack_from(body), body[_HEAD.size :]
 
         # (2)
         key = self._keys.get(key_id)
-        if key is None or not hmac.compare_digest(key.mac(body, terminal_id), mac):
+        if key is None or not hmac.compare_digest(key.mac(body + terminal_id.bytes), mac):
             raise ChallengeForged
 
         # (3)
