@@ -12,13 +12,14 @@ where v.verification_id = $1 and v.institution_code = $2;
 
 -- name: medicines_shown
 -- Reads the medicines that claims now state of the person who consented, latest first; with nothing stated, one row
--- whose medicine is null. No person means that no consent is in force.
+-- whose medicine is null. No person means that no consent is in force. (`offset 0`: the wall is asked once,
+-- not wherever its person is named.)
 -- $1 first day, $2 last day
 select wall.person_id as shown_person, m.medicine_on, m.day_stated, m.prescribed_on, c.kind, m.usage_group,
        m.usage_code, m.drug_code, coalesce(m.drug_name, d.name) as drug_name, d.drug_code is not null as drug_known,
        nullif(d.ingredient, '') as ingredient, m.quantity, coalesce(m.unit, d.unit) as unit, m.days_or_times,
        m.institution_code, c.institution_name, m.prescriber_code, c.prescriber_name, m.comment, m.known_from
-from (select consented_person('medication') as person_id) as wall
+from (select consented_person('medication') as person_id offset 0) as wall
 left join (claim_medicine m join claim c on c.claim_id = m.claim_id and c.known_to = 'infinity')
     on m.person_id = wall.person_id and m.known_to = 'infinity' and m.medicine_on between $1 and $2
 left join drug d on d.drug_code = m.drug_code
@@ -30,7 +31,7 @@ order by m.medicine_on desc, m.claim_id, m.line, m.position;
 -- $1 first day of a month, $2 last day of a month
 select wall.person_id as shown_person, c.care_month, c.kind, c.institution_code, c.institution_name, t.record_type,
        t.service_class, t.code, t.name, t.quantity, t.unit, t.times, t.days, t.comment, t.known_from
-from (select consented_person('treatment') as person_id) as wall
+from (select consented_person('treatment') as person_id offset 0) as wall
 left join (claim_treatment t join claim c on c.claim_id = t.claim_id and c.known_to = 'infinity')
     on t.person_id = wall.person_id and t.known_to = 'infinity' and c.care_month between $1 and $2
 order by c.care_month desc, t.claim_id, t.line;
@@ -42,7 +43,7 @@ order by c.care_month desc, t.claim_id, t.line;
 select wall.person_id as shown_person, k.checkup_id, k.performed_on, k.institution_code, k.insurer_number,
        i.name as insurer_name, greatest(k.known_from, r.known_from) as known_from, r.item_code, r.result_kind, r.value,
        r.value_name, r.unit, r.low, r.high, r.flag
-from (select consented_person('checkup') as person_id) as wall
+from (select consented_person('checkup') as person_id offset 0) as wall
 left join (checkup k join insurer i using (insurer_number))
     on k.person_id = wall.person_id and k.known_to = 'infinity' and k.performed_on between $1 and $2
 left join checkup_result r
