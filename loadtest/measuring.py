@@ -1,6 +1,7 @@
 """What the machine does while requests are sent: computing and memory of each part, and PostgreSQL's own counters."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ import asyncpg
 import psutil
 
 _EVERY_S: Final = 1.0
+_MEMORY_EVERY_S: Final = 10.0  # to read it the kernel walks each process' page tables: every second, a sixth of a core
 _DATABASE: Final = """
 select coalesce(sum(active_time), 0) as active_ms, coalesce(sum(xact_commit), 0) as commits,
        (select wal_bytes from pg_stat_wal) as wal_bytes
@@ -22,7 +24,7 @@ from pg_stat_database where datname = current_database()
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One second: per part the share of one core and the memory; per second the database's work."""
+    """One second: per part the share of one core, and the memory as last looked at; per second the database's work."""
 
     at_s: float
     cores: Mapping[str, float]
@@ -69,16 +71,20 @@ class Watching:
         connection = await asyncpg.connect(self._database)
         began, last = time.monotonic(), time.monotonic()
         computed, database = dict(self._before), await connection.fetchrow(_DATABASE)
+        memory: dict[str, float] = {}
+        looked = -math.inf
         while not await asyncio.to_thread(self._ended.wait, _EVERY_S):
             now = time.monotonic()
             latest = {part: _computed(find()) for part, find in self._parts.items()}
             counters = await connection.fetchrow(_DATABASE)
             passed = now - last
+            if now - looked >= _MEMORY_EVERY_S:
+                memory, looked = {part: _largest_mib(find()) for part, find in self._parts.items()}, now
             self.observation.samples.append(
                 Sample(
                     now - began,
                     {part: max(latest[part] - computed[part], 0) / passed for part in latest},
-                    {part: _largest_mib(find()) for part, find in self._parts.items()},
+                    memory,
                     float(counters["active_ms"] - database["active_ms"]) / 1000 / passed,
                     float(counters["commits"] - database["commits"]) / passed,
                     float(counters["wal_bytes"] - database["wal_bytes"]) / 2**20 / passed,
