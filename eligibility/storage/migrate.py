@@ -41,7 +41,7 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute(_LEDGER)
-        known = {row["number"] for row in await connection.fetch("select number from schema_migration")}
+        known = await _applied(connection)
         for number, name, text in migrations():
             if number not in known:
                 if known and not post and "_post_" in name:
@@ -59,5 +59,9 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
 
 async def missing(connection: Any) -> list[str]:
     """Return the names of the migrations that a migrated database has not had."""
-    known = {row["number"] for row in await connection.fetch("select number from schema_migration")}
+    known = await _applied(connection)
     return [name for number, name, _ in migrations() if number not in known]
+
+
+async def _applied(connection: Any) -> set[int]:
+    return {row["number"] for row in await connection.fetch("select number from schema_migration")}
