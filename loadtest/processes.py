@@ -60,6 +60,7 @@ def running(
             env=clean_environment() | dict(environment),
             stdout=file,
             stderr=file,
+            start_new_session=True,  # as a service of its own, which it would be in the field
         )
     try:
         yield process

@@ -28,10 +28,10 @@ OnStarted = Callable[[int], None]
 def serve_with_workers(
     app: Any, *, workers: int, host: str, port: int, tls: ServerTls, on_started: OnStarted | None = None
 ) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code. `on_started` is told the port once every process listens.
+    """Serve until SIGTERM, SIGINT or SIGHUP; return the exit code.
 
-    A process that dies is replaced; one that cannot even start ends them all. Nothing may run in this process yet
-    that does not survive a fork: no event loop, no thread.
+    `on_started` is told the port once every process listens. A process that dies is replaced; one that cannot even
+    start ends them all. Nothing may run in this process yet that does not survive a fork: no event loop, no thread.
     """
     _keep_collector_rare()
     _bound(host, port, shared=False).close()  # a port that another server has is refused, not shared
@@ -53,7 +53,7 @@ class _Processes:
 
     def run(self, on_started: Callable[[], Any]) -> int:
         ready, told = os.pipe()
-        for ending in (signal.SIGTERM, signal.SIGINT):
+        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the last: they have no terminal that ends them
             signal.signal(ending, self._stop)
         for _ in range(self._workers):
             self._start(told)
@@ -82,7 +82,9 @@ class _Processes:
             return
         status = 3
         try:
-            for ending in (signal.SIGTERM, signal.SIGINT):
+            # Linux shares processors out between sessions before it does between processes: each gets its own share.
+            os.setsid()
+            for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(ending, signal.SIG_DFL)
             with _bound(*self._address) as listening:
                 status = _serve(self._app, listening, self._tls, lambda: os.write(told, b"."))

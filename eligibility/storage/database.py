@@ -6,6 +6,8 @@ from typing import Any
 
 import asyncpg
 
+from eligibility.storage.niceness import give_way_together
+
 COMMAND_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 _BULK_SEND_BYTES = 4 * 1024 * 1024  # the system may allow less (on Linux net.core.wmem_max)
@@ -95,9 +97,11 @@ async def open_pool(url: str, *, role: str, size: int) -> Any:
 
 
 async def prepare_connection(connection: Any) -> None:
-    """Refuse an unsafe server; let jsonb travel as Python values."""
-    if await connection.fetchval("select current_setting('fsync')") != "on":
+    """Refuse an unsafe server; let jsonb travel as Python values; give way with this process."""
+    fsync, role = await connection.fetchrow("select current_setting('fsync'), session_user")
+    if fsync != "on":
         raise UnsafeDatabase
+    await give_way_together(connection.get_server_pid(), role)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 

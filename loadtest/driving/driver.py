@@ -7,6 +7,7 @@ server that is slow to answer (no coordinated omission).
 import asyncio
 import json
 import multiprocessing
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -85,6 +86,7 @@ def _take(pipe: Pipe) -> Any:
 
 
 def _run(plan: Plan, pipe: Pipe) -> None:
+    os.setsid()  # it stands for other machines: what it computes is not a share of this session's
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             pipe.send(("sent", runner.run(_Driver(plan, pipe).run())))

@@ -1,0 +1,60 @@
+"""Lets PostgreSQL's processes give way as the process does that they work for.
+
+`nice` gives one process a lower priority. What a load or a bulk check costs is mostly computed elsewhere: by the server
+processes of its sessions, which know nothing of it. And where Linux shares processors out between sessions first (its
+autogroups, sched(7)), niceness counts only within a session: every PostgreSQL process is one of its own, with the same
+right to a processor as all processes of a service together.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+
+_SERVER_PROCESS: Final = "postgres:"  # so each of PostgreSQL's processes names itself, then the role it works for
+# Linux lets whoever is not root tell the niceness of one autogroup in a tenth of a second.
+_TRIES: Final = 50
+_AGAIN_AFTER_S: Final = 0.11
+
+
+async def give_way_together(server_process: int, role: str) -> None:
+    """Give the PostgreSQL process of a session, if it runs on this machine, the niceness of this process.
+
+    A process that was started without `nice` changes nothing. What the system does not allow stays as it is: to give a
+    server process of another user a lower priority takes CAP_SYS_NICE.
+    """
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    if niceness <= 0:
+        return
+    try:
+        await _give_way(os.getpid(), niceness)
+        if _works_for(server_process, role):
+            await _give_way(server_process, niceness)
+    except OSError:
+        return  # it is another machine's, it is gone, or it is not ours to tell
+
+
+def _works_for(process: int, role: str) -> bool:
+    said = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace")
+    return said.startswith(_SERVER_PROCESS) and f" {role} " in said
+
+
+async def _give_way(process: int, niceness: int) -> None:
+    if os.getpriority(os.PRIO_PROCESS, process) < niceness:
+        os.setpriority(os.PRIO_PROCESS, process, niceness)
+    for _ in range(_TRIES):
+        if _session_gives_way(process, niceness):
+            return
+        await asyncio.sleep(_AGAIN_AFTER_S)
+
+
+def _session_gives_way(process: int, niceness: int) -> bool:
+    """Tell Linux the niceness of the session that a process leads; return False if it wants to be told later."""
+    shared = Path(f"/proc/{process}/autogroup")
+    if os.getsid(process) != process or not shared.exists() or shared.read_text("ascii").endswith(f" {niceness}\n"):
+        return True
+    try:
+        shared.write_text(str(niceness), encoding="ascii")
+    except BlockingIOError:
+        return False
+    return True

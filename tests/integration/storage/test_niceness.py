@@ -1,0 +1,80 @@
+"""PostgreSQL's processes give way as the process does that they work for."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eligibility.storage.database import open_pool
+from eligibility.storage.niceness import give_way_together
+from loadtest.embedded import Stores
+
+_ROLE = "eligibility_worker"
+# A process that opens a pool, as a service would, and tells how each of its sessions' server processes is treated.
+_OPENS_A_POOL = f"""
+import asyncio, json, os, sys
+from contextlib import suppress
+from pathlib import Path
+from eligibility.storage.database import open_pool
+
+def told(process):
+    shared = Path(f"/proc/{{process}}/autogroup")
+    return [os.getpriority(os.PRIO_PROCESS, process), shared.read_text().split()[-1] if shared.exists() else None]
+
+async def main():
+    pool = await open_pool(os.environ["ADDRESS"], role="{_ROLE}", size=3)
+    taken = [await pool.acquire() for _ in range(3)]
+    print(json.dumps([told(c.get_server_pid()) for c in taken] + [told(os.getpid())]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(autouse=True)
+def on_this_machine(running_stores: Stores) -> None:
+    if not running_stores.embedded:
+        pytest.skip("PostgreSQL's processes are another machine's or another user's")
+
+
+def _niceness_beside(address: str, niceness: int) -> list[list[object]]:
+    run = subprocess.run(
+        ["nice", "-n", str(niceness), sys.executable, "-c", _OPENS_A_POOL],
+        env=os.environ | {"ADDRESS": address}, start_new_session=True, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told: list[list[object]] = json.loads(run.stdout)
+    return told
+
+
+def test_the_sessions_of_a_process_with_nice_give_way_too(database: str) -> None:
+    told = _niceness_beside(database, 7)
+    assert told == [[7, "7" if Path("/proc/self/autogroup").exists() else None]] * 4
+
+
+def test_the_sessions_of_others_do_not(database: str) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert [niceness for niceness, _ in _niceness_beside(database, 0)] == [own] * 4
+
+
+async def test_a_process_that_is_no_session_of_the_role_is_left_alone(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(os, "setpriority", lambda *told: asked.append(told[1]))
+    pool = await open_pool(database, role=_ROLE, size=1)
+    async with pool.acquire() as connection:
+        session = connection.get_server_pid()
+        monkeypatch.setattr(os, "getpriority", lambda _, process: 0 if process else 7)
+        await give_way_together(session, "eligibility_payer")
+        bystander = await asyncio.create_subprocess_exec("sleep", "60")
+        await give_way_together(bystander.pid, _ROLE)
+        bystander.kill()
+        await bystander.wait()
+        await give_way_together(bystander.pid, _ROLE)  # it is gone
+        assert set(asked) == {os.getpid()}
+        await give_way_together(session, _ROLE)
+        assert set(asked) == {os.getpid(), session}
+    await pool.close()
