@@ -331,7 +331,7 @@ class Morning:
 TERMINALS_DRIVEN: Final = 128
 # Each driven terminal stands for some thousand of a nation: a request is not to wait for another one's answer.
 CONNECTIONS_EACH: Final = 8
-READING_TERMINALS: Final = range(0, TERMINALS_DRIVEN, 8)  # where a member of staff is signed in
+READING_TERMINALS: Final = range(0, TERMINALS_DRIVEN, 2)  # where a member of staff is signed in
 _IN_CEILING: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
 _WHERE_MEMORY_COUNTS: Final = 1_000_000
 # How many more of an operation a machine answers than verifications, at the very most.

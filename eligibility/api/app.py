@@ -13,6 +13,7 @@ from eligibility.api.budgets import NumberBudget
 from eligibility.api.bulk_routes import BULK_PATH
 from eligibility.api.problems import PROBLEMS
 from eligibility.api.routes import router
+from eligibility.api.staff_routes import router as staff_router
 from eligibility.api.terminals import TerminalDirectory
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.ids import uuid7
@@ -40,7 +41,14 @@ from eligibility.wire.bulk import MAX_BULK_BYTES
 COUNTER_ROLE = "eligibility_counter"
 MAX_BODY_BYTES = 64 * 1024  # the largest real request, a registration, has about 4 KB
 LOOKUP_REST_S = 0.006  # between two round trips while many wait
-EXPRESS = ("/v1/verifications", "/v1/number-verifications", "/v1/challenges")
+EXPRESS = (
+    "/v1/verifications",
+    "/v1/number-verifications",
+    "/v1/challenges",
+    "/v1/verifications/{verification_id}/medications",
+    "/v1/verifications/{verification_id}/checkups",
+    "/v1/verifications/{verification_id}/treatments",
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -117,7 +125,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(router)
-    app.add_middleware(ExpressLane, router=router, paths=EXPRESS, handlers=app.exception_handlers)
+    app.add_middleware(ExpressLane, routers=(router, staff_router), paths=EXPRESS, handlers=app.exception_handlers)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, own_limits={BULK_PATH: MAX_BULK_BYTES})
     app.add_middleware(RequestLog)
     install_problem_handlers(app, PROBLEMS, _leave_event, settings.most_at_once)

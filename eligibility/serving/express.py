@@ -4,9 +4,11 @@ A route stays declared as every other, so its description, its caller and its pr
 out of the ordinary (another content type, a malformed message) goes the long way and is answered there.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
@@ -14,21 +16,43 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 Handlers = Mapping[Any, Callable[[Request, Any], Any]]
-_JSON = b"application/json"
+_JSON: Final = b"application/json"
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The one part of a path that names something: its parameter, and what stands before and after it."""
+
+    parameter: str
+    before: str
+    after: str
+
+    def find(self, path: str) -> UUID | None:
+        """Return what a path names, or None if it is another route's, or names nothing in the usual form."""
+        named = path[len(self.before) : len(path) - len(self.after)]
+        ours = path.startswith(self.before) and path.endswith(self.after) and _UUID.fullmatch(named)
+        return UUID(named) if ours else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Express:
     route: APIRoute
-    message: type[BaseModel]
-    message_name: str
+    named: _Named | None
+    message: tuple[str, type[BaseModel]] | None
     callers: tuple[tuple[str, Callable[[Request], Any]], ...]
     request_name: str
     optional_headers: frozenset[bytes]
+    reads_query: bool
 
-    def detains(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Tell whether a header is there that the route reads, and that most callers leave out."""
-        return bool(self.optional_headers) and any(name in self.optional_headers for name, _ in headers)
+    def detains(self, scope: MutableMapping[str, Any]) -> bool:
+        """Tell whether a request brings what the route reads and most callers leave out, or no message of its kind."""
+        headers = scope["headers"]
+        return (
+            (self.message is not None and (b"content-type", _JSON) not in headers)
+            or (self.reads_query and scope["query_string"] != b"")
+            or (bool(self.optional_headers) and any(name in self.optional_headers for name, _ in headers))
+        )
 
 
 class ExpressLane:
@@ -37,40 +61,43 @@ class ExpressLane:
     def __init__(
         self,
         app: Callable[..., Awaitable[None]],
-        router: APIRouter,
+        routers: Iterable[APIRouter],
         paths: Collection[str],
         handlers: Handlers,
     ) -> None:
-        """Take the routes from the router.
+        """Take the routes from the routers.
 
         Raises:
-            ValueError: a path is no route, or takes more than the request, one message, headers that may be left
-                out, and dependencies on the request.
+            ValueError: a path is no route, or takes more than the request, one UUID in its path, one message, headers
+                and a query that may be left out, and dependencies on the request.
         """
         self._app, self._handlers = app, handlers
-        routes = {route.path: route for route in router.routes if isinstance(route, APIRoute) and route.path in paths}
+        declared = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+        routes = {route.path: route for route in declared if route.path in paths}
         if missing := set(paths) - routes.keys():
             raise ValueError(f"no such routes: {sorted(missing)}")
-        self._express = {
-            (method, path): _express(route) for path, route in routes.items() for method in route.methods or ()
-        }
+        made = [(method, _express(route)) for route in routes.values() for method in route.methods or ()]
+        self._exact = {(method, e.route.path): e for method, e in made if e.named is None}
+        self._naming = [(method, e.named, e) for method, e in made if e.named is not None]
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer the request, or pass it on."""
-        express = self._express.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if express is None or (b"content-type", _JSON) not in scope["headers"] or express.detains(scope["headers"]):
+        express, given = self._find(scope) if scope["type"] == "http" else (None, {})
+        if express is None or express.detains(scope):
             await self._app(scope, receive, send)
             return
         scope["route"] = express.route
         try:
-            body = await _whole(receive)
+            body = b"" if express.message is None else await _whole(receive)
             request = Request(scope, _again(body))
-            given = {name: await find(request) for name, find in express.callers}
-            try:
-                given[express.message_name] = express.message.model_validate_json(body)
-            except ValidationError:
-                await self._app(scope, _again(body), send)  # there every fault is named
-                return
+            given |= {name: await find(request) for name, find in express.callers}
+            if express.message is not None:
+                name, message = express.message
+                try:
+                    given[name] = message.model_validate_json(body)
+                except ValidationError:
+                    await self._app(scope, _again(body), send)  # there every fault is named
+                    return
             response = await express.route.endpoint(**{express.request_name: request}, **given)
         except Exception as error:
             handler = self._handler(error)
@@ -79,6 +106,15 @@ class ExpressLane:
             response = await handler(Request(scope, receive), error)
         await response(scope, receive, send)
 
+    def _find(self, scope: MutableMapping[str, Any]) -> tuple[_Express | None, dict[str, Any]]:
+        asked, path = scope["method"], scope["path"]
+        if express := self._exact.get((asked, path)):
+            return express, {}
+        for method, named, express in self._naming:
+            if method == asked and (found := named.find(path)):
+                return express, {named.parameter: found}
+        return None, {}
+
     def _handler(self, error: Exception) -> Callable[[Request, Any], Any] | None:
         return next((self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers), None)
 
@@ -86,20 +122,27 @@ class ExpressLane:
 def _express(route: APIRoute) -> _Express:
     needs = route.dependant
     if (
-        len(needs.body_params) != 1
-        or needs.query_params or needs.path_params or needs.cookie_params
-        or any(header.field_info.is_required() for header in needs.header_params)
+        len(needs.body_params) > 1
+        or len(needs.path_params) > 1
+        or any(parameter.field_info.annotation is not UUID for parameter in needs.path_params)
+        or any(given.field_info.is_required() for given in (*needs.header_params, *needs.query_params))
+        or needs.cookie_params
         or needs.request_param_name is None
         or any(d.name is None or not _only_request(d) for d in needs.dependencies)
-    ):  # fmt: skip
+    ):
         raise ValueError(f"{route.path} takes more than an express route can")
-    message = needs.body_params[0]
+    named = message = None
+    for parameter in needs.path_params:
+        before, after = route.path.split(f"{{{parameter.name}}}")
+        named = _Named(parameter.name, before, after)
+    for body in needs.body_params:
+        kind = body.field_info.annotation
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            raise ValueError(f"{route.path} takes no message of its own kind")
+        message = (body.name, kind)
     callers = tuple((str(d.name), _find(d)) for d in needs.dependencies)
-    kind = message.field_info.annotation
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        raise ValueError(f"{route.path} takes no message of its own kind")
     headers = frozenset(header.alias.lower().encode("ascii") for header in needs.header_params)
-    return _Express(route, kind, message.name, callers, needs.request_param_name, headers)
+    return _Express(route, named, message, callers, needs.request_param_name, headers, bool(needs.query_params))
 
 
 def _only_request(dependency: Any) -> bool:

@@ -1,6 +1,7 @@
 """The short way answers as the long way does, and takes only routes that it can take."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, Header, Query, Request
@@ -65,11 +66,11 @@ async def _refused(request: Request, asked: ChallengesRequest, needed: Annotated
     raise NotImplementedError
 
 
-async def _queried(request: Request, asked: ChallengesRequest, page: Annotated[int, Query()] = 1) -> Response:
+async def _queried(request: Request, asked: ChallengesRequest, page: Annotated[int, Query()]) -> Response:
     raise NotImplementedError
 
 
-async def _without_message(request: Request) -> Response:
+async def _asked_twice(request: Request, asked: ChallengesRequest, again: ChallengesRequest) -> Response:
     raise NotImplementedError
 
 
@@ -77,17 +78,33 @@ async def _without_request(asked: ChallengesRequest) -> Response:
     raise NotImplementedError
 
 
-@pytest.mark.parametrize("endpoint", [_refused, _queried, _without_message, _without_request])
+@pytest.mark.parametrize("endpoint", [_refused, _queried, _asked_twice, _without_request])
 def test_a_route_that_needs_more_is_refused_at_the_start(endpoint: Any) -> None:
     router = APIRouter()
     router.add_api_route("/x", endpoint, methods=["POST"], response_model=None)
     with pytest.raises(ValueError, match="/x takes more"):
-        ExpressLane(_never, router, ["/x"], {})
+        ExpressLane(_never, [router], ["/x"], {})
+
+
+async def _by_number(request: Request, number: int) -> Response:
+    raise NotImplementedError
+
+
+async def _by_two(request: Request, number: UUID, other: UUID) -> Response:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(("path", "endpoint"), [("/x/{number}", _by_number), ("/x/{number}/{other}", _by_two)])
+def test_a_path_that_names_more_than_one_uuid_is_refused_at_the_start(path: str, endpoint: Any) -> None:
+    router = APIRouter()
+    router.add_api_route(path, endpoint, response_model=None)
+    with pytest.raises(ValueError, match="takes more"):
+        ExpressLane(_never, [router], [path], {})
 
 
 def test_a_path_that_is_no_route_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="no such routes"):
-        ExpressLane(_never, APIRouter(), ["/x"], {})
+        ExpressLane(_never, [APIRouter()], ["/x"], {})
 
 
 async def _never(scope: Any, receive: Any, send: Any) -> None:

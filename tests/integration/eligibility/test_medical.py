@@ -514,3 +514,20 @@ async def test_a_consent_of_one_patient_opens_no_other(world: World, counter: Co
     other = await visit(world, counter, [], number="346")
     await world.medicine(other.person)
     assert await _refused(world, counter, other) == "not_shown_no_consent"
+
+
+@pytest.mark.parametrize("wanted", ["medications", "checkups", "treatments"])
+async def test_both_ways_to_a_reading_answer_alike(world: World, counter: Counter, wanted: str) -> None:
+    # A query takes the long way through the app's routing; what comes of it is the same.
+    was, token = await visit(world, counter), await doctor(world, counter)
+    await world.medicine(was.person)
+    await world.checkup(was.person, TODAY - timedelta(days=30), {"value": "26.1"})
+    month = f"{TODAY:%Y-%m}"
+    paths = [f"/v1/verifications/{named}/{wanted}" for named in (was.verification_id, str(uuid4()), "unnamed")]
+    for path, status in zip(paths, (200, 404, 422), strict=True):
+        answers = [await counter.http.get(path + query, headers=token) for query in ("", f"?through={month}")]
+        assert [answer.status_code for answer in answers] == [status] * 2
+        assert answers[0].json() == answers[1].json()
+        assert answers[0].headers["content-type"] == answers[1].headers["content-type"]
+    shut_out = [await counter.http.get(paths[0] + query) for query in ("", f"?through={month}")]
+    assert [(answer.status_code, answer.json()["code"]) for answer in shut_out] == [(401, "staff_session_needed")] * 2
