@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import shlex
-import signal
 import ssl
 import subprocess
 import sys
@@ -36,7 +35,7 @@ from loadtest.embedded import Stores, create_database, database_url, stores
 from loadtest.installation import api_settings, intake_settings, make_keys, publish_revocation
 from loadtest.pki import Enrolment, Jpki
 from loadtest.population import Example, Institution, Nation, Person
-from loadtest.processes import ServerDidNotStart, server
+from loadtest.processes import ServerDidNotStart, end_when_told, server
 from terminal_agent.card.errors import CardError
 from terminal_agent.card.pcscd import PcscdUnavailable, own_pcscd
 from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPins
@@ -74,8 +73,7 @@ def run(*, once: bool) -> int:
     """Show the main job end to end; return 0 when all of it was seen. Without `once`, stay up until Ctrl-C."""
     _BUILD.mkdir(exist_ok=True)
     screen = Console(highlight=False, soft_wrap=True)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    end_when_told()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-", dir=_BUILD)))
         try:

@@ -16,7 +16,7 @@ from rich.console import Console
 from loadtest.bulking import worker
 from loadtest.driving.deck import make_deck
 from loadtest.merging import enrol_stranger
-from loadtest.processes import server
+from loadtest.processes import end_when_told, server
 from loadtest.reading import enrol_members, told_members
 from loadtest.seed import SEED, TERMINALS, seed
 from loadtest.site import Site, default_folder, open_site
@@ -48,6 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Run Locust against a centre of its own; return Locust's exit code: 1 when a request failed."""
+    end_when_told()
     screen = Console(highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         site = stack.enter_context(open_site(arguments.site or default_folder(arguments.persons)))

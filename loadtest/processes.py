@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,12 @@ class ServerProcess:
     def url(self) -> str:
         """Its address."""
         return f"https://localhost:{self.port}"
+
+
+def end_when_told() -> None:
+    """End this process in order when it is told to, so that the servers it has started end with it."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
 
 
 @contextmanager

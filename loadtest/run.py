@@ -26,7 +26,7 @@ from loadtest.driving.plan import READINGS, Operation, Plan, Sent, Stream, Visit
 from loadtest.figures import Outcome, outcome, recovered_after_s
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
-from loadtest.processes import ServerProcess, server
+from loadtest.processes import ServerProcess, end_when_told, server
 from loadtest.reading import visits
 from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
@@ -403,6 +403,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measure, judge and report; return 1 when a limit does not hold."""
+    end_when_told()
     size, screen = SIZES[arguments.size], Console(highlight=False, soft_wrap=True)
     if arguments.steady_rounds:
         size = Size(**{n: getattr(size, n) for n in size.__slots__} | {"steady_rounds": arguments.steady_rounds})

@@ -7,6 +7,7 @@ out of the ordinary (another content type, a malformed message) goes the long wa
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Final
 from uuid import UUID
 
@@ -56,7 +57,10 @@ class _Express:
 
 
 class ExpressLane:
-    """ASGI middleware: answers a well-formed request to one of the routes itself, and passes on everything else."""
+    """ASGI middleware: answers a well-formed request to one of the routes itself, and passes on everything else.
+
+    It sees the dependencies that stand at a route, not those that its router is included with.
+    """
 
     def __init__(
         self,
@@ -121,13 +125,15 @@ class ExpressLane:
 
 def _express(route: APIRoute) -> _Express:
     needs = route.dependant
+    left_out = {given.name for given in (*needs.header_params, *needs.query_params)}
     if (
         len(needs.body_params) > 1
         or len(needs.path_params) > 1
-        or any(parameter.field_info.annotation is not UUID for parameter in needs.path_params)
-        or any(given.field_info.is_required() for given in (*needs.header_params, *needs.query_params))
+        or any(p.field_info.annotation is not UUID or p.field_info.metadata for p in needs.path_params)
+        or any(_default(route.endpoint, name) is not None for name in left_out)
         or needs.cookie_params
         or needs.request_param_name is None
+        or _more_of_the_app(needs)
         or any(d.name is None or not _only_request(d) for d in needs.dependencies)
     ):
         raise ValueError(f"{route.path} takes more than an express route can")
@@ -145,8 +151,21 @@ def _express(route: APIRoute) -> _Express:
     return _Express(route, named, message, callers, needs.request_param_name, headers, bool(needs.query_params))
 
 
+def _default(endpoint: Callable[..., Any], name: str) -> Any:
+    # What the endpoint itself has when nothing is passed: not what the framework would make of a declaration.
+    return signature(endpoint).parameters[name].default
+
+
+def _more_of_the_app(needs: Any) -> bool:
+    return bool(
+        needs.response_param_name or needs.background_tasks_param_name or needs.http_connection_param_name
+        or needs.websocket_param_name or needs.security_scopes_param_name
+    )  # fmt: skip
+
+
 def _only_request(dependency: Any) -> bool:
     return not (
+        _more_of_the_app(dependency) or
         dependency.dependencies or dependency.body_params or dependency.query_params or dependency.path_params
         or dependency.header_params or dependency.cookie_params
     )  # fmt: skip

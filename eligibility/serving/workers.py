@@ -10,8 +10,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -28,7 +30,7 @@ OnStarted = Callable[[int], None]
 def serve_with_workers(
     app: Any, *, workers: int, host: str, port: int, tls: ServerTls, on_started: OnStarted | None = None
 ) -> int:
-    """Serve until SIGTERM, SIGINT or SIGHUP; return the exit code.
+    """Serve until SIGTERM or SIGINT; return the exit code.
 
     `on_started` is told the port once every process listens. A process that dies is replaced; one that cannot even
     start ends them all. Nothing may run in this process yet that does not survive a fork: no event loop, no thread.
@@ -50,10 +52,14 @@ class _Processes:
         self._app, self._workers, self._address, self._tls = app, workers, address, tls
         self._running: set[int] = set()
         self._stopping = False
+        self._alive, self._held = os.pipe()  # held by this process alone: its end tells the others that it is gone
+        # They lead sessions of their own: what ends a terminal's processes is passed on to them, unless it is ignored.
+        hung_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        self._endings = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if hung_up else ()))
 
     def run(self, on_started: Callable[[], Any]) -> int:
         ready, told = os.pipe()
-        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the last: they have no terminal that ends them
+        for ending in self._endings:
             signal.signal(ending, self._stop)
         for _ in range(self._workers):
             self._start(told)
@@ -68,24 +74,30 @@ class _Processes:
             if not self._stopping:
                 _log.error("worker_ended", status=status)
                 time.sleep(_RESTART_AFTER_S)
-                self._start(told)
+                if not self._stopping:
+                    self._start(told)
         return 0
 
     def _start(self, told: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._endings)  # one that came now would be lost to the child
         child = os.fork()
         if child:
             self._running.add(child)
-            if self._stopping:  # the signal came between the fork and its being noted
-                os.kill(child, signal.SIGTERM)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._endings)
+            if self._stopping:  # it had come before
+                self._stop()
             return
         status = 3
         try:
             # Linux shares processors out between sessions before it does between processes: each gets its own share.
             os.setsid()
-            for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for ending in self._endings:
                 signal.signal(ending, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._endings)
+            os.close(self._held)
+            threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
             with _bound(*self._address) as listening:
                 status = _serve(self._app, listening, self._tls, lambda: os.write(told, b"."))
         except SystemExit as ended:
@@ -112,7 +124,8 @@ class _Processes:
     def _stop(self, *_: Any) -> None:
         self._stopping = True
         for child in self._running:
-            os.kill(child, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
 
     def _wait(self) -> None:
         while self._running:
@@ -122,6 +135,12 @@ class _Processes:
     def _reap() -> tuple[int, int]:
         ended, status = os.wait()
         return ended, os.waitstatus_to_exitcode(status)
+
+
+def _end_with(other: int) -> None:
+    """End this process when the one that holds the other end of a pipe has gone."""
+    os.read(other, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _keep_collector_rare() -> None:

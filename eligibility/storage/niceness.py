@@ -8,30 +8,30 @@ right to a processor as all processes of a service together.
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _SERVER_PROCESS: Final = "postgres:"  # so each of PostgreSQL's processes names itself, then the role it works for
 # Linux lets whoever is not root tell the niceness of one autogroup in a tenth of a second.
-_TRIES: Final = 50
+_TRIES: Final = 20
 _AGAIN_AFTER_S: Final = 0.11
 
 
 async def give_way_together(server_process: int, role: str) -> None:
     """Give the PostgreSQL process of a session, if it runs on this machine, the niceness of this process.
 
-    A process that was started without `nice` changes nothing. What the system does not allow stays as it is: to give a
-    server process of another user a lower priority takes CAP_SYS_NICE.
+    A process that was started without `nice` changes nothing. What the system does not allow stays as it is: another
+    user's server process is told by root only.
     """
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     if niceness <= 0:
         return
-    try:
+    with suppress(OSError):
         await _give_way(os.getpid(), niceness)
+    with suppress(OSError):  # it is another machine's, it is gone, or it is not ours to tell
         if _works_for(server_process, role):
             await _give_way(server_process, niceness)
-    except OSError:
-        return  # it is another machine's, it is gone, or it is not ours to tell
 
 
 def _works_for(process: int, role: str) -> bool:

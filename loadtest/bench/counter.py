@@ -18,6 +18,7 @@ import structlog
 from loadtest.bench.counter_face import measure_decision
 from loadtest.bench.counter_part import NotMeasured
 from loadtest.bench.counter_visit import measure_visit, measure_visit_with_reader
+from loadtest.processes import end_when_told
 from loadtest.verdict import Measured, judge, read_limits
 
 SIZE: Final = "counter"
@@ -40,6 +41,7 @@ PARTS: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every part; return 1 when a target is missed."""
+    end_when_told()
     parser = ArgumentParser(prog="python -m loadtest.bench.counter", description=__doc__)
     # Beside the project, as for the tests.
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[3] / "shared" / "data", metavar="DIR")

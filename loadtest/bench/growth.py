@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
+from loadtest.processes import end_when_told
 from loadtest.run import SIZES, Morning
 from loadtest.seed import SEED, seed
 from loadtest.site import Site, default_folder, open_site
@@ -82,6 +83,7 @@ def measure(persons: int, stored: int | None, screen: Console) -> tuple[float, f
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure few and many by turns; return 1 when many are slower than the limit allows."""
+    end_when_told()
     parser = ArgumentParser(prog="python -m loadtest.bench.growth", description=__doc__)
     parser.add_argument("--persons", type=int, default=1_000_000, help="few persons (default: 1,000,000)")
     parser.add_argument("--more-persons", type=int, default=10_000_000, help="many (default: 10,000,000)")

@@ -8,7 +8,6 @@ every size; below the full size only the correctness of what was merged decides 
 import asyncio
 import gc
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -43,6 +42,7 @@ from loadtest.bench.processes import Usage
 from loadtest.embedded import Stores, stores
 from loadtest.pki import Enrolment
 from loadtest.population import Nation
+from loadtest.processes import end_when_told
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
 _SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
@@ -81,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=read_size, default=FULL_SIZE, help="small, full or so many persons")
     persons: int = parser.parse_args(arguments).size
     screen = Console(highlight=False, soft_wrap=True)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    end_when_told()
     try:
         bench = run(persons, screen)
     except WrongOutcome as wrong:

@@ -64,6 +64,8 @@ def drive(plans: Sequence[Plan], around: Any = None) -> list[list[Sent]]:
             pipe.send("end")
         return sent
     finally:
+        for pipe in pipes:  # a driver that still waits for a word ends by itself
+            pipe.close()
         for process in processes:
             process.join(timeout=5)
             if process.is_alive():

@@ -7,6 +7,9 @@ import pytest
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
+from eligibility.api.app import EXPRESS
+from eligibility.api.routes import router
+from eligibility.api.staff_routes import router as staff_router
 from eligibility.serving.express import ExpressLane
 from eligibility.wire.verifications import ChallengesRequest
 from tests.integration.eligibility.world import Counter, World
@@ -60,6 +63,33 @@ async def test_a_stranger_is_refused_on_both_ways(world: World, kind: str) -> No
 async def test_too_much_is_refused_on_both_ways(counter: Counter, kind: str) -> None:
     answer = await counter.http.post("/v1/challenges", content=b" " * 70_000, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("wanted", ["medications", "checkups", "treatments"])
+async def test_a_reading_takes_the_short_way(wanted: str) -> None:
+    passed_on: list[str] = []
+
+    async def others(scope: Any, receive: Any, send: Any) -> None:
+        passed_on.append(scope["path"] + scope["query_string"].decode())
+
+    async def refused(request: Request, error: Exception) -> Response:
+        return Response(status_code=401)
+
+    lane = ExpressLane(others, (router, staff_router), EXPRESS, {Exception: refused})
+    path = f"/v1/verifications/0192f0c1-2345-7000-8000-00000000ABCD/{wanted}"
+    for method, asked, query in (
+        ("GET", path, b""), ("GET", path, b"from=2026-01"), ("HEAD", path, b""), ("GET", path + "/", b""),
+        ("GET", path.replace("-", ""), b""), ("GET", path.replace("0192", "urn:"), b""), ("POST", path, b""),
+    ):  # fmt: skip
+        scope = {"type": "http", "method": method, "path": asked, "query_string": query, "headers": []}
+        sent: list[Any] = []
+
+        async def send(message: Any, kept: list[Any] = sent) -> None:
+            kept.append(message)
+
+        await lane(scope, _never, send)
+        assert bool(sent) == ((method, asked, query) == ("GET", path, b""))
+    assert len(passed_on) == 6
 
 
 async def _refused(request: Request, asked: ChallengesRequest, needed: Annotated[str, Header()]) -> Response:

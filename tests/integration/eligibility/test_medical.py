@@ -529,5 +529,7 @@ async def test_both_ways_to_a_reading_answer_alike(world: World, counter: Counte
         assert [answer.status_code for answer in answers] == [status] * 2
         assert answers[0].json() == answers[1].json()
         assert answers[0].headers["content-type"] == answers[1].headers["content-type"]
+    counted = [event for event in await world.events() if event[0] in ("disclosure", "request_refused")]
+    assert counted[::2] == counted[1::2]
     shut_out = [await counter.http.get(paths[0] + query) for query in ("", f"?through={month}")]
     assert [(answer.status_code, answer.json()["code"]) for answer in shut_out] == [(401, "staff_session_needed")] * 2

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from eligibility.settings import ApiSettings
+from loadtest import processes
 from loadtest.embedded import Stores
-from loadtest.processes import ServerDidNotStart, server
+from loadtest.processes import ServerDidNotStart, command_of, server
 from tests.integration.eligibility.world import Authorities, api_settings
 
 WORKERS = 2
@@ -66,6 +67,40 @@ async def test_they_end_well_when_told_to(environment: dict[str, str], tmp_path:
         process.terminate()
         await asyncio.to_thread(psutil.wait_procs, children, 20)
         assert not [child for child in children if child.is_running()]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGKILL])
+async def test_each_leads_a_session_and_ends_with_the_one_that_started_it(
+    environment: dict[str, str], tmp_path: Path, ending: signal.Signals
+) -> None:
+    with server("eligibility", ["api"], environment, tmp_path / "api.log") as api:
+        children = await _children(api.pid)
+        assert [os.getsid(child.pid) for child in children] == [child.pid for child in children]
+        os.kill(api.pid, ending)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, children, 20)
+        assert not alive
+
+
+async def test_one_that_ignores_a_terminals_end_goes_on(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "command_of", lambda *told: ["nohup", *command_of(*told)])
+    with server("eligibility", ["api"], environment, tmp_path / "api.log") as api:
+        children = await _children(api.pid)
+        for process in (psutil.Process(api.pid), *children):
+            process.send_signal(signal.SIGHUP)
+        assert [await _health(api.url, tmp_path) for _ in range(4)] == [200] * 4
+        assert all(child.is_running() for child in children)
+
+
+async def test_one_told_to_end_while_a_dead_one_is_replaced_ends(environment: dict[str, str], tmp_path: Path) -> None:
+    with server("eligibility", ["api"], environment, tmp_path / "api.log") as api:
+        process, before = psutil.Process(api.pid), await _children(api.pid)
+        before[0].kill()
+        await asyncio.to_thread(before[0].wait, 20)  # the one that started it waits a second before it starts another
+        process.terminate()
+        await asyncio.to_thread(psutil.wait_procs, before, 20)
+        assert not [child for child in (*before, *process.children()) if child.is_running()]
 
 
 def test_a_port_that_another_has_is_refused(environment: dict[str, str], tmp_path: Path) -> None:
