@@ -146,7 +146,7 @@ def _express(route: APIRoute) -> _Express:
         if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             raise ValueError(f"{route.path} takes no message of its own kind")
         message = (body.name, kind)
-    callers = tuple((str(d.name), _find(d)) for d in needs.dependencies)
+    callers = tuple((str(d.name), _finder(d)) for d in needs.dependencies)
     headers = frozenset(header.alias.lower().encode("ascii") for header in needs.header_params)
     return _Express(route, named, message, callers, needs.request_param_name, headers, bool(needs.query_params))
 
@@ -171,7 +171,7 @@ def _only_request(dependency: Any) -> bool:
     )  # fmt: skip
 
 
-def _find(dependency: Any) -> Callable[[Request], Any]:
+def _finder(dependency: Any) -> Callable[[Request], Any]:
     async def find(request: Request) -> Any:
         return await dependency.call(**{dependency.request_param_name: request})
 

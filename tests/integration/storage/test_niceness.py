@@ -17,8 +17,7 @@ from loadtest.embedded import Stores
 _ROLE = "eligibility_worker"
 # A process that opens a pool, as a service would, and tells how each of its sessions' server processes is treated.
 _OPENS_A_POOL = f"""
-import asyncio, json, os, sys
-from contextlib import suppress
+import asyncio, json, os
 from pathlib import Path
 from eligibility.storage.database import open_pool
 
