@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,12 +26,13 @@ from loadtest.figures import Outcome, outcome, recovered_after_s
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
 from loadtest.processes import ServerProcess, end_when_told, server
+from loadtest.promises import promised
 from loadtest.reading import visits
 from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
 from loadtest.seed import SEED, seed
 from loadtest.site import Site, default_folder, open_site
-from loadtest.verdict import Measured, judge, read_limits
+from loadtest.verdict import Measured, judge
 
 PATHS: Final = {
     Operation.VERIFICATION: "/v1/verifications",
@@ -90,6 +90,14 @@ SIZES: Final = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One window of several operations: what each came to, and what all of them computed for each answer."""
+
+    outcomes: Sequence[Outcome]
+    answer_us: float
+
+
 class Morning:
     """One run: its site, its servers, and the chapters it has come to."""
 
@@ -114,6 +122,15 @@ class Morning:
                 computed += _all_computed(seen)
         made = outcome(operation.value, blocks, size.limit_s)
         return made, computed / max(made.answered, 1) * 1e6
+
+    def minutes(self, rates: Mapping[Operation, float], count: int) -> Iterator[Minute]:
+        """Send at set rates, one minute after the other."""
+        environment, log = self._site.api_environment(self._workers), self._site.folder / "api.log"
+        with server("eligibility", ["api"], environment, log) as self._centre, worker(self._site):
+            for _ in range(count):
+                made = self._at_rates("minute", rates, 60, 1)
+                answered = sum(one.answered for one in made.outcomes)
+                yield Minute(made.outcomes, sum(made.observation.computed_s.values()) / max(answered, 1) * 1e6)
 
     def run(self, scenarios: Sequence[str]) -> list[Chapter]:
         """Play the scenarios, in this order."""
@@ -416,8 +433,7 @@ def run(arguments: Namespace) -> int:
         deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
         stored, version = asyncio.run(_stored(site))
         chapters = Morning(site, size, deck, screen, arguments.workers).run(scenarios)
-    limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), arguments.size)
-    verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
+    verdict = judge(promised(arguments.size), [measured for chapter in chapters for measured in chapter.measured])
     setting = Setting(
         arguments.size, size.persons, stored, SEED, datetime.now(UTC), arguments.workers, number_of_processes(),
         version, described, commit(),

@@ -10,7 +10,7 @@ AT_LEAST: Final = frozenset({"rate", "ceiling_ratio", "growth_ratio"})
 AT_MOST: Final = frozenset(
     {
         "p50_ms", "p95_ms", "p99_ms", "max_ms", "error_ratio", "cost_ratio", "slowdown_ratio", "memory_mib",
-        "recovery_s", "seconds", "lost", "duplicates",
+        "recovery_s", "seconds", "lost", "duplicates", "waiting_ratio",
     }
 )  # fmt: skip
 

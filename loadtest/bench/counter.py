@@ -9,7 +9,6 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +18,8 @@ from loadtest.bench.counter_face import measure_decision
 from loadtest.bench.counter_part import NotMeasured
 from loadtest.bench.counter_visit import measure_visit, measure_visit_with_reader
 from loadtest.processes import end_when_told
-from loadtest.verdict import Measured, judge, read_limits
+from loadtest.promises import promised
+from loadtest.verdict import Measured, judge
 
 SIZE: Final = "counter"
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 measured.append(result)
     scenarios = {one.scenario for one in measured}
-    limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), SIZE)
+    limits = promised(SIZE)
     verdict = judge([limit for limit in limits if limit.scenario in scenarios], measured)
     for one in measured:
         figures = ", ".join(f"{name} {value:.1f}" for name, value in one.figures.items())

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -31,7 +30,8 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.database import connect
 from loadtest.bench.counter_centre import BRANCH_NUMBER, INSURER, SYMBOL, BenchCentre, insure, open_centre
 from loadtest.bench.processes import Usage
-from loadtest.verdict import Measured, Verdict, judge, read_limits
+from loadtest.promises import promised
+from loadtest.verdict import Measured, Verdict, judge
 from terminal_agent.client import Centre, CentreError, Refused
 from terminal_agent.outbox.journal import InsuredPerson, Journal, State, request_of
 from terminal_agent.outbox.sealing import Seal
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "error_ratio": beside.errors / len(beside.busy_ms),
         }),
     ]  # fmt: skip
-    limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), size.limits)
+    limits = promised(size.limits)
     verdict = judge(limits, measured)
     _show(size, drained, beside, verdict)
     return 0 if verdict.passed else 1
