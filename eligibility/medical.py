@@ -8,23 +8,24 @@ from uuid import UUID
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.consent.grants import WhyNot
-from eligibility.consent.showing import Basis, CardStanding, GivenConsent, decide_disclosure
+from eligibility.consent.showing import Basis, CardStanding, Disclosure, GivenConsent, decide_disclosure
 from eligibility.domain.codes import ConsentClass, Outcome
 from eligibility.domain.coverage import standing_of_person
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import MalformedValue, Refused
-from eligibility.domain.identifiers import PersonId
+from eligibility.domain.identifiers import InstitutionCode
 from eligibility.domain.ids import uuid7
 from eligibility.identity.refusals import CertificateRevoked, RevocationUnknown
 from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
-from eligibility.storage.lookups import CardAsked, holders_by_cards
+from eligibility.storage.lookups import CardAsked
 from eligibility.storage.medical import (
+    Asked,
     DisclosureFacts,
+    SecondWallShut,
     checkups_shown,
     disclosure_facts,
     medicines_shown,
-    one_moment,
     treatments_shown,
     withdraw_consent,
 )
@@ -39,7 +40,7 @@ CHECKUP_MONTHS: Final = 60  # field: check-ups of five years
 TREATMENT_MONTHS: Final = MEDICATION_MONTHS  # of the same claims
 
 _T = TypeVar("_T")
-_Reader = Callable[[Any, PersonId, date, date], Awaitable[tuple[_T, datetime | None]]]
+_Reader = Callable[[Any, Asked], Awaitable[tuple[_T, datetime | None]]]
 
 
 class VerificationNotFound(Refused):
@@ -171,41 +172,28 @@ async def _read(
 ) -> _Read:
     """Judge, read, record, in this order.
 
-    (1) what the verification left and the consents it brought, by the caller's institution; (2) the person's coverages
-    and the card's revocation as they are now; (3) the rule; (4) the data, which the database's own policies guard a
-    second time; (5) the event, durable before anything leaves. (1), (2) and (4) see one moment, and the later of the
-    process's and the database's clock decides what has expired.
+    (1)–(3) see `_judge`; (4) the data, which the database's own policies guard a second time, by a consent that is in
+    force while they are read; (5) the event, durable before anything leaves. A consent that ended between (1) and (4)
+    shuts that wall: the rule is asked again, and says why nothing is shown.
 
     Raises:
         VerificationNotFound: it is another institution's, or there is none.
         NotShown: the rule says no.
+        SecondWallShut: the rule says yes, and the database no.
         RecorderAway: the event could not be made durable.
     """
+    facts, disclosure = await _judge(centre, staff, verification_id, now)
+
+    # (4) the data
     found: tuple[_T, datetime | None] | None = None
-    async with one_moment(centre.pool) as connection:
-        # (1) the verification and its consents
-        facts = await disclosure_facts(connection, verification_id, staff.terminal.institution)
-        if facts is None:
-            raise VerificationNotFound
-        moment = max(now, facts.database_now)
-
-        # (2) the person and the card now
-        basis = Basis(
-            institution=staff.terminal.institution,
-            found=facts.outcome,
-            stands=await _stands(connection, staff, facts, moment),
-            card=_card_standing(centre, facts, moment),
-            consents=tuple(
-                GivenConsent(c.consent_class, c.given_at, c.expires_at, c.withdrawn_at) for c in facts.consents
-            ),
-        )
-
-        # (3) the rule
-        disclosure = decide_disclosure(basis, institution=staff.terminal.institution, role=staff.role, now=moment)
-
-        # (4) the data
-        if wanted in disclosure.shown and facts.person_id is not None:
-            found = await reader(connection, facts.person_id, months.first, months.last_day)
+    if wanted in disclosure.shown and facts.person_id is not None:
+        asked = Asked(verification_id, staff.terminal.institution, facts.person_id, months.first, months.last_day)
+        try:
+            found = await reader(centre.pool, asked)
+        except SecondWallShut:
+            facts, disclosure = await _judge(centre, staff, verification_id, now)
+            if wanted in disclosure.shown:
+                raise
 
     # (5) on record
     if found is None:
@@ -219,10 +207,42 @@ async def _read(
     return _Read(data, data_as_of, months)
 
 
-async def _stands(connection: Any, staff: Staff, facts: DisclosureFacts, now: datetime) -> Outcome:
+async def _judge(
+    centre: Centre, staff: Staff, verification_id: UUID, now: datetime
+) -> tuple[DisclosureFacts, Disclosure]:
+    """Return what a verification left, and what of it may be shown.
+
+    (1) what the verification left and the consents it brought, by the caller's institution; (2) the person's coverages
+    and the card's revocation as they are now; (3) the rule. The later of the process's and the database's clock decides
+    what has expired.
+
+    Raises:
+        VerificationNotFound: it is another institution's, or there is none.
+    """
+    institution = staff.terminal.institution
+    # (1) the verification and its consents
+    facts = await disclosure_facts(centre.pool, verification_id, institution)
+    if facts is None:
+        raise VerificationNotFound
+    moment = max(now, facts.database_now)
+
+    # (2) the person and the card now
+    basis = Basis(
+        institution=institution,
+        found=facts.outcome,
+        stands=await _stands(centre, institution, facts, moment),
+        card=_card_standing(centre, facts, moment),
+        consents=tuple(GivenConsent(c.consent_class, c.given_at, c.expires_at, c.withdrawn_at) for c in facts.consents),
+    )
+
+    # (3) the rule
+    return facts, decide_disclosure(basis, institution=institution, role=staff.role, now=moment)
+
+
+async def _stands(centre: Centre, institution: InstitutionCode, facts: DisclosureFacts, now: datetime) -> Outcome:
     if facts.card_key is None:
         return facts.outcome
-    (holder,) = await holders_by_cards(connection, [CardAsked(facts.card_key, now, staff.terminal.institution)])
+    holder = await centre.cards.find(CardAsked(facts.card_key, now, institution))
     if holder is None or holder.person_id != facts.person_id:
         return Outcome.NONE
     return standing_of_person(holder.coverages, day_in_japan(now)).outcome

@@ -1,7 +1,6 @@
-"""Reads what a consent opens: the facts a disclosure is judged by, then the records, all of one moment."""
+"""Reads what a consent opens: the facts a disclosure is judged by, then the records, behind the second wall."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -45,17 +44,21 @@ class DisclosureFacts:
     database_now: datetime
 
 
-@asynccontextmanager
-async def one_moment(pool: Any) -> AsyncIterator[Any]:
-    """Give a connection whose statements all see the same moment, and can change nothing."""
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        yield connection
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which records are asked for: by which verification of which institution, whose they are, and of which days."""
+
+    verification_id: UUID
+    institution: InstitutionCode
+    person: PersonId
+    first: date
+    last: date
 
 
 async def disclosure_facts(
     connection: Any, verification_id: UUID, institution: InstitutionCode
 ) -> DisclosureFacts | None:
-    """Return what the institution's verification left, and open the second wall as far as its consents reach.
+    """Return what the institution's verification left.
 
     None for a verification that is another institution's or does not exist: the two are not told apart.
     """
@@ -77,42 +80,33 @@ async def disclosure_facts(
     )
 
 
-async def medicines_shown(
-    connection: Any, person: PersonId, first: date, last: date
-) -> tuple[tuple[Medicine, ...], datetime | None]:
+async def medicines_shown(connection: Any, asked: Asked) -> tuple[tuple[Medicine, ...], datetime | None]:
     """Return the person's medicines of these days, latest first, and when the latest of them became known.
 
     Raises:
         SecondWallShut: the database shows this person to nobody now.
     """
-    rows = await connection.fetch(_SQL["medicines_shown"], first, last)
-    stated = _behind_the_wall(rows, person, "drug_code")
+    stated = await _behind_the_wall(connection, "medicines_shown", asked, "drug_code")
     return tuple(_medicine(row) for row in stated), _latest(stated)
 
 
-async def treatments_shown(
-    connection: Any, person: PersonId, first: date, last: date
-) -> tuple[tuple[Treatment, ...], datetime | None]:
+async def treatments_shown(connection: Any, asked: Asked) -> tuple[tuple[Treatment, ...], datetime | None]:
     """Return what was done to the person in these months, latest first, and when the latest of it became known.
 
     Raises:
         SecondWallShut: the database shows this person to nobody now.
     """
-    rows = await connection.fetch(_SQL["treatments_shown"], first, last)
-    stated = _behind_the_wall(rows, person, "code")
+    stated = await _behind_the_wall(connection, "treatments_shown", asked, "code")
     return tuple(_treatment(row) for row in stated), _latest(stated)
 
 
-async def checkups_shown(
-    connection: Any, person: PersonId, first: date, last: date
-) -> tuple[tuple[Checkup, ...], datetime | None]:
+async def checkups_shown(connection: Any, asked: Asked) -> tuple[tuple[Checkup, ...], datetime | None]:
     """Return the person's check-ups of these days, latest first, and when the latest of them became known.
 
     Raises:
         SecondWallShut: the database shows this person to nobody now.
     """
-    rows = await connection.fetch(_SQL["checkups_shown"], first, last)
-    stated = _behind_the_wall(rows, person, "checkup_id")
+    stated = await _behind_the_wall(connection, "checkups_shown", asked, "checkup_id")
     checkups = tuple(_checkup(list(results)) for _, results in groupby(stated, key=lambda row: row["checkup_id"]))
     return checkups, _latest(stated)
 
@@ -132,8 +126,11 @@ async def withdraw_consent(
     return None if row["person_id"] is None else PersonId(row["person_id"]), row["withdrawn"]
 
 
-def _behind_the_wall(rows: Sequence[Any], person: PersonId, stated: str) -> list[Any]:
-    if any(row["shown_person"] != person for row in rows):
+async def _behind_the_wall(connection: Any, statement: str, asked: Asked, stated: str) -> list[Any]:
+    rows = await connection.fetch(
+        _SQL[statement], asked.verification_id, asked.institution.code, asked.first, asked.last
+    )
+    if any(row["shown_person"] != asked.person for row in rows):
         raise SecondWallShut
     return [row for row in rows if row[stated] is not None]
 

@@ -1,7 +1,9 @@
 """Row-level security hides medical rows even from statements that forget to ask for a consent (CASES Z-12)."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,6 +14,8 @@ import pytest
 from eligibility.api.app import COUNTER_ROLE
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.database import connect
+from eligibility.storage.gathering import Gatherer
+from eligibility.storage.lookups import CardAsked, Holder, holders_by_cards
 from eligibility.storage.statements import statements
 from tests.integration.eligibility.test_medical import Visit, doctor, visit
 from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, Counter, World
@@ -127,17 +131,18 @@ async def test_statements_without_their_guard_still_show_nobody_else(
     name: str, world: World, counter: Counter, as_counter: Any
 ) -> None:
     mine, other = await _facts(world, counter, ["medication", "checkup", "treatment"])
-    mutant = _unguarded(name)
+    mutant, stated = _unguarded(name), STATED[name]
     days = YESTERDAY - timedelta(days=900), YESTERDAY + timedelta(days=2)
-    stated = STATED[name]
+
+    async def shown(connection: Any, verification_id: str) -> int:
+        rows = await connection.fetch(mutant, verification_id, INSTITUTION, *days)
+        return len([row for row in rows if row[stated] is not None])
+
     # The mutation bites where the second wall is not: the owner sees both.
-    async with world.owner.transaction():
-        await _say(world.owner, mine.verification_id)
-        assert len([row for row in await world.owner.fetch(mutant, *days) if row[stated] is not None]) == 2
-    async with as_counter.transaction():
-        await _say(as_counter, mine.verification_id)
-        assert len([row for row in await as_counter.fetch(mutant, *days) if row[stated] is not None]) == 1
-    assert [row for row in await as_counter.fetch(mutant, *days) if row[stated] is not None] == []
+    assert await shown(world.owner, mine.verification_id) == 2
+    assert await shown(as_counter, mine.verification_id) == 1
+    assert await shown(as_counter, str(uuid4())) == 0
+    assert await _seen(as_counter) == dict.fromkeys(TABLES, 0), "what was said outlived its statement"
     assert other.person != mine.person
 
 
@@ -174,6 +179,27 @@ async def test_an_answer_with_the_wall_shut_is_an_error_and_not_an_empty_list(wo
     )
     answer = await counter.http.get(was.medications(), headers=token)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+
+
+async def test_a_consent_withdrawn_between_rule_and_records_is_a_refusal(world: World, counter: Counter) -> None:
+    was = await visit(world, counter)
+    await world.medicine(was.person)
+    token = await doctor(world, counter)
+    centre = world.app.state.centre
+
+    async def found_and_withdrawn(cards: Sequence[CardAsked]) -> list[Holder | None]:
+        holders = await holders_by_cards(centre.pool, cards)
+        await world.owner.execute("update consent set withdrawn_at = coalesce(withdrawn_at, now())")
+        return holders
+
+    cards = Gatherer(found_and_withdrawn)
+    world.app.state.centre = replace(centre, cards=cards)
+    asking = asyncio.create_task(cards.run())
+    answer = await counter.http.get(was.medications(), headers=token)
+    asking.cancel()
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_shown_withdrawn")
+    events = await world.owner.fetch("select code from audit_event where verification_id = $1", was.verification_id)
+    assert [event["code"] for event in events if event["code"] != "valid"] == ["not_shown_withdrawn"]
 
 
 async def test_the_wall_costs_one_look_and_leaves_the_index_in_use(
