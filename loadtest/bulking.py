@@ -41,7 +41,7 @@ def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) ->
     context: ssl.SSLContext = terminal_tls(site.folder / "pki" / "server_authority.crt", certificate, key)
     began = time.monotonic()
     with httpx.Client(base_url=url, verify=context, timeout=60) as client:
-        taken = client.post("/v1/bulk-verifications", json={"items": asked})
+        taken = _sent(client, "POST", "/v1/bulk-verifications", {"items": asked})
         if taken.status_code != httpx.codes.ACCEPTED:
             return Bulk(items, float("nan"), 0, f"{taken.status_code}: {taken.text[:200]}")
         path = f"/v1/bulk-verifications/{taken.json()['bulk_id']}"
@@ -58,9 +58,13 @@ def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) ->
 
 
 def _json(client: httpx.Client, path: str) -> dict[str, Any]:
-    answer = client.get(path)
-    while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
-        time.sleep(float(answer.headers["Retry-After"]))  # shed, as a terminal is, and asked again like one
-        answer = client.get(path)
-    said: dict[str, Any] = answer.raise_for_status().json()
+    said: dict[str, Any] = _sent(client, "GET", path).raise_for_status().json()
     return said
+
+
+def _sent(client: httpx.Client, method: str, path: str, message: object = None) -> httpx.Response:
+    answer = client.request(method, path, json=message)
+    while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
+        time.sleep(float(answer.headers["Retry-After"]))  # shed, as a terminal is, and sent again like one
+        answer = client.request(method, path, json=message)
+    return answer

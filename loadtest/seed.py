@@ -30,7 +30,8 @@ from loadtest.nation.draws import Ints
 from loadtest.population import Institution, Insurer, Nation
 from loadtest.site import Site, card_serials, default_folder, make_database, open_site, terminal_id
 from payer_sync.contract import check
-from payer_sync.feedback import FAULT_SCHEMA, copy_bytes, copy_rows
+from payer_sync.copying import copy_bytes, copy_rows
+from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.register import find_layout
 from payer_sync.reading import Batch
 

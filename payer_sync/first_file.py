@@ -20,7 +20,7 @@ import polars as pl
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.statements import statements
 from payer_sync.batches import CountersAsk, ahead
-from payer_sync.feedback import copy_bytes, copy_rows
+from payer_sync.copying import copy_bytes, copy_rows
 from payer_sync.layouts.layout import Layout
 from payer_sync.rules import Certificate, RecordKind
 from payer_sync.submission import Filed

@@ -14,7 +14,8 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.batches import CountersAsk, ahead, in_threads
 from payer_sync.contract import Checked, check_file
-from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
+from payer_sync.copying import copy_bytes, copy_rows
+from payer_sync.feedback import FeedbackWriter
 from payer_sync.first_file import CoverageRepeated, FirstFile
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout

@@ -36,7 +36,7 @@ async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: 
     state = request.app.state
     now = state.now()
     keys = state.centre.challenges
-    issued = keys.issue_pool(caller.terminal_id, now, wanted.count, os.urandom)
+    issued = keys.issue(caller.terminal_id, now, wanted.count, os.urandom)
     return answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
 
 

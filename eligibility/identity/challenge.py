@@ -92,12 +92,8 @@ class ChallengeKeys:
         """Return when a challenge issued now ends."""
         return now + CHALLENGE_LIFETIME
 
-    def issue(self, terminal_id: UUID, now: datetime, random: Callable[[int], bytes]) -> bytes:
-        """Make a challenge that only this terminal can use, until it expires; `random` gives that many random bytes."""
-        return self.issue_pool(terminal_id, now, 1, random)[0]
-
-    def issue_pool(self, terminal_id: UUID, now: datetime, count: int, random: Callable[[int], bytes]) -> list[bytes]:
-        """Make several at once; `random` is asked once for all."""
+    def issue(self, terminal_id: UUID, now: datetime, count: int, random: Callable[[int], bytes]) -> list[bytes]:
+        """Make challenges that only this terminal can use, until they expire; `random` gives that many random bytes."""
         head = _HEAD.pack(_VERSION, self._issuing_id, (self.expires_at(now) - _EPOCH) // _MICROSECOND)
         nonces, bound, mac = random(NONCE_BYTES * count), terminal_id.bytes, self._issuing.mac
         bodies = [head + nonces[at : at + NONCE_BYTES] for at in range(0, len(nonces), NONCE_BYTES)]

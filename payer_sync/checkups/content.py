@@ -10,8 +10,9 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.batches import in_threads
 from payer_sync.checkups.reading import read_checked
+from payer_sync.copying import copy_bytes, copy_rows
 from payer_sync.faults import FaultCode
-from payer_sync.feedback import FeedbackWriter, copy_bytes, copy_rows
+from payer_sync.feedback import FeedbackWriter
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.submission import Filed

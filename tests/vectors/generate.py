@@ -69,7 +69,7 @@ class Forge:
         self.jpki = Jpki.create(NOW, keys=[load_key(name) for name in names])
         self.card, self.stranger = load_key("card"), load_key("stranger")
         self.challenges = ChallengeKeys(ChallengeKey(SECRET))
-        self.challenge = self.challenges.issue(TERMINAL, NOW, bytes)
+        self.challenge = self.challenges.issue(TERMINAL, NOW, 1, bytes)[0]
         self.signature = self.sign(self.challenge)
         self.good = self.auth()
 
@@ -183,7 +183,7 @@ class Forge:
         for name in ("stale_2.crl", "ended_2.crl", "future_2.crl", "strangers_2.crl", "fresh_1.crl"):
             yield replace(self._case(f"with {name} only", None, "revocation_unknown"), lists=(name,))
         generation_over = NOW + 6 * 365 * day
-        challenge = self.challenges.issue(TERMINAL, generation_over, bytes)
+        challenge = self.challenges.issue(TERMINAL, generation_over, 1, bytes)[0]
         old = self.auth(generation=0, not_after=generation_over + day)
         yield Case(
             "the older generation has expired", old, challenge, self.sign(challenge), "issuer_unknown", None,
@@ -194,8 +194,8 @@ class Forge:
         def case(name: str, challenge: bytes, expected: str, now: datetime = NOW) -> Case:
             return Case(name, self.good, challenge, self.sign(challenge), expected, None, now)
 
-        others = self.challenges.issue(OTHER_TERMINAL, NOW, bytes)
-        unknown_key = ChallengeKeys(ChallengeKey(SECRET[::-1])).issue(TERMINAL, NOW, bytes)
+        others = self.challenges.issue(OTHER_TERMINAL, NOW, 1, bytes)[0]
+        unknown_key = ChallengeKeys(ChallengeKey(SECRET[::-1])).issue(TERMINAL, NOW, 1, bytes)[0]
         yield case("a challenge of another terminal", others, "challenge_forged")
         yield case("a challenge made with another key", unknown_key, "challenge_forged")
         yield case("one bit of the nonce changed", flip(self.challenge, 8 * 13), "challenge_forged")
@@ -206,7 +206,7 @@ class Forge:
     def _signature_cases(self) -> Iterator[Case]:
         good, message = self._case("", None, "signature_refused"), SIGNATURE_CONTEXT + self.challenge
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), 0)
-        other = self.challenges.issue(TERMINAL, NOW, lambda size: b"\x01" * size)
+        other = self.challenges.issue(TERMINAL, NOW, 1, lambda size: b"\x01" * size)[0]
         # A verifier that forgets the context takes this one.
         bare = self.card.sign(self.challenge, padding.PKCS1v15(), hashes.SHA256())
         for name, signature in (

@@ -14,7 +14,7 @@ from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
 from eligibility.wire.submissions import SubmissionKind
-from payer_sync.feedback import copy_rows
+from payer_sync.copying import copy_rows
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce

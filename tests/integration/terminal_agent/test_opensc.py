@@ -77,7 +77,7 @@ def test_it_signs_with_the_right_pin(message: Path, tmp_path: Path, content: Car
 def test_the_centres_verifier_accepts_what_opensc_read_and_signed(tmp_path: Path, jpki: Jpki) -> None:
     now, terminal_id = datetime.now(UTC), uuid4()
     keys = ChallengeKeys(ChallengeKey(os.urandom(32)))
-    challenge = keys.issue(terminal_id, now, os.urandom)
+    challenge = keys.issue(terminal_id, now, 1, os.urandom)[0]
     (tmp_path / "challenge").write_bytes(SIGNATURE_CONTEXT + challenge)
     pem = _run("pkcs15-tool", "--read-certificate", "1").stdout
     assert _sign("2741", tmp_path / "challenge", tmp_path / "signature").returncode == 0

@@ -22,7 +22,7 @@ from tests.vectors.generate import NOW, OTHER_TERMINAL, SECRET, TERMINAL
 
 NEWER = bytes(reversed(range(32)))
 KEYS = ChallengeKeys(ChallengeKey(SECRET))
-CHALLENGE = KEYS.issue(TERMINAL, NOW, lambda size: b"\x5a" * size)
+CHALLENGE = KEYS.issue(TERMINAL, NOW, 1, lambda size: b"\x5a" * size)[0]
 
 
 def test_a_challenge_gives_its_nonce_back_to_its_terminal() -> None:
@@ -79,7 +79,7 @@ def test_a_rotated_key_still_recognises_but_no_longer_issues() -> None:
 
     assert rotated.open(CHALLENGE, TERMINAL, NOW).nonce == b"\x5a" * NONCE_BYTES
     with pytest.raises(ChallengeForged):
-        KEYS.open(rotated.issue(TERMINAL, NOW, bytes), TERMINAL, NOW)
+        KEYS.open(rotated.issue(TERMINAL, NOW, 1, bytes)[0], TERMINAL, NOW)
     with pytest.raises(ChallengeForged):
         ChallengeKeys(ChallengeKey(NEWER)).open(CHALLENGE, TERMINAL, NOW)
 
@@ -90,7 +90,7 @@ def test_keys_are_read_from_a_file_newest_first(tmp_path: Path) -> None:
     keys = ChallengeKeys.from_file(file)
 
     assert keys.open(CHALLENGE, TERMINAL, NOW)
-    issued = keys.issue(TERMINAL, NOW, bytes)
+    issued = keys.issue(TERMINAL, NOW, 1, bytes)[0]
     assert ChallengeKeys(ChallengeKey(NEWER)).open(issued, TERMINAL, NOW)
 
 
