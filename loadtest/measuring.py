@@ -57,14 +57,14 @@ class Watching:
         self._before: dict[str, float] = {}
 
     def __enter__(self) -> Self:
-        self._before = {part: _computed(find()) for part, find in self._parts.items()}
+        self._before = {part: computed_s(find()) for part, find in self._parts.items()}
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
         self._thread.join()
-        after = {part: _computed(find()) for part, find in self._parts.items()}
+        after = {part: computed_s(find()) for part, find in self._parts.items()}
         self.observation.computed_s = {part: after[part] - self._before[part] for part in after}
 
     async def _watch(self) -> None:
@@ -75,7 +75,7 @@ class Watching:
         looked = -math.inf
         while not await asyncio.to_thread(self._ended.wait, _EVERY_S):
             now = time.monotonic()
-            latest = {part: _computed(find()) for part, find in self._parts.items()}
+            latest = {part: computed_s(find()) for part, find in self._parts.items()}
             counters = await connection.fetchrow(_DATABASE)
             passed = now - last
             if now - looked >= _MEMORY_EVERY_S:
@@ -108,15 +108,15 @@ def postgresql(data: Path) -> Sequence[psutil.Process]:
     return tree(int((data / "postmaster.pid").read_text(encoding="ascii").split()[0]))
 
 
-def _computed(processes: Sequence[psutil.Process]) -> float:
-    # What a process computed before it ended is its parent's `children_user`; its parent is in the list as well.
+def computed_s(processes: Sequence[psutil.Process]) -> float:
+    """Return what these processes have computed, and those below them that have ended and been waited for."""
     total = 0.0
     for process in processes:
         try:
             times = process.cpu_times()
         except psutil.Error:
             continue
-        total += times.user + times.system
+        total += times.user + times.system + times.children_user + times.children_system
     return total
 
 

@@ -11,6 +11,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any, Final
 
 from rich.console import Console
@@ -87,7 +88,7 @@ def kept(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[st
 def measured(minutes: Sequence[Minute], tables: Sequence[Kept]) -> tuple[Measured, Measured]:
     """Return the figures that limits are about: the last sixth beside the first, and the table most in arrears."""
     sixth = max(len(minutes) // 6, 1)
-    first, last = (sum(m.answer_us for m in some) / sixth for some in (minutes[:sixth], minutes[-sixth:]))
+    first, last = (median(m.answer_us for m in some) for some in (minutes[:sixth], minutes[-sixth:]))
     requests = sum(outcome.requests for m in minutes for outcome in m.outcomes)
     errors = sum(outcome.errors for m in minutes for outcome in m.outcomes)
     answers = {"growth_ratio": first / last, "error_ratio": errors / max(requests, 1)}
