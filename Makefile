@@ -62,6 +62,10 @@ screens: setup ## Take pictures of every screen of the counter into build/screen
 bench-growth: setup ## Measure whether a verification costs the same with ten million persons and fifty million stored
 	@$(PYTHON_IN) -m loadtest.bench.growth
 
+.PHONY: bench-hour
+bench-hour: setup ## Send all peaks for an hour, and tell what autovacuum made of each table
+	@$(PYTHON_IN) -m loadtest.bench.hour
+
 .PHONY: openapi
 openapi: setup ## Write docs/openapi/ again from the apps
 	@$(PYTHON_IN) -m loadtest openapi

@@ -1,13 +1,15 @@
 """Bulk checks: many insured numbers taken in at once, answered by the worker in a lane of their own."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import zip_longest
 from typing import Any, Final
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
-from eligibility.consent.grants import decide_grants
+from eligibility.consent.grants import Grants, decide_grants
 from eligibility.disclosure import show_coverage
 from eligibility.domain.codes import Outcome
 from eligibility.domain.coverage import Standing, standing_of_number
@@ -31,6 +33,7 @@ from eligibility.storage.bulk_checks import (
     find_bulk,
     insert_bulk,
     insert_bulk_results,
+    matches_by_item,
     matches_of_items,
     misses_since,
     record_bulk_verifications,
@@ -41,6 +44,7 @@ from eligibility.wire import bulk as wire
 from eligibility.wire.problems import Sentence
 
 CHUNK_ITEMS: Final = 2_500  # one transaction: what a kill can cost, and the grain of the progress shown
+PART_ITEMS: Final = 500  # of a chunk: what is looked up while the part before is judged
 RESULTS_A_PAGE: Final = 1_000
 MISSES_WINDOW: Final = timedelta(hours=24)
 MISSES: Final = frozenset({Outcome.NONE, Outcome.SEVERAL})
@@ -229,6 +233,11 @@ class Judged:
     result: wire.BulkResult
     record: ItemRecord | None
 
+    @property
+    def missed(self) -> bool:
+        """Whether the look-up named nobody, or several."""
+        return self.record is not None and self.record.outcome in MISSES
+
 
 async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
     """Do the next part of the oldest bulk check that nobody works on; return False if there is none.
@@ -243,14 +252,13 @@ async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
         last = min(bulk.done + CHUNK_ITEMS, bulk.items)
         misses_left = misses_a_day - await misses_since(connection, bulk.institution, now - MISSES_WINDOW)
         items = await bulk_items(connection, bulk, last)
-        matches = await matches_of_items(connection, bulk, last, now)
-        judged = judge_items(items, matches, bulk.asked_for, misses_left, now)
+        judged = await _judge_in_parts(connection, bulk, items, misses_left, now)
         records = [j.record for j in judged if j.record is not None]
         await record_bulk_verifications(connection, bulk, records, now)
         await insert_bulk_results(
             connection, bulk, [(j.item_number, j.result.changed, j.result.model_dump_json()) for j in judged]
         )
-        misses = sum(record.outcome in MISSES for record in records)
+        misses = sum(j.missed for j in judged)
         changed = sum(j.result.changed for j in judged)
         await advance_bulk(connection, bulk, items=len(items), misses=misses, changed=changed, now=now)
         if last == bulk.items:
@@ -266,6 +274,38 @@ async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
     return True
 
 
+async def _judge_in_parts(
+    connection: Any, bulk: BulkCheck, items: Sequence[BulkItem], misses_left: int, now: datetime
+) -> list[Judged]:
+    """Judge part after part; while one is judged, the database looks the next one up."""
+    parts = [items[at : at + PART_ITEMS] for at in range(0, len(items), PART_ITEMS)]
+
+    def look_up(part: Sequence[BulkItem]) -> asyncio.Task[list[Any]]:
+        numbers = part[0].item_number, part[-1].item_number
+        return asyncio.create_task(matches_of_items(connection, bulk, *numbers, now))
+
+    judged: list[Judged] = []
+    looking = look_up(parts[0])
+    try:
+        for part, following in zip_longest(parts, parts[1:]):
+            rows = await looking
+            if following is not None:
+                looking = look_up(following)
+            made = await asyncio.to_thread(_judge_rows, part, rows, bulk.asked_for, misses_left, now)
+            misses_left -= sum(one.missed for one in made)
+            judged += made
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+    return judged
+
+
+def _judge_rows(
+    items: Sequence[BulkItem], rows: Sequence[Any], day: date, misses_left: int, now: datetime
+) -> list[Judged]:
+    return judge_items(items, matches_by_item(rows), day, misses_left, now)
+
+
 def judge_items(
     items: Sequence[BulkItem],
     matches: Mapping[int, ItemMatches],
@@ -278,6 +318,12 @@ def judge_items(
     When the misses left are used up, no further item is answered, be it a hit or a miss: a file of guesses must not
     tell more than a day's budget of them.
     """
+    grants = {
+        outcome: decide_grants(
+            (), outcome=outcome, by_card=False, covered_now=False, certificate_in_grace=False, now=now
+        )
+        for outcome in Outcome
+    }
     judged = []
     for item in items:
         if item.problem_code is not None:
@@ -285,24 +331,20 @@ def judge_items(
         elif misses_left <= 0:
             judged.append(Judged(item.item_number, _without_outcome(item, OUT_OF_MISSES, ""), None))
         else:
-            judged.append(_judge(item, matches.get(item.item_number, ItemMatches()), day, now))
-            record = judged[-1].record
-            misses_left -= record is not None and record.outcome in MISSES
+            judged.append(_judge(item, matches.get(item.item_number, ItemMatches()), day, grants, now))
+            misses_left -= judged[-1].missed
     return judged
 
 
-def _judge(item: BulkItem, found: ItemMatches, day: date, now: datetime) -> Judged:
+def _judge(item: BulkItem, found: ItemMatches, day: date, grants: Mapping[Outcome, Grants], now: datetime) -> Judged:
     standing = standing_of_number(found.asked, found.others, day)
     person = only_person(standing, found.asked)
     coverage_id = standing.coverage.coverage_id if standing.coverage else None
     told = (found.told or {}).get(person, _NOTHING_TOLD) if person is not None else _NOTHING_TOLD
-    grants = decide_grants(
-        (), outcome=standing.outcome, by_card=False, covered_now=False, certificate_in_grace=False, now=now
-    )
     result = wire.BulkResult(
         item_id=item.item_id,
         outcome=standing.outcome,
-        coverage=standing.coverage and show_coverage(standing.coverage, grants, day),
+        coverage=standing.coverage and show_coverage(standing.coverage, grants[standing.outcome], day),
         changed=has_changed(standing, told, found.restated_at or {}),
         last_checked_at=told.last and told.last.checked_at,
         reference_number=told.reference_number,

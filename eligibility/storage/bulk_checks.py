@@ -1,6 +1,6 @@
 """Keeps bulk checks: what is asked, how far each is, and what came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -147,12 +147,17 @@ async def bulk_items(connection: Any, bulk: BulkCheck, last: int) -> list[BulkIt
     return [BulkItem(r["item_number"], r["item_id"], r["problem_code"], r["problem_field"]) for r in rows]
 
 
-async def matches_of_items(connection: Any, bulk: BulkCheck, last: int, known_at: datetime) -> dict[int, ItemMatches]:
-    """Return, by item number, what is known of the same items; one with no match is left out."""
-    rows = await connection.fetch(
+async def matches_of_items(connection: Any, bulk: BulkCheck, first: int, last: int, known_at: datetime) -> list[Any]:
+    """Return what is known of the items of these numbers, as rows for `matches_by_item`."""
+    rows: list[Any] = await connection.fetch(
         _SQL["coverages_of_bulk_items"],
-        bulk.bulk_id, bulk.done + 1, last, known_at, bulk.institution.code, bulk.accepted_at,
+        bulk.bulk_id, first, last, known_at, bulk.institution.code, bulk.accepted_at,
     )  # fmt: skip
+    return rows
+
+
+def matches_by_item(rows: Iterable[Any]) -> dict[int, ItemMatches]:
+    """Return, by item number, what rows of `matches_of_items` say; an item with no match is left out."""
     return {number: _matches(list(found)) for number, found in groupby(rows, key=itemgetter("item_number"))}
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from eligibility import bulk_checks
 from eligibility.bulk_checks import work_on_bulk
 from eligibility.domain.codes import Role
 from eligibility.storage.clearing import clear_expired
@@ -306,9 +307,11 @@ async def test_an_institution_has_only_so_many_open(world: World, counter: Count
     assert (await _start(elsewhere, [_item("a")])).status_code == 202
 
 
+@pytest.mark.parametrize("part", [bulk_checks.PART_ITEMS, 7, 1])
 async def test_a_file_of_guesses_tells_no_more_than_the_days_misses(
-    world: World, counter: Counter, database: str
+    part: int, world: World, counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bulk_checks, "PART_ITEMS", part)
     await world.coverage(await world.person())
     guesses = [_item(str(n), number=str(n)) for n in range(30)]
     items = [_item("before"), *guesses, _item("after")]
