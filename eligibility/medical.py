@@ -8,7 +8,8 @@ from uuid import UUID
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.consent.grants import WhyNot
-from eligibility.consent.showing import Basis, CardStanding, Disclosure, GivenConsent, decide_disclosure
+from eligibility.consent.roles import MAY_SEE
+from eligibility.consent.showing import Basis, CardStanding, GivenConsent, decide_disclosure
 from eligibility.domain.codes import ConsentClass, Outcome
 from eligibility.domain.coverage import standing_of_person
 from eligibility.domain.dates import day_in_japan
@@ -20,9 +21,9 @@ from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.lookups import CardAsked
 from eligibility.storage.medical import (
-    Asked,
     DisclosureFacts,
     SecondWallShut,
+    Shown,
     checkups_shown,
     disclosure_facts,
     medicines_shown,
@@ -40,7 +41,7 @@ CHECKUP_MONTHS: Final = 60  # field: check-ups of five years
 TREATMENT_MONTHS: Final = MEDICATION_MONTHS  # of the same claims
 
 _T = TypeVar("_T")
-_Reader = Callable[[Any, Asked], Awaitable[tuple[_T, datetime | None]]]
+_Reader = Callable[[Any, UUID, InstitutionCode, date, date], Awaitable[Shown[_T] | None]]
 
 
 class VerificationNotFound(Refused):
@@ -94,13 +95,6 @@ class Months:
         return f"{self.first:%Y-%m}", f"{self.last:%Y-%m}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    data: Any
-    data_as_of: datetime | None
-    months: Months
-
-
 async def read_medications(
     centre: Centre, staff: Staff, verification_id: UUID, first: str | None, last: str | None, now: datetime
 ) -> MedicationHistory:
@@ -110,7 +104,7 @@ async def read_medications(
     begin, end = months.stated
     return MedicationHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
-        medicines=read.data,
+        medicines=read.records,
     )  # fmt: skip
 
 
@@ -123,7 +117,7 @@ async def read_checkups(
     begin, end = months.stated
     return CheckupHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
-        checkups=read.data,
+        checkups=read.records,
     )  # fmt: skip
 
 
@@ -136,7 +130,7 @@ async def read_treatments(
     begin, end = months.stated
     return TreatmentHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
-        treatments=read.data,
+        treatments=read.records,
     )  # fmt: skip
 
 
@@ -169,12 +163,14 @@ async def _read(
     months: Months,
     reader: _Reader[_T],
     now: datetime,
-) -> _Read:
-    """Judge, read, record, in this order.
+) -> Shown[_T]:
+    """Read, judge, record, in this order; nothing leaves that was not judged and is not on record.
 
-    (1)–(3) see `_judge`; (4) the data, which the database's own policies guard a second time, by a consent that is in
-    force while they are read; (5) the event, durable before anything leaves. A consent that ended between (1) and (4)
-    shuts that wall: the rule is asked again, and says why nothing is shown.
+    (1) the data, as far as the role may see such, and the database's own policies let them be read: by a consent in
+    force; (2) what the verification left and the consents it brought, by the caller's institution; (3) the person's
+    coverages and the card's revocation as they are now; (4) the rule; (5) the event, durable before anything leaves.
+    The data are read first, so that whatever became known together with them, or before, has its say in (4). The later
+    of the process's and the database's clock decides what has expired.
 
     Raises:
         VerificationNotFound: it is another institution's, or there is none.
@@ -182,51 +178,19 @@ async def _read(
         SecondWallShut: the rule says yes, and the database no.
         RecorderAway: the event could not be made durable.
     """
-    facts, disclosure = await _judge(centre, staff, verification_id, now)
-
-    # (4) the data
-    found: tuple[_T, datetime | None] | None = None
-    if wanted in disclosure.shown and facts.person_id is not None:
-        asked = Asked(verification_id, staff.terminal.institution, facts.person_id, months.first, months.last_day)
-        try:
-            found = await reader(centre.pool, asked)
-        except SecondWallShut:
-            facts, disclosure = await _judge(centre, staff, verification_id, now)
-            if wanted in disclosure.shown:
-                raise
-
-    # (5) on record
-    if found is None:
-        reason = disclosure.withheld.get(wanted, WhyNot.NOT_COVERED)
-        refused = NotShown(reason)
-        await _record(centre, staff, facts, verification_id, wanted, EventKind.REQUEST_REFUSED, refused.code, now)
-        refused.audited = True
-        raise refused
-    await _record(centre, staff, facts, verification_id, wanted, EventKind.DISCLOSURE, "shown", now, months)
-    data, data_as_of = found
-    return _Read(data, data_as_of, months)
-
-
-async def _judge(
-    centre: Centre, staff: Staff, verification_id: UUID, now: datetime
-) -> tuple[DisclosureFacts, Disclosure]:
-    """Return what a verification left, and what of it may be shown.
-
-    (1) what the verification left and the consents it brought, by the caller's institution; (2) the person's coverages
-    and the card's revocation as they are now; (3) the rule. The later of the process's and the database's clock decides
-    what has expired.
-
-    Raises:
-        VerificationNotFound: it is another institution's, or there is none.
-    """
     institution = staff.terminal.institution
-    # (1) the verification and its consents
+    # (1) the data, behind the second wall
+    shown: Shown[_T] | None = None
+    if wanted in MAY_SEE[staff.role]:
+        shown = await reader(centre.pool, verification_id, institution, months.first, months.last_day)
+
+    # (2) the verification and its consents
     facts = await disclosure_facts(centre.pool, verification_id, institution)
     if facts is None:
         raise VerificationNotFound
     moment = max(now, facts.database_now)
 
-    # (2) the person and the card now
+    # (3) the person and the card now
     basis = Basis(
         institution=institution,
         found=facts.outcome,
@@ -235,8 +199,19 @@ async def _judge(
         consents=tuple(GivenConsent(c.consent_class, c.given_at, c.expires_at, c.withdrawn_at) for c in facts.consents),
     )
 
-    # (3) the rule
-    return facts, decide_disclosure(basis, institution=institution, role=staff.role, now=moment)
+    # (4) the rule
+    disclosure = decide_disclosure(basis, institution=institution, role=staff.role, now=moment)
+    if wanted in disclosure.shown and (shown is None or shown.person_id != facts.person_id):
+        raise SecondWallShut
+
+    # (5) on record
+    if wanted not in disclosure.shown or shown is None:
+        refused = NotShown(disclosure.withheld.get(wanted, WhyNot.NOT_COVERED))
+        await _record(centre, staff, facts, verification_id, wanted, EventKind.REQUEST_REFUSED, refused.code, now)
+        refused.audited = True
+        raise refused
+    await _record(centre, staff, facts, verification_id, wanted, EventKind.DISCLOSURE, "shown", now, months)
+    return shown
 
 
 async def _stands(centre: Centre, institution: InstitutionCode, facts: DisclosureFacts, now: datetime) -> Outcome:

@@ -1,10 +1,10 @@
 """Reads what a consent opens: the facts a disclosure is judged by, then the records, behind the second wall."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from eligibility.domain.checkup_items import ITEMS, Flag, ResultKind
@@ -16,6 +16,7 @@ from eligibility.wire.medications import Medicine
 from eligibility.wire.treatments import Treatment
 
 _SQL = statements("eligibility.storage.queries")
+_T = TypeVar("_T")
 
 
 class SecondWallShut(Exception):
@@ -45,24 +46,20 @@ class DisclosureFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which records are asked for: by which verification of which institution, whose they are, and of which days."""
+class Shown(Generic[_T]):
+    """Records behind the second wall, whose they are, and when the latest of them became known."""
 
-    verification_id: UUID
-    institution: InstitutionCode
-    person: PersonId
-    first: date
-    last: date
+    person_id: PersonId
+    records: tuple[_T, ...]
+    data_as_of: datetime | None
 
 
-async def disclosure_facts(
-    connection: Any, verification_id: UUID, institution: InstitutionCode
-) -> DisclosureFacts | None:
+async def disclosure_facts(pool: Any, verification_id: UUID, institution: InstitutionCode) -> DisclosureFacts | None:
     """Return what the institution's verification left.
 
     None for a verification that is another institution's or does not exist: the two are not told apart.
     """
-    rows = await connection.fetch(_SQL["disclosure_facts"], verification_id, institution.code)
+    rows = await pool.fetch(_SQL["disclosure_facts"], verification_id, institution.code)
     if not rows:
         return None
     first = rows[0]
@@ -80,35 +77,32 @@ async def disclosure_facts(
     )
 
 
-async def medicines_shown(connection: Any, asked: Asked) -> tuple[tuple[Medicine, ...], datetime | None]:
-    """Return the person's medicines of these days, latest first, and when the latest of them became known.
-
-    Raises:
-        SecondWallShut: the database shows this person to nobody now.
-    """
-    stated = await _behind_the_wall(connection, "medicines_shown", asked, "drug_code")
-    return tuple(_medicine(row) for row in stated), _latest(stated)
-
-
-async def treatments_shown(connection: Any, asked: Asked) -> tuple[tuple[Treatment, ...], datetime | None]:
-    """Return what was done to the person in these months, latest first, and when the latest of it became known.
-
-    Raises:
-        SecondWallShut: the database shows this person to nobody now.
-    """
-    stated = await _behind_the_wall(connection, "treatments_shown", asked, "code")
-    return tuple(_treatment(row) for row in stated), _latest(stated)
+async def medicines_shown(
+    pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
+) -> Shown[Medicine] | None:
+    """Return the person's medicines of these days, latest first, or None where no consent is in force."""
+    rows = await pool.fetch(_SQL["medicines_shown"], verification_id, institution.code, first, last)
+    stated = [row for row in rows if row["drug_code"] is not None]
+    return _shown(rows, (_medicine(row) for row in stated))
 
 
-async def checkups_shown(connection: Any, asked: Asked) -> tuple[tuple[Checkup, ...], datetime | None]:
-    """Return the person's check-ups of these days, latest first, and when the latest of them became known.
+async def treatments_shown(
+    pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
+) -> Shown[Treatment] | None:
+    """Return what was done to the person in these months, latest first, or None where no consent is in force."""
+    rows = await pool.fetch(_SQL["treatments_shown"], verification_id, institution.code, first, last)
+    stated = [row for row in rows if row["code"] is not None]
+    return _shown(rows, (_treatment(row) for row in stated))
 
-    Raises:
-        SecondWallShut: the database shows this person to nobody now.
-    """
-    stated = await _behind_the_wall(connection, "checkups_shown", asked, "checkup_id")
-    checkups = tuple(_checkup(list(results)) for _, results in groupby(stated, key=lambda row: row["checkup_id"]))
-    return checkups, _latest(stated)
+
+async def checkups_shown(
+    pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
+) -> Shown[Checkup] | None:
+    """Return the person's check-ups of these days, latest first, or None where no consent is in force."""
+    rows = await pool.fetch(_SQL["checkups_shown"], verification_id, institution.code, first, last)
+    stated = [row for row in rows if row["checkup_id"] is not None]
+    grouped = groupby(stated, key=lambda row: row["checkup_id"])
+    return _shown(rows, (_checkup(list(results)) for _, results in grouped))
 
 
 async def withdraw_consent(
@@ -126,17 +120,13 @@ async def withdraw_consent(
     return None if row["person_id"] is None else PersonId(row["person_id"]), row["withdrawn"]
 
 
-async def _behind_the_wall(connection: Any, statement: str, asked: Asked, stated: str) -> list[Any]:
-    rows = await connection.fetch(
-        _SQL[statement], asked.verification_id, asked.institution.code, asked.first, asked.last
-    )
-    if any(row["shown_person"] != asked.person for row in rows):
-        raise SecondWallShut
-    return [row for row in rows if row[stated] is not None]
-
-
-def _latest(rows: Iterable[Any]) -> datetime | None:
-    return max((row["known_from"] for row in rows), default=None)
+def _shown(rows: Sequence[Any], records: Iterable[_T]) -> Shown[_T] | None:
+    # With nothing stated there is one row all the same, which says whose records they would be.
+    person = rows[0]["shown_person"]
+    if person is None:
+        return None
+    known = (row["known_from"] for row in rows if row["known_from"] is not None)
+    return Shown(PersonId(person), tuple(records), max(known, default=None))
 
 
 def _medicine(row: Any) -> Medicine:

@@ -7,10 +7,10 @@ from verification v
 left join consent c on c.person_id = v.person_id and c.verification_id = v.verification_id
 where v.verification_id = $1 and v.institution_code = $2;
 
--- What is shown is read by one statement that says first, for itself alone, by which verification and institution it
--- reads: the row-level security of what it reads then asks for that verification's consent. `offset 0` keeps the steps
--- apart and in their order: what stands in the second needs what the first has said, and the wall is asked once, not
--- wherever its person is named.
+-- What is shown is read by one statement, outside a transaction, that says first by which verification and institution
+-- it reads: the row-level security of what it reads then asks for that verification's consent. The second step needs
+-- what the first has said, and `offset 0` keeps them apart, so that nothing of it runs before; the same words ask the
+-- wall once, not wherever its person is named.
 
 -- name: medicines_shown
 -- Reads the medicines that claims now state of the person who consented, latest first; with nothing stated, one row
