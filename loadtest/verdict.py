@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-AT_LEAST: Final = frozenset({"rate", "ceiling_ratio", "growth_ratio"})
+AT_LEAST: Final = frozenset({"rate", "ceiling_ratio", "growth_ratio", "answered_ratio"})
 AT_MOST: Final = frozenset(
     {
         "p50_ms", "p95_ms", "p99_ms", "max_ms", "error_ratio", "cost_ratio", "slowdown_ratio", "memory_mib",

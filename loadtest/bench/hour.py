@@ -29,7 +29,9 @@ from loadtest.verdict import Measured, judge
 
 _SIZE: Final = "hour"
 _SCENARIO: Final = "all_peaks"
-# What calls for autovacuum is a threshold and a share of the rows, each of them the table's own or the server's.
+_SIXTHS: Final = 6
+# What calls for autovacuum is a threshold and a share of the rows, each of them the table's own or the server's; of
+# added rows, a share of those on pages that are not frozen yet.
 _TABLES: Final = """
 with setting as (
     select t.oid, jsonb_object_agg(s.name, coalesce(o.option_value, s.setting)::float8) as of
@@ -47,7 +49,8 @@ select u.relname as name, u.n_tup_ins as added, u.n_tup_upd + u.n_tup_del as cha
        u.n_dead_tup / ((s.of->>'autovacuum_vacuum_threshold')::float8
            + (s.of->>'autovacuum_vacuum_scale_factor')::float8 * greatest(c.reltuples, 0)) as dead_share,
        u.n_ins_since_vacuum / ((s.of->>'autovacuum_vacuum_insert_threshold')::float8
-           + (s.of->>'autovacuum_vacuum_insert_scale_factor')::float8 * greatest(c.reltuples, 0)) as unfrozen_share
+           + (s.of->>'autovacuum_vacuum_insert_scale_factor')::float8 * greatest(c.reltuples, 0)
+           * (1 - coalesce(least(c.relallfrozen, c.relpages)::float8 / nullif(c.relpages, 0), 0))) as unfrozen_share
 from pg_stat_user_tables u
 join pg_class c on c.oid = u.relid
 join setting s on s.oid = u.relid
@@ -87,11 +90,16 @@ def kept(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[st
 
 def measured(minutes: Sequence[Minute], tables: Sequence[Kept]) -> tuple[Measured, Measured]:
     """Return the figures that limits are about: the last sixth beside the first, and the table most in arrears."""
-    sixth = max(len(minutes) // 6, 1)
+    sixth = len(minutes) // _SIXTHS
     first, last = (median(m.answer_us for m in some) for some in (minutes[:sixth], minutes[-sixth:]))
     requests = sum(outcome.requests for m in minutes for outcome in m.outcomes)
     errors = sum(outcome.errors for m in minutes for outcome in m.outcomes)
-    answers = {"growth_ratio": first / last, "error_ratio": errors / max(requests, 1)}
+    answered = sum(outcome.answered for m in minutes for outcome in m.outcomes)
+    answers = {
+        "growth_ratio": first / last,
+        "answered_ratio": answered / max(requests, 1),
+        "error_ratio": errors / max(requests, 1),
+    }
     arrears = {"waiting_ratio": max((table.waiting for table in tables), default=0.0)}
     return (
         Measured(_SCENARIO, "all", requests, answers),
@@ -136,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=int, default=60, help="so many windows of a minute (default: 60)")
     parser.add_argument("--share", type=float, default=1.0, help="of the rates of all peaks (default: 1)")
     chosen = parser.parse_args(arguments)
+    if chosen.minutes < _SIXTHS:
+        parser.error(f"a first and a last sixth need at least {_SIXTHS} minutes")
     screen = Console(highlight=False, soft_wrap=True)
     size = replace(SIZES["full"], persons=chosen.persons)
     rates: dict[Operation, float] = {o: rate * chosen.share for o, rate in size.parallel.items()}

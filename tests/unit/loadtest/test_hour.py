@@ -16,8 +16,9 @@ def table(**said: float) -> dict[str, float]:
     return TABLE | said
 
 
-def minute(answer_us: float, errors: int = 0) -> Minute:
-    return Minute([Outcome("verification", 60, 100, 100 - errors, 0, errors, {}, np.array([1.0]), ())], answer_us)
+def minute(answer_us: float, errors: int = 0, shed: int = 0) -> Minute:
+    answered = 100 - errors - shed
+    return Minute([Outcome("verification", 60, 100, answered, shed, errors, {}, np.array([1.0]), ())], answer_us)
 
 
 def test_a_table_is_told_by_what_the_hour_added() -> None:
@@ -49,6 +50,8 @@ def test_an_hour_holds_and_arrears_or_one_error_break_it() -> None:
     assert judge(promised("hour"), measured(steady, [well])).passed
     assert not judge(promised("hour"), measured(steady, [well, late])).passed
     assert not judge(promised("hour"), measured([*steady, minute(500.0, errors=1)], [well])).passed
+    assert judge(promised("hour"), measured([*steady, minute(500.0, shed=50)], [well])).passed
+    assert not judge(promised("hour"), measured([minute(500.0, shed=2)] * 60, [well])).passed
 
 
 def test_an_hour_in_which_nothing_was_written_is_no_hour() -> None:
