@@ -21,13 +21,12 @@ from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.lookups import CardAsked
 from eligibility.storage.medical import (
+    Consented,
     DisclosureFacts,
-    SecondWallShut,
-    Shown,
-    checkups_shown,
+    consented_checkups,
+    consented_medicines,
+    consented_treatments,
     disclosure_facts,
-    medicines_shown,
-    treatments_shown,
     withdraw_consent,
 )
 from eligibility.storage.recorder import Entry
@@ -41,7 +40,7 @@ CHECKUP_MONTHS: Final = 60  # field: check-ups of five years
 TREATMENT_MONTHS: Final = MEDICATION_MONTHS  # of the same claims
 
 _T = TypeVar("_T")
-_Reader = Callable[[Any, UUID, InstitutionCode, date, date], Awaitable[Shown[_T] | None]]
+_Reader = Callable[[Any, UUID, InstitutionCode, date, date], Awaitable[Consented[_T] | None]]
 
 
 class VerificationNotFound(Refused):
@@ -56,6 +55,10 @@ class NotShown(Refused):
     def __init__(self, reason: WhyNot) -> None:
         super().__init__()
         self.code = f"not_shown_{reason.value}"
+
+
+class SecondWallShut(Exception):
+    """The database knows no consent where the rule found one; nothing is shown, and somebody has to look into it."""
 
 
 class MalformedMonths(MalformedValue):
@@ -100,7 +103,7 @@ async def read_medications(
 ) -> MedicationHistory:
     """Return the medicines of a verified person who agreed to show them; `_read` has the rule and what is raised."""
     months = Months.asked(first, last, day_in_japan(now), MEDICATION_MONTHS)
-    read = await _read(centre, staff, verification_id, ConsentClass.MEDICATION, months, medicines_shown, now)
+    read = await _read(centre, staff, verification_id, ConsentClass.MEDICATION, months, consented_medicines, now)
     begin, end = months.stated
     return MedicationHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
@@ -113,7 +116,7 @@ async def read_checkups(
 ) -> CheckupHistory:
     """Return the check-ups of a verified person who agreed to show them; `_read` has the rule and what is raised."""
     months = Months.asked(first, last, day_in_japan(now), CHECKUP_MONTHS)
-    read = await _read(centre, staff, verification_id, ConsentClass.CHECKUP, months, checkups_shown, now)
+    read = await _read(centre, staff, verification_id, ConsentClass.CHECKUP, months, consented_checkups, now)
     begin, end = months.stated
     return CheckupHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
@@ -126,7 +129,7 @@ async def read_treatments(
 ) -> TreatmentHistory:
     """Return what was done to a verified person who agreed to show it; `_read` has the rule and what is raised."""
     months = Months.asked(first, last, day_in_japan(now), TREATMENT_MONTHS)
-    read = await _read(centre, staff, verification_id, ConsentClass.TREATMENT, months, treatments_shown, now)
+    read = await _read(centre, staff, verification_id, ConsentClass.TREATMENT, months, consented_treatments, now)
     begin, end = months.stated
     return TreatmentHistory(
         verification_id=verification_id, from_month=begin, through_month=end, data_as_of=read.data_as_of,
@@ -163,7 +166,7 @@ async def _read(
     months: Months,
     reader: _Reader[_T],
     now: datetime,
-) -> Shown[_T]:
+) -> Consented[_T]:
     """Read, judge, record, in this order; nothing leaves that was not judged and is not on record.
 
     (1) the data, as far as the role may see such, and the database's own policies let them be read: by a consent in
@@ -180,9 +183,9 @@ async def _read(
     """
     institution = staff.terminal.institution
     # (1) the data, behind the second wall
-    shown: Shown[_T] | None = None
+    found: Consented[_T] | None = None
     if wanted in MAY_SEE[staff.role]:
-        shown = await reader(centre.pool, verification_id, institution, months.first, months.last_day)
+        found = await reader(centre.pool, verification_id, institution, months.first, months.last_day)
 
     # (2) the verification and its consents
     facts = await disclosure_facts(centre.pool, verification_id, institution)
@@ -201,17 +204,17 @@ async def _read(
 
     # (4) the rule
     disclosure = decide_disclosure(basis, institution=institution, role=staff.role, now=moment)
-    if wanted in disclosure.shown and (shown is None or shown.person_id != facts.person_id):
+    if wanted in disclosure.shown and (found is None or found.person_id != facts.person_id):
         raise SecondWallShut
 
     # (5) on record
-    if wanted not in disclosure.shown or shown is None:
+    if wanted not in disclosure.shown or found is None:
         refused = NotShown(disclosure.withheld.get(wanted, WhyNot.NOT_COVERED))
         await _record(centre, staff, facts, verification_id, wanted, EventKind.REQUEST_REFUSED, refused.code, now)
         refused.audited = True
         raise refused
     await _record(centre, staff, facts, verification_id, wanted, EventKind.DISCLOSURE, "shown", now, months)
-    return shown
+    return found
 
 
 async def _stands(centre: Centre, institution: InstitutionCode, facts: DisclosureFacts, now: datetime) -> Outcome:

@@ -19,10 +19,6 @@ _SQL = statements("eligibility.storage.queries")
 _T = TypeVar("_T")
 
 
-class SecondWallShut(Exception):
-    """The database knows no consent where the rule found one; nothing is shown, and somebody has to look into it."""
-
-
 @dataclass(frozen=True, slots=True)
 class StoredConsent:
     """One consent of a verification."""
@@ -46,7 +42,7 @@ class DisclosureFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown(Generic[_T]):
+class Consented(Generic[_T]):
     """Records behind the second wall, whose they are, and when the latest of them became known."""
 
     person_id: PersonId
@@ -77,32 +73,32 @@ async def disclosure_facts(pool: Any, verification_id: UUID, institution: Instit
     )
 
 
-async def medicines_shown(
+async def consented_medicines(
     pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
-) -> Shown[Medicine] | None:
+) -> Consented[Medicine] | None:
     """Return the person's medicines of these days, latest first, or None where no consent is in force."""
-    rows = await pool.fetch(_SQL["medicines_shown"], verification_id, institution.code, first, last)
+    rows = await pool.fetch(_SQL["consented_medicines"], verification_id, institution.code, first, last)
     stated = [row for row in rows if row["drug_code"] is not None]
-    return _shown(rows, (_medicine(row) for row in stated))
+    return _consented(rows, (_medicine(row) for row in stated))
 
 
-async def treatments_shown(
+async def consented_treatments(
     pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
-) -> Shown[Treatment] | None:
+) -> Consented[Treatment] | None:
     """Return what was done to the person in these months, latest first, or None where no consent is in force."""
-    rows = await pool.fetch(_SQL["treatments_shown"], verification_id, institution.code, first, last)
+    rows = await pool.fetch(_SQL["consented_treatments"], verification_id, institution.code, first, last)
     stated = [row for row in rows if row["code"] is not None]
-    return _shown(rows, (_treatment(row) for row in stated))
+    return _consented(rows, (_treatment(row) for row in stated))
 
 
-async def checkups_shown(
+async def consented_checkups(
     pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
-) -> Shown[Checkup] | None:
+) -> Consented[Checkup] | None:
     """Return the person's check-ups of these days, latest first, or None where no consent is in force."""
-    rows = await pool.fetch(_SQL["checkups_shown"], verification_id, institution.code, first, last)
+    rows = await pool.fetch(_SQL["consented_checkups"], verification_id, institution.code, first, last)
     stated = [row for row in rows if row["checkup_id"] is not None]
     grouped = groupby(stated, key=lambda row: row["checkup_id"])
-    return _shown(rows, (_checkup(list(results)) for _, results in grouped))
+    return _consented(rows, (_checkup(list(results)) for _, results in grouped))
 
 
 async def withdraw_consent(
@@ -120,13 +116,13 @@ async def withdraw_consent(
     return None if row["person_id"] is None else PersonId(row["person_id"]), row["withdrawn"]
 
 
-def _shown(rows: Sequence[Any], records: Iterable[_T]) -> Shown[_T] | None:
+def _consented(rows: Sequence[Any], records: Iterable[_T]) -> Consented[_T] | None:
     # With nothing stated there is one row all the same, which says whose records they would be.
-    person = rows[0]["shown_person"]
+    person = rows[0]["consenting_person"]
     if person is None:
         return None
     known = (row["known_from"] for row in rows if row["known_from"] is not None)
-    return Shown(PersonId(person), tuple(records), max(known, default=None))
+    return Consented(PersonId(person), tuple(records), max(known, default=None))
 
 
 def _medicine(row: Any) -> Medicine:

@@ -7,20 +7,20 @@ from verification v
 left join consent c on c.person_id = v.person_id and c.verification_id = v.verification_id
 where v.verification_id = $1 and v.institution_code = $2;
 
--- What is shown is read by one statement, outside a transaction, that says first by which verification and institution
--- it reads: the row-level security of what it reads then asks for that verification's consent. The second step needs
--- what the first has said, and `offset 0` keeps them apart, so that nothing of it runs before; the same words ask the
--- wall once, not wherever its person is named.
+-- What a consent opens is read by one statement, outside a transaction, that says first by which verification and
+-- institution it reads: the row-level security of what it reads then asks for that verification's consent. The second
+-- step needs what the first has said, and `offset 0` keeps them apart, so that nothing of it runs before; the same
+-- words ask the wall once, not wherever its person is named.
 
--- name: medicines_shown
+-- name: consented_medicines
 -- Reads the medicines that claims now state of the person who consented, latest first; with nothing stated, one row
 -- whose medicine is null. No person means that no consent is in force.
 -- $1 verification id, $2 institution code, $3 first day, $4 last day
-select shown.*
+select records.*
 from (select set_config('eligibility.verification', $1::uuid::text, true) as verification,
              set_config('eligibility.institution', $2, true) as institution offset 0) as said
 cross join lateral (
-    select wall.person_id as shown_person, m.medicine_on, m.day_stated, m.prescribed_on, c.kind, m.usage_group,
+    select wall.person_id as consenting_person, m.medicine_on, m.day_stated, m.prescribed_on, c.kind, m.usage_group,
            m.usage_code, m.drug_code, coalesce(m.drug_name, d.name) as drug_name, d.drug_code is not null as drug_known,
            nullif(d.ingredient, '') as ingredient, m.quantity, coalesce(m.unit, d.unit) as unit, m.days_or_times,
            m.institution_code, c.institution_name, m.prescriber_code, c.prescriber_name, m.comment, m.known_from,
@@ -31,37 +31,37 @@ cross join lateral (
         on m.person_id = wall.person_id and m.known_to = 'infinity' and m.medicine_on between $3 and $4
     left join drug d on d.drug_code = m.drug_code
     offset 0
-) as shown
+) as records
 order by medicine_on desc, claim_id, line, position;
 
--- name: treatments_shown
+-- name: consented_treatments
 -- Reads what claims now state was done to the person who consented, latest month first, each claim in its own order;
 -- with nothing stated, one row whose treatment is null. No person means that no consent is in force.
 -- $1 verification id, $2 institution code, $3 first day of a month, $4 last day of a month
-select shown.*
+select records.*
 from (select set_config('eligibility.verification', $1::uuid::text, true) as verification,
              set_config('eligibility.institution', $2, true) as institution offset 0) as said
 cross join lateral (
-    select wall.person_id as shown_person, c.care_month, c.kind, c.institution_code, c.institution_name, t.record_type,
-           t.service_class, t.code, t.name, t.quantity, t.unit, t.times, t.days, t.comment, t.known_from, t.claim_id,
-           t.line
+    select wall.person_id as consenting_person, c.care_month, c.kind, c.institution_code, c.institution_name,
+           t.record_type, t.service_class, t.code, t.name, t.quantity, t.unit, t.times, t.days, t.comment, t.known_from,
+           t.claim_id, t.line
     from (select consented_person('treatment') as person_id
           where (said.verification, said.institution) is not null offset 0) as wall
     left join (claim_treatment t join claim c on c.claim_id = t.claim_id and c.known_to = 'infinity')
         on t.person_id = wall.person_id and t.known_to = 'infinity' and c.care_month between $3 and $4
     offset 0
-) as shown
+) as records
 order by care_month desc, claim_id, line;
 
--- name: checkups_shown
+-- name: consented_checkups
 -- Reads the check-ups now known of the person who consented, latest first, one row for each result; with nothing
 -- known, one row whose check-up is null. No person means that no consent is in force.
 -- $1 verification id, $2 institution code, $3 first day, $4 last day
-select shown.*
+select records.*
 from (select set_config('eligibility.verification', $1::uuid::text, true) as verification,
              set_config('eligibility.institution', $2, true) as institution offset 0) as said
 cross join lateral (
-    select wall.person_id as shown_person, k.checkup_id, k.performed_on, k.institution_code, k.insurer_number,
+    select wall.person_id as consenting_person, k.checkup_id, k.performed_on, k.institution_code, k.insurer_number,
            i.name as insurer_name, greatest(k.known_from, r.known_from) as known_from, r.item_code, r.result_kind,
            r.value, r.value_name, r.unit, r.low, r.high, r.flag
     from (select consented_person('checkup') as person_id
@@ -71,7 +71,7 @@ cross join lateral (
     left join checkup_result r
         on r.person_id = k.person_id and r.checkup_id = k.checkup_id and r.known_to = 'infinity'
     offset 0
-) as shown
+) as records
 order by performed_on desc, checkup_id, item_code;
 
 -- name: withdraw_consent

@@ -123,7 +123,7 @@ def _unguarded(name: str) -> str:
     return mutant
 
 
-STATED = {"medicines_shown": "drug_code", "treatments_shown": "code", "checkups_shown": "checkup_id"}
+STATED = {"consented_medicines": "drug_code", "consented_treatments": "code", "consented_checkups": "checkup_id"}
 
 
 @pytest.mark.parametrize("name", STATED)
