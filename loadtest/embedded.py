@@ -1,5 +1,6 @@
 """PostgreSQL and Redis for demo, tests and benchmarks: embedded ones, unless the environment names others."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 _CONFIGURATION = """
 # Written by loadtest/embedded.py. Durability is never traded: fsync and synchronous_commit stay on.
@@ -82,6 +85,7 @@ def _postgresql(data: Path, external: str | None) -> Iterator[str]:
         with main.open("a", encoding="utf-8") as file:
             file.write(f"\ninclude '{settings.name}'\n")
     settings.chmod(0o644)
+    _forget_ended(data / ".handle_pids.json")
     _start_patiently(server.start)
     try:
         yield server.get_uri()
@@ -96,6 +100,13 @@ def _own_runtime_folder() -> Path:
         raise PermissionError(f"{folder} belongs to another user")
     folder.chmod(0o700)
     return folder
+
+
+def _forget_ended(users: Path) -> None:
+    # The wheel stops the server when its last user leaves, and counts one that was killed as there for ever.
+    known = json.loads(users.read_text(encoding="ascii")) if users.exists() else []
+    if known != (alive := [pid for pid in known if psutil.pid_exists(pid)]):
+        users.write_text(json.dumps(alive), encoding="ascii")
 
 
 def _start_patiently(start: Callable[[], None]) -> None:

@@ -23,6 +23,7 @@ from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
 from loadtest.driving.plan import READINGS, Operation, Plan, Sent, Stream, Visit, number_of_processes
 from loadtest.figures import Outcome, outcome, recovered_after_s
+from loadtest.installation import publish_revocation
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
 from loadtest.processes import ServerProcess, end_when_told, server
@@ -128,6 +129,7 @@ class Morning:
         environment, log = self._site.api_environment(self._workers), self._site.folder / "api.log"
         with server("eligibility", ["api"], environment, log) as self._centre, worker(self._site):
             for _ in range(count):
+                publish_revocation(self._site.folder, self._site.jpki)  # the centre trusts no list that is an hour old
                 made = self._at_rates("minute", rates, 60, 1)
                 answered = sum(one.answered for one in made.outcomes)
                 computed_s = made.observation.computed_s["api"] + made.observation.computed_s["postgresql"]
