@@ -240,9 +240,9 @@ class Judged:
 
 
 async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
-    """Do the next part of the oldest bulk check that nobody works on; return False if there is none.
+    """Do the next chunk of the oldest bulk check that nobody works on; return False if there is none.
 
-    One transaction holds the look-ups, their records and events, the results and the progress: a kill leaves the part
+    One transaction holds the look-ups, their records and events, the results and the progress: a kill leaves the chunk
     undone, and whoever comes next does it again from its first item.
     """
     async with pool.acquire() as connection, connection.transaction():
