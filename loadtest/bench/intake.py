@@ -136,13 +136,8 @@ async def copy_bare(address: str, folder: Path) -> tuple[int, float]:
 
 
 async def settle(address: str) -> None:
-    """Bring the register to rest, as it is on any day but that of a first load.
-
-    New tables are vacuumed, as autovacuum would do in the minutes to come, and all is brought to disk that is on its
-    way there, so that nobody who is measured from now on waits for it.
-    """
+    """Bring all to disk that is on its way there, so that nobody who is measured from now on waits for it."""
     async with _owner(address) as owner:
-        await owner.execute("vacuum")
         await owner.execute("checkpoint")
     await asyncio.to_thread(os.sync)
 

@@ -51,7 +51,7 @@ _OTHER_INSURER: Final = "01133016"
 _QUIET_S: Final = {True: 30.0, False: 3.0}  # how long counters ask while nothing else happens, at full size and below
 _GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
 _GUARD_MOST: Final = 20_000
-_STEPS: Final = 12  # of the progress bar
+_STEPS: Final = 11  # of the progress bar
 
 
 @dataclass(slots=True)
@@ -139,8 +139,6 @@ def _measure(bench: Bench) -> None:
             Figure.OF_BARE_COPY: first.rate / bare.rate,
             Figure.SCALING: first.rate / slower.rate,
         }
-        bench.step("what was written until now comes to rest")
-        asyncio.run(settle(intake.address))
         bench.step(f"delta of {delta.records:,} records")
         bench.figures[Figure.DELTA] = _push(bench, intake, delta, "delta of 1 %").seconds
         _ask_meanwhile(bench, intake, tenth)
