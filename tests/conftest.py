@@ -10,12 +10,16 @@ from typing import Any, Final
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from eligibility.storage.database import connect
 from eligibility.storage.migrate import migrate
 from loadtest.embedded import Stores, create_database, database_url, stores
 from terminal_agent.card.pcscd import OwnPcscd, PcscdUnavailable, own_pcscd
 
+# How long an example takes is the machine's affair: no test asserts a time.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 _numbers = itertools.count(1)
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 (the folder made in it is this run's own)
 _ROOM_BYTES: Final = 4 << 30

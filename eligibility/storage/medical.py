@@ -1,4 +1,4 @@
-"""Reads what a consent opens: the facts a disclosure is judged by, then the records, behind the second wall."""
+"""Reads what a consent opens: the records, behind the second wall, and the facts their disclosure is judged by."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+expect.set_options(timeout=30_000)  # for what is waited for on a page, on a machine of any speed
 CHROMIUM: Final = shutil.which("chromium")
 # Nothing is fetched from anywhere, and root may run it.
 OPTIONS: Final = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cryptography import x509
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from eligibility.domain.codes import Sex
 from eligibility.domain.identifiers import InstitutionCode
@@ -49,6 +49,7 @@ from tests.browser.counter.line import Line
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World, make_authorities, running_world
 
 PIN, TEXT_PIN, PASSCODE = "2741", "5906", "松竹梅246"
+expect.set_options(timeout=30_000)  # as for the other pages: a machine of any speed
 VIEWPORT: Any = {"width": 1280, "height": 800}
 STAFF_VIEWPORT: Any = {"width": 1440, "height": 1000}
 _CHROMIUM = ("chromium", "chromium-browser")

@@ -52,7 +52,7 @@ def _after(files: list[dict[int, str]]) -> State:
 
 @given(files=FILES, loaders=st.integers(1, 3))
 @example(files=[{2: "大阪府"}, {2: "東京都"}, {2: "大阪府"}], loaders=1)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_register_is_what_the_files_say_one_after_the_other(
     database: str,
     record: Callable[..., dict[str, str]],

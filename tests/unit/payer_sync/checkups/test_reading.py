@@ -59,7 +59,7 @@ def _read(path: Path) -> list[Checked]:
     return list(read_checked(path, LAYOUT, INSURER, TODAY))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(CHECKUPS, max_size=4))
 def test_the_same_check_ups_come_to_the_same_results_in_both_forms(checkups: list[Checkup]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from terminal_agent.bridge.document import (
@@ -92,7 +92,6 @@ def test_billion_laughs_are_not_laughed() -> None:
         parse(f"{laughs}]><XmlMsg>&a29;</XmlMsg>".encode())
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
     for wrapped in (content, b"<XmlMsg>" + content + b"</XmlMsg>"):

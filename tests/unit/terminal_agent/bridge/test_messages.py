@@ -244,7 +244,7 @@ def _shuffle(root: Element, order: random.Random) -> None:
 
 
 @pytest.mark.parametrize("message", ALL, ids=lambda message: message.__name__)
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data(), order=st.randoms(use_true_random=False))
 def test_what_is_written_is_read_again_in_any_order_and_both_encodings(
     message: type[Any], data: st.DataObject, order: random.Random

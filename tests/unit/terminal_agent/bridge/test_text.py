@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from terminal_agent.bridge.text import (
@@ -56,7 +56,6 @@ def test_half_of_a_pair_is_no_character() -> None:
     assert fit("\ud800", SJIS) == fit("\ud800", UTF8) == ("●", True)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_nothing_becomes_a_question_mark_and_what_fits_comes_back(text: str) -> None:
     for code in CharacterCode:
