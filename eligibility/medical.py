@@ -204,15 +204,15 @@ async def _read(
 
     # (4) the rule
     disclosure = decide_disclosure(basis, institution=institution, role=staff.role, now=moment)
-    if wanted in disclosure.shown and (found is None or found.person_id != facts.person_id):
-        raise SecondWallShut
 
     # (5) on record
-    if wanted not in disclosure.shown or found is None:
-        refused = NotShown(disclosure.withheld.get(wanted, WhyNot.NOT_COVERED))
+    if wanted not in disclosure.shown:
+        refused = NotShown(disclosure.withheld[wanted])
         await _record(centre, staff, facts, verification_id, wanted, EventKind.REQUEST_REFUSED, refused.code, now)
         refused.audited = True
         raise refused
+    if found is None or found.person_id != facts.person_id:
+        raise SecondWallShut
     await _record(centre, staff, facts, verification_id, wanted, EventKind.DISCLOSURE, "shown", now, months)
     return found
 

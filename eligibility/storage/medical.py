@@ -1,9 +1,11 @@
 """Reads what a consent opens: the records, behind the second wall, and the facts their disclosure is judged by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -77,28 +79,24 @@ async def consented_medicines(
     pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
 ) -> Consented[Medicine] | None:
     """Return the person's medicines of these days, latest first, or None where no consent is in force."""
-    rows = await pool.fetch(_SQL["consented_medicines"], verification_id, institution.code, first, last)
-    stated = [row for row in rows if row["drug_code"] is not None]
-    return _consented(rows, (_medicine(row) for row in stated))
+    asked = (verification_id, institution.code, first, last)
+    return await _consented(pool, "consented_medicines", asked, "drug_code", partial(map, _medicine))
 
 
 async def consented_treatments(
     pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
 ) -> Consented[Treatment] | None:
     """Return what was done to the person in these months, latest first, or None where no consent is in force."""
-    rows = await pool.fetch(_SQL["consented_treatments"], verification_id, institution.code, first, last)
-    stated = [row for row in rows if row["code"] is not None]
-    return _consented(rows, (_treatment(row) for row in stated))
+    asked = (verification_id, institution.code, first, last)
+    return await _consented(pool, "consented_treatments", asked, "code", partial(map, _treatment))
 
 
 async def consented_checkups(
     pool: Any, verification_id: UUID, institution: InstitutionCode, first: date, last: date
 ) -> Consented[Checkup] | None:
     """Return the person's check-ups of these days, latest first, or None where no consent is in force."""
-    rows = await pool.fetch(_SQL["consented_checkups"], verification_id, institution.code, first, last)
-    stated = [row for row in rows if row["checkup_id"] is not None]
-    grouped = groupby(stated, key=lambda row: row["checkup_id"])
-    return _consented(rows, (_checkup(list(results)) for _, results in grouped))
+    asked = (verification_id, institution.code, first, last)
+    return await _consented(pool, "consented_checkups", asked, "checkup_id", _checkups)
 
 
 async def withdraw_consent(
@@ -116,13 +114,16 @@ async def withdraw_consent(
     return None if row["person_id"] is None else PersonId(row["person_id"]), row["withdrawn"]
 
 
-def _consented(rows: Sequence[Any], records: Iterable[_T]) -> Consented[_T] | None:
+async def _consented(
+    pool: Any, statement: str, asked: Sequence[object], stated_by: str, make: Callable[[Sequence[Any]], Iterable[_T]]
+) -> Consented[_T] | None:
+    rows = await pool.fetch(_SQL[statement], *asked)
     # With nothing stated there is one row all the same, which says whose records they would be.
     person = rows[0]["consenting_person"]
     if person is None:
         return None
-    known = (row["known_from"] for row in rows if row["known_from"] is not None)
-    return Consented(PersonId(person), tuple(records), max(known, default=None))
+    stated = [row for row in rows if row[stated_by] is not None]
+    return Consented(PersonId(person), tuple(make(stated)), max((row["known_from"] for row in stated), default=None))
 
 
 def _medicine(row: Any) -> Medicine:
@@ -164,6 +165,10 @@ def _treatment(row: Any) -> Treatment:
         institution_code=row["institution_code"],
         institution_name=row["institution_name"],
     )
+
+
+def _checkups(rows: Sequence[Any]) -> Iterable[Checkup]:
+    return (_checkup(list(results)) for _, results in groupby(rows, key=itemgetter("checkup_id")))
 
 
 def _checkup(results: list[Any]) -> Checkup:

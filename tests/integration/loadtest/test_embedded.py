@@ -44,11 +44,11 @@ def test_a_server_whose_user_was_killed_ends_with_the_next(folder: Path) -> None
     left = [child for child in psutil.Process(killed.pid).children(recursive=True) if child != server]
     killed.kill()
     killed.communicate()
+    for redis in left:
+        redis.kill()
     assert server.is_running(), "nobody is there to end it"
     user, same = _use(folder)
     assert same == server
     user.communicate("that was all\n")
     assert user.returncode == 0
     server.wait(timeout=60)
-    for redis in left:
-        redis.kill()
