@@ -25,7 +25,7 @@ test: setup ## Run every test (needs nothing prepared)
 	@$(PYTHON_IN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-counter
-bench-counter: setup ## Measure what a patient waits for at the counter, against its targets
+bench-counter: setup ## Measure what a patient waits for at the counter, against its limits
 	@$(PYTHON_IN) -m loadtest.bench.counter
 
 .PHONY: bench-outbox
@@ -33,7 +33,7 @@ bench-outbox: setup ## Measure how a queue of 1,000,000 visits comes back, with 
 	@$(PYTHON_IN) -m loadtest.bench.outbox --size $(or $(SIZE),full)
 
 .PHONY: bench-sync
-bench-sync: setup ## Measure the insurers' push against its targets (SIZE=small, or persons; without: 5,000,000)
+bench-sync: setup ## Measure the insurers' push against its limits (SIZE=small, or persons; without: 5,000,000)
 	@$(PYTHON_IN) -m loadtest.bench.sync $(if $(SIZE),--size $(SIZE))
 
 .PHONY: check

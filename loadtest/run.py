@@ -27,7 +27,7 @@ from loadtest.installation import publish_revocation
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
 from loadtest.processes import ServerProcess, end_when_told, server
-from loadtest.promises import promised
+from loadtest.promises import promised, show_verdict
 from loadtest.reading import visits
 from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
@@ -443,9 +443,6 @@ def run(arguments: Namespace) -> int:
     )  # fmt: skip
     for path in write_report(Record(setting, chapters, verdict), arguments.out):
         screen.print(f"{path}")
-    for failed in verdict.failures:
-        measured = () if failed.measured is None else (f"{failed.measured:,.3g}",)
-        said = " ".join((*measured, failed.reason)).strip()
-        screen.print(f"[red]✗[/] {failed.scenario} {failed.operation} {failed.figure} {failed.limit}: {said}")
+    show_verdict(screen, verdict)
     screen.print("[green]✓ every limit holds[/]" if verdict.passed else "[red]✗ not every limit holds[/]")
     return 0 if verdict.passed else 1

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-AT_LEAST: Final = frozenset({"rate", "ceiling_ratio", "growth_ratio", "answered_ratio"})
+AT_LEAST: Final = frozenset(
+    {"rate", "ceiling_ratio", "copy_ratio", "growth_ratio", "answered_ratio", "recall", "precision"}
+)
 AT_MOST: Final = frozenset(
     {
         "p50_ms", "p95_ms", "p99_ms", "max_ms", "error_ratio", "cost_ratio", "slowdown_ratio", "memory_mib",
@@ -31,7 +33,7 @@ class Limit:
     @property
     def words(self) -> str:
         """The promise as it is read."""
-        return f"{'≥' if self.figure in AT_LEAST else '≤'} {self.bound:g}"
+        return f"{'≥' if self.figure in AT_LEAST else '≤'} {self.bound:,g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Benchmarks: each prints its figures beside their targets and ends with 1 when one is missed."""
+"""Benchmarks: each prints its figures beside their limits (limits.toml) and ends with 1 when one does not hold."""

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from eligibility.domain.identifiers import InsurerNumber
-from loadtest.bench.figures import Phase
+from loadtest.bench.phases import Phase
 from loadtest.processes import clean_environment
 from payer_sync.contract import check_file
 from payer_sync.layouts.register import find_layout

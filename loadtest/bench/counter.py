@@ -1,4 +1,4 @@
-"""Measures what a patient waits for at the counter, each part beside its target: `python -m loadtest.bench.counter`.
+"""Measures what a patient waits for at the counter, each part beside its limit: `python -m loadtest.bench.counter`.
 
 A part is a function that returns what it measured, or why it could not be measured here; `PARTS` names them all. Its
 limits stand in limits.toml under [counter.SCENARIO.OPERATION]. What is not measured is said and judged by nobody.
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from rich.console import Console
 
 from loadtest.bench.counter_face import measure_decision
 from loadtest.bench.counter_part import NotMeasured
 from loadtest.bench.counter_visit import measure_visit, measure_visit_with_reader
 from loadtest.processes import end_when_told
-from loadtest.promises import promised
+from loadtest.promises import promised, show_verdict
 from loadtest.verdict import Measured, judge
 
 SIZE: Final = "counter"
@@ -40,7 +41,7 @@ PARTS: Final = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure every part; return 1 when a target is missed."""
+    """Measure every part; return 1 when a limit does not hold."""
     end_when_told()
     parser = ArgumentParser(prog="python -m loadtest.bench.counter", description=__doc__)
     # Beside the project, as for the tests.
@@ -62,10 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for one in measured:
         figures = ", ".join(f"{name} {value:.1f}" for name, value in one.figures.items())
         out(f"{one.scenario} {one.operation}: {figures} ({one.requests} times)\n")
-    for judged in verdict.judged:
-        found = "missing" if judged.measured is None else f"{judged.measured:.1f}"
-        word = "kept" if judged.passed else f"MISSED {judged.reason}".rstrip()
-        out(f"  {judged.scenario} {judged.operation} {judged.figure} {judged.limit}: {found} — {word}\n")
+    show_verdict(Console(highlight=False), verdict)
     return 0 if all(judged.passed for judged in verdict.judged) else 1
 
 

@@ -21,7 +21,7 @@ from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
 from loadtest.driving.plan import Operation
 from loadtest.processes import end_when_told
-from loadtest.promises import promised
+from loadtest.promises import promised, show_verdict
 from loadtest.run import SIZES, Minute, Morning
 from loadtest.seed import SEED, seed
 from loadtest.site import Site, default_folder, open_site
@@ -160,10 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tables = kept(before, asyncio.run(_tables(site)))
     _show_tables(screen, tables)
     verdict = judge(promised(_SIZE), measured(minutes, tables))
-    for one in verdict.judged:
-        mark = "[green]✓[/]" if one.passed else "[red]✗[/]"
-        said = "" if one.measured is None else f"{one.measured:.2f}"
-        screen.print(f"{mark} {one.operation} {one.figure} {one.limit}: {said} {one.reason}".rstrip())
+    show_verdict(screen, verdict)
     return 0 if verdict.passed else 1
 
 

@@ -25,12 +25,14 @@ from statistics import median, quantiles
 from typing import Final
 from uuid import UUID
 
+from rich.console import Console
+
 from eligibility.domain.codes import Sex
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.database import connect
 from loadtest.bench.counter_centre import BRANCH_NUMBER, INSURER, SYMBOL, BenchCentre, insure, open_centre
 from loadtest.bench.processes import Usage
-from loadtest.promises import promised
+from loadtest.promises import promised, show_verdict
 from loadtest.verdict import Measured, Verdict, judge
 from terminal_agent.client import Centre, CentreError, Refused
 from terminal_agent.outbox.journal import InsuredPerson, Journal, State, request_of
@@ -173,7 +175,7 @@ def run(size: Size, pace: float) -> tuple[Drained, Beside]:
         seconds, kills = _drain(journal, settings, size, usage)
         busy_ms = live.take()
         lost, duplicates = asyncio.run(_compare(centre, journal, folder / "outbox.db", set(ids)))
-        memory_mib = (usage.peak_gib("drain") or 0) * 1024
+        memory_mib = usage.peak_mib("drain") or 0.0
         concluded = size.visits - _waiting(journal)
         beside = Beside(quiet_ms, busy_ms, live.errors)
         return Drained(concluded, seconds, kills, lost, duplicates, memory_mib), beside
@@ -281,10 +283,7 @@ def _show(size: Size, drained: Drained, beside: Beside, verdict: Verdict) -> Non
         out("  the rest still waits in the journal: the run's time was over\n")
     for when, times_ms in (("before", beside.quiet_ms), ("beside the drain", beside.busy_ms)):
         out(f"live checks {when}: p50 {median(times_ms):.1f} ms, p95 {_p95(times_ms):.1f} ms ({len(times_ms)} times)\n")
-    for one in verdict.judged:
-        found = "missing" if one.measured is None else f"{one.measured:,.1f}"
-        word = "kept" if one.passed else f"MISSED {one.reason}".rstrip()
-        out(f"  {one.scenario} {one.operation} {one.figure} {one.limit}: {found} — {word}\n")
+    show_verdict(Console(highlight=False), verdict)
 
 
 if __name__ == "__main__":

@@ -44,11 +44,11 @@ class Usage:
             self._kinds[postmaster_pid] = kind
             self._postmaster = postmaster_pid
 
-    def peak_gib(self, kind: str) -> float | None:
+    def peak_mib(self, kind: str) -> float | None:
         """Return the largest memory that one process of a kind has had; None where none was seen."""
         self._look()
         peak = self._peaks.get(kind)
-        return None if peak is None else peak / 1024**2
+        return None if peak is None else peak / 1024
 
     def cpu_s(self, kind: str) -> float:
         """Return the processor time of all processes of a kind, those that have ended included."""

@@ -1,4 +1,4 @@
-"""The bench of the insurers' push: `make bench-sync` prints its figures beside their targets, all of one run.
+"""The bench of the insurers' push: `make bench-sync` prints its figures beside their limits, all of one run.
 
 A made-up register is pushed by the real client to a real intake, into a database of its own, as an insurer's first
 file and then as a delta, while what it costs is looked at from outside. Counters ask meanwhile. The same code runs at
@@ -25,7 +25,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from eligibility.domain.dates import day_in_japan
 from loadtest.bench import check, guard
 from loadtest.bench.counters import Answered, counters
-from loadtest.bench.figures import FULL_SIZE, Figure, Phase, show_figures, show_phases
 from loadtest.bench.files import Sent, write_delta, write_first
 from loadtest.bench.intake import (
     Intake,
@@ -38,20 +37,24 @@ from loadtest.bench.intake import (
     settle,
     verify,
 )
+from loadtest.bench.phases import Phase, show_phases
 from loadtest.bench.processes import Usage
 from loadtest.embedded import Stores, stores
 from loadtest.pki import Enrolment
 from loadtest.population import Nation
 from loadtest.processes import end_when_told
+from loadtest.promises import promised, show_verdict
+from loadtest.verdict import Limit, Measured, judge
 
 _BUILD: Final = Path(__file__).parents[2] / "build"
+FULL_SIZE: Final = 5_000_000  # what the limits are for
 _SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
 _SEED: Final = 20261121
 _OTHER_INSURER: Final = "01133016"
 _QUIET_S: Final = {True: 30.0, False: 3.0}  # how long counters ask while nothing else happens, at full size and below
 _GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
 _GUARD_MOST: Final = 20_000
-_STEPS: Final = 11  # of the progress bar
+_STEPS: Final = 12  # of the progress bar
 
 
 @dataclass(slots=True)
@@ -66,17 +69,17 @@ class Bench:
     today: date
     step: Callable[[str], None]
     phases: list[Phase] = field(default_factory=list)
-    figures: dict[Figure, float] = field(default_factory=dict)
+    measured: list[Measured] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     @property
     def full(self) -> bool:
-        """Whether the size is the one that the targets are for."""
+        """Whether the size is the one that the limits are for."""
         return self.persons >= FULL_SIZE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; return 1 when a target is missed at the full size, 2 when a merge was wrong at any."""
+    """Measure; return 1 when a limit does not hold at the full size, 2 when a merge was wrong at any."""
     parser = ArgumentParser(prog="python -m loadtest.bench.sync", description=__doc__)
     parser.add_argument("--size", type=read_size, default=FULL_SIZE, help="small, full or so many persons")
     persons: int = parser.parse_args(arguments).size
@@ -88,15 +91,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.print(f"[red]✗[/] {wrong}")
         return 2
     show_phases(screen, bench.phases)
-    missed = show_figures(screen, bench.figures)
+    verdict = judge(limits(), bench.measured)
+    show_verdict(screen, verdict)
     for remark in bench.remarks:
         screen.print(f"  {remark}", style="dim")
     screen.print("\n[green]✓[/] every merge came to what the files state")
     if not bench.full:
-        screen.print(f"  The targets are for {FULL_SIZE:,} persons; at {persons:,} nothing is asserted of speed.")
+        screen.print(f"  The limits are for {FULL_SIZE:,} persons; at {persons:,} nothing is asserted of speed.")
         return 0
-    screen.print("[green]✓ every target is met[/]" if not missed else f"[red]✗ {len(missed)} targets are missed[/]")
+    missed = len(verdict.failures)
+    screen.print(f"[red]✗ {missed} limits do not hold[/]" if missed else "[green]✓ every limit holds[/]")
     return 1 if missed else 0
+
+
+def limits() -> tuple[Limit, ...]:
+    """Return what is promised of the push, and of the guard that it goes through."""
+    return (*promised("sync"), *promised(guard.SIZE))
 
 
 def run(persons: int, screen: Console) -> Bench:
@@ -130,22 +140,24 @@ def _measure(bench: Bench) -> None:
     with _intake(bench, "whole", whole.insurer, _OTHER_INSURER) as intake:
         bench.step(f"first load of {whole.records:,} records")
         first = _push(bench, intake, whole, "first load")
+        bench.step("what was written until now comes to rest")
+        asyncio.run(settle(intake.address))
+        bench.step(f"delta of {delta.records:,} records")
+        changed = _push(bench, intake, delta, "delta of 1 %")
         bench.step("bare COPY of the same rows into one table with its primary key")
         copied, seconds = asyncio.run(copy_bare(intake.address, bench.folder))
         bare = Phase("bare COPY into one indexed table", copied, seconds)
         bench.phases.append(bare)
-        bench.figures |= {
-            Figure.FIRST_LOAD: first.rate,
-            Figure.OF_BARE_COPY: first.rate / bare.rate,
-            Figure.SCALING: first.rate / slower.rate,
-        }
-        bench.step(f"delta of {delta.records:,} records")
-        bench.figures[Figure.DELTA] = _push(bench, intake, delta, "delta of 1 %").seconds
+        compared = {"copy_ratio": first.rate / bare.rate, "growth_ratio": first.rate / slower.rate}
+        bench.measured += [
+            Measured("first_load", "merged", first.rows, {"rate": first.rate} | compared),
+            Measured("delta", "merged", changed.rows, {"seconds": changed.seconds}),
+        ]
         _ask_meanwhile(bench, intake, tenth)
     bench.step("parse and validate alone")
     alone = check.measure(whole.path, whole.insurer, bench.today)
     bench.phases.append(alone)
-    bench.figures[Figure.CHECK] = alone.rate
+    bench.measured.append(Measured("check", "alone", alone.rows, {"rate": alone.rate}))
     _keep_peaks(bench)
     bench.step("planted wrong links, and what the guard makes of them")
     _guard(bench)
@@ -202,7 +214,8 @@ def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
         bench.step(f"counters ask while another insurer's {other.records:,} records are merged")
         _push(bench, intake, other, "first load of a tenth, counters asking")
         busy = asking.take()
-    bench.figures[Figure.COUNTERS] = busy.percentile(99) / quiet.percentile(99)
+    slower = {"slowdown_ratio": busy.percentile(99) / quiet.percentile(99)}
+    bench.measured.append(Measured("merge", "counters", len(busy.times_ms), slower))
     bench.remarks += [_answers("quiet", quiet), _answers("during a merge", busy)]
 
 
@@ -213,23 +226,19 @@ def _answers(when: str, answered: Answered) -> str:
 
 
 def _keep_peaks(bench: Bench) -> None:
-    for figure, kind in (
-        (Figure.CLIENT_MEMORY, "client"),
-        (Figure.INTAKE_MEMORY, "intake"),
-        (Figure.DATABASE_MEMORY, "postgresql"),
-    ):
-        if (peak := bench.usage.peak_gib(kind)) is not None:
-            bench.figures[figure] = peak
+    for kind in ("client", "intake", "postgresql"):
+        if (peak := bench.usage.peak_mib(kind)) is not None:
+            bench.measured.append(Measured("memory", kind, 1, {"memory_mib": peak}))
 
 
 def _guard(bench: Bench) -> None:
     persons = min(int(bench.persons * _GUARD_SHARE), _GUARD_MOST)
     with database(bench.stores.database_url, f"bench_sync_guard_{os.getpid()}", ()) as address:
-        measured = asyncio.run(guard.measure(address, bench.folder, persons, _SEED))
-    bench.figures |= {Figure.GUARD_RECALL: measured.recall, Figure.GUARD_PRECISION: measured.precision}
+        guarded = asyncio.run(guard.measure(address, bench.folder, persons, _SEED))
+    bench.measured.append(guard.judged(guarded))
     bench.remarks.append(
-        f"guard: {measured.caught.total():,} of {measured.planted.total():,} wrong links among {measured.rows:,}"
-        f" records kept from the register, {measured.alarms.total():,} false alarms"
+        f"guard: {guarded.caught.total():,} of {guarded.planted.total():,} wrong links among {guarded.rows:,}"
+        f" records kept from the register, {guarded.alarms.total():,} false alarms"
     )
 
 
