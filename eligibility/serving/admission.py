@@ -1,7 +1,8 @@
 """Lets a bounded number of requests in at once, and turns the rest away while that is still cheap.
 
 A process that takes more than it can answer answers nobody in time: what waits here is bounded, so is its waiting, and
-who is turned away knows at once that nothing has happened and when to come again.
+who is turned away knows at once that nothing has happened and when to come again. A request that still waits for its
+own sender is none that is worked on: half a message, sent by anybody, holds nobody's place.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -38,8 +39,22 @@ class Admission:
             self._turned_away += 1
             await self._answers[self._turned_away % _SPREAD_S](scope, receive, send)
             return
+        whole = False
+
+        async def received() -> Any:
+            nonlocal whole
+            if whole:
+                return await receive()
+            self._inside -= 1
+            try:
+                message = await receive()
+            finally:
+                self._inside += 1
+            whole = not message.get("more_body", False)
+            return message
+
         self._inside += 1
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, received, send)
         finally:
             self._inside -= 1

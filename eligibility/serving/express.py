@@ -92,9 +92,10 @@ class ExpressLane:
             return
         scope["route"] = express.route
         try:
+            # Who is calling shows before any of the body is waited for.
+            given |= {name: await find(Request(scope)) for name, find in express.callers}
             body = b"" if express.message is None else await _whole(receive)
             request = Request(scope, _again(body))
-            given |= {name: await find(request) for name, find in express.callers}
             if express.message is not None:
                 name, message = express.message
                 try:

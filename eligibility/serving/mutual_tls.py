@@ -8,11 +8,13 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from eligibility.serving.slowness import Patience, PatientProtocol
 
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 10
@@ -28,7 +30,7 @@ class ServerTls:
     client_authorities: Path
 
 
-class ClientCertificateProtocol(HttpToolsProtocol):
+class ClientCertificateProtocol(PatientProtocol):
     """Keeps the client certificate of a connection's handshake and puts it into the scope of each of its requests."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -94,19 +96,26 @@ async def serve(
 
 
 def make_server(
-    app: Any, *, host: str, port: int, tls: ServerTls, on_started: Callable[[int], None] | None = None
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    tls: ServerTls,
+    on_started: Callable[[int], None] | None = None,
+    patience: Patience = Patience(),  # noqa: B008 (it cannot be changed)
+    keep_alive_s: int = KEEP_ALIVE_S,
 ) -> uvicorn.Server:
     """Return a server that is ready to serve; setting its `should_exit` ends it."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=ClientCertificateProtocol,
+        http=cast(Any, partial(ClientCertificateProtocol, patience=patience)),  # it makes protocols, as a class would
         ws="none",
         lifespan="on",
         loop="uvloop",
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=keep_alive_s,
         timeout_graceful_shutdown=SHUTDOWN_S,
         ssl_certfile=tls.certificate,
         ssl_keyfile=str(tls.key),

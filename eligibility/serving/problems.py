@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from eligibility.domain.errors import MalformedValue, Refused
@@ -241,6 +242,8 @@ class _UnexpectedErrors:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            return  # there is nobody to answer
         except Exception as error:
             if scope["type"] != "http" or begun:
                 raise

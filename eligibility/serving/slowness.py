@@ -1,0 +1,101 @@
+"""Cuts off who sends or reads too slowly, so that nobody holds a connection for as long as they like (CASES F-9).
+
+The server underneath only bounds how long a connection may rest between two requests.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_LOOK_AGAIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client is waited for.
+
+    A request is whole `arrival_s` after its first byte, and later only by as much as what has arrived takes at
+    `bytes_a_second`. An answer that fills every buffer on the way is read on within `reading_s`.
+    """
+
+    arrival_s: float = 10.0
+    bytes_a_second: float = 1024.0
+    reading_s: float = 30.0
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP on one connection, with a bound on the client's slowness; a request that comes in one piece has no timer."""
+
+    def __init__(self, *arguments: Any, patience: Patience, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._patience = patience
+        self._arriving = False
+        self._began_at, self._arrived_bytes = 0.0, 0
+        self._late: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Let the connection rest before its first request no longer than between two."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived, and begin to count the time when it is no whole request."""
+        super().data_received(data)
+        if self._late is not None:
+            self._arrived_bytes += len(data)
+        elif self._owed() and not self.transport.is_closing():
+            self._began_at, self._arrived_bytes = self.loop.time(), len(data)
+            self._late = self.loop.call_later(self._patience.arrival_s, self._judge)
+
+    def on_message_begin(self) -> None:
+        """Note that a request has begun."""
+        super().on_message_begin()
+        self._arriving = True
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole."""
+        super().on_message_complete()
+        self._arriving = False
+        self._late = _stopped(self._late)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read; an answer's sender waits meanwhile."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._patience.reading_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing: the client has read."""
+        self._unread = _stopped(self._unread)
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._late, self._unread = _stopped(self._late), _stopped(self._unread)
+        super().connection_lost(exc)
+
+    def _owed(self) -> bool:
+        # Also when no request has begun: empty lines before one are skipped, however many come.
+        return self._arriving or self.cycle is None or self.cycle.response_complete
+
+    def _judge(self) -> None:
+        self._late = None
+        if self.transport.is_closing():
+            return
+        allowed_s = self._patience.arrival_s + self._arrived_bytes / self._patience.bytes_a_second
+        left_s = self._began_at + allowed_s - self.loop.time()
+        if left_s > 0 or self.flow.read_paused:  # what is not read here cannot arrive
+            self._late = self.loop.call_later(max(left_s, _LOOK_AGAIN_S), self._judge)
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
+
+
+def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    if timer is not None:
+        timer.cancel()
+    return None

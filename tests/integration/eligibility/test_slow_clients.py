@@ -1,0 +1,165 @@
+"""Who sends or reads slowly is cut off, and holds nobody's place meanwhile (CASES F-9)."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eligibility.serving.mutual_tls import ServerTls, make_server
+from eligibility.serving.slowness import Patience
+from loadtest.embedded import Stores
+from tests.integration.eligibility.world import Authorities, World, running_world
+
+AT_ONCE = 2
+HALF = b"POST /v1/verifications HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
+SHORT = Patience(arrival_s=0.2, bytes_a_second=1024, reading_s=0.2)
+FAR = 600.0  # seconds: what would only come after the test is over
+LARGE = 64 << 20  # bytes: more than all buffers between two sockets hold
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _connected(url: str, **limits: Any) -> AsyncIterator[Connection]:
+    """Connect without a client certificate, as anybody can."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    port = int(url.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=anybody, **limits)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def _served(app: App, folder: Path, authorities: Authorities, patience: Patience) -> AsyncIterator[str]:
+    authorities.enrolment.save(folder)
+    certificate, key = authorities.enrolment.server(datetime.now(UTC)).write(folder, "server")
+    tls = ServerTls(certificate, key, folder / "terminal_authority.crt")
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    server = make_server(
+        app, host="127.0.0.1", port=0, tls=tls, on_started=started.set_result, patience=patience, keep_alive_s=1
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield f"https://127.0.0.1:{await started}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with how many bytes came."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    came, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        came, more = came + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"came: %d" % came})
+
+
+@pytest.fixture
+async def narrow(
+    tmp_path: Path, authorities: Authorities, database: str, owner: Any, running_stores: Stores
+) -> AsyncIterator[World]:
+    """A centre that works on few requests at once."""
+    redis = running_stores.redis_url
+    async with running_world(tmp_path, authorities, database, owner, redis, most_at_once=AT_ONCE) as world:
+        yield world
+
+
+@pytest.mark.parametrize("path", [b"/v1/verifications", b"/v1/card-registrations", b"/v1/bulk-verifications"])
+async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes) -> None:
+    counter = await narrow.terminal()
+    connections = [_connected(narrow.url) for _ in range(AT_ONCE + 1)]
+    opened = [await connection.__aenter__() for connection in connections]
+    try:
+        for _, writer in opened:
+            writer.write(HALF.replace(b"/v1/verifications", path))
+            await writer.drain()
+        await asyncio.sleep(0.2)  # until they are seen; were it too short, this would only be easier
+        answers = [await counter.number() for _ in range(AT_ONCE * 2)]
+        assert [answer.status_code for answer in answers] == [200] * AT_ONCE * 2
+    finally:
+        for connection in connections:
+            await connection.__aexit__(None, None, None)
+
+
+async def test_who_is_calling_is_asked_before_the_message_is_whole(narrow: World) -> None:
+    async with _connected(narrow.url) as (reader, writer):
+        writer.write(HALF)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HT", b"GET / HTTP/1.1\r\nx: 1\r\n", HALF, b"\r\n", b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" + HALF],
+    ids=["line", "headers", "body", "nothing begun", "the second"],
+)
+async def test_a_request_that_does_not_come_to_its_end_is_cut(
+    tmp_path: Path, authorities: Authorities, sent: bytes
+) -> None:
+    async with _served(_echo, tmp_path, authorities, SHORT) as url, _connected(url) as (reader, writer):
+        writer.write(sent)
+        assert (await reader.read()).endswith(
+            b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+
+
+async def test_a_drop_now_and_then_does_not_help(tmp_path: Path, authorities: Authorities) -> None:
+    async with _served(_echo, tmp_path, authorities, SHORT) as url, _connected(url) as (reader, writer):
+        writer.write(HALF)
+        answer = asyncio.create_task(reader.readline())
+        while not answer.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+        assert answer.result().startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_slow_line_that_goes_on_bringing_something_is_waited_for(
+    tmp_path: Path, authorities: Authorities
+) -> None:
+    body = b"x" * 4096
+    slow = Patience(arrival_s=0.1, bytes_a_second=len(body) / FAR)
+    async with _served(_echo, tmp_path, authorities, slow) as url, _connected(url) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body))
+        for start in range(0, len(body), 1024):
+            writer.write(body[start : start + 1024])
+            await asyncio.sleep(0.2)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_on_which_nothing_is_asked_is_closed(tmp_path: Path, authorities: Authorities) -> None:
+    async with _served(_echo, tmp_path, authorities, Patience(FAR, 1, FAR)) as url, _connected(url) as (reader, _):
+        assert await reader.read() == b""
+
+
+async def test_who_does_not_read_an_answer_is_cut(tmp_path: Path, authorities: Authorities) -> None:
+    ended = asyncio.Event()
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _echo(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(LARGE >> 20):
+            await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+        ended.set()
+
+    patience = Patience(FAR, 1, reading_s=0.2)
+    async with _served(large, tmp_path, authorities, patience) as url, _connected(url, limit=1024) as (_, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.wait_for(ended.wait(), 60)
