@@ -18,12 +18,13 @@ with entry as (
                known_at, outcome, person_id, coverage_id, card_key, event_id, kind, code, actor_kind, actor, detail,
                certificate_in_grace, about, entry_number)
 ), burnt as (
+    -- In the order of their nonces, and below of their keys: two groups that meet each other's wait, and never for each
+    -- other.
     insert into used_challenge (nonce, expires_at)
-    select nonce, expires_at from entry where nonce is not null
+    select nonce, expires_at from entry where nonce is not null order by nonce
     on conflict do nothing
     returning nonce
 ), kept as (
-    -- In the order of their keys: two groups that meet each other's keys wait, and never for each other.
     insert into kept_answer (terminal_id, route, idempotency_key, made_id, request_digest, answer, answered_at)
     select entry.terminal_id, k.route, k.idempotency_key, entry.verification_id, k.request_digest, k.answer,
            entry.occurred_at

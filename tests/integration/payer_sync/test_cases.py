@@ -13,7 +13,7 @@ from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
 from payer_sync.__main__ import main
 from payer_sync.cases import Decided, reject, release, reverse
 from payer_sync.gates import DecisionRefused
-from tests.integration.payer_sync.waiting import until_waiting
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 

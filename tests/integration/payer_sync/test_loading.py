@@ -8,7 +8,7 @@ import pytest
 
 from eligibility.storage.database import connect
 from tests.integration.payer_sync.conftest import INSURERS
-from tests.integration.payer_sync.waiting import until_waiting
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 

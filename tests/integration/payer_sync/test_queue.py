@@ -19,7 +19,7 @@ from payer_sync.intake.spool import Spool
 from payer_sync.loading import ROLE
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import announce
-from tests.integration.payer_sync.waiting import until_waiting
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 DEADLINE_S = 60.0

@@ -19,7 +19,7 @@ from payer_sync.gates import DecisionRefused
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce
-from tests.integration.payer_sync.waiting import until_waiting
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 

@@ -11,7 +11,9 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.codes import ConsentClass, Method, Outcome
 from eligibility.domain.identifiers import PersonId
 from eligibility.domain.ids import uuid7
+from eligibility.storage.database import connect, open_pool
 from eligibility.storage.recorder import ConsentRecord, Entry, Recorder, RecorderAway, VerificationRecord
+from tests.integration.waiting import until_waiting
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
@@ -47,6 +49,29 @@ async def test_copies_of_one_challenge_in_one_crowd_succeed_once(recorder: Recor
         ("request_refused", "challenge_replayed", None)
     }
     assert len(late) == 39
+
+
+async def test_two_processes_that_meet_each_other_s_challenges_never_wait_for_each_other(
+    recorder: Recorder, database: str, owner: Any
+) -> None:
+    pool = await open_pool(database, role="eligibility_counter", size=1)
+    other = Recorder(pool)
+    running = asyncio.create_task(other.run())
+    nonces = [bytes([n]) * 16 for n in range(3)]
+    third = await connect(database)
+    rival = third.transaction()
+    await rival.start()
+    await third.execute("insert into used_challenge values ($1, $2)", nonces[1], NOW + timedelta(seconds=120))
+    forward = [asyncio.create_task(recorder.record(_entry(nonce))) for nonce in nonces]
+    backward = [asyncio.create_task(other.record(_entry(nonce))) for nonce in reversed(nonces)]
+    await until_waiting(owner, 2)
+    await rival.rollback()
+    answers = await asyncio.gather(*forward), await asyncio.gather(*backward)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await pool.close()
+    await third.close()
+    assert [one != another for one, another in zip(answers[0], reversed(answers[1]), strict=True)] == [True] * 3
 
 
 async def test_an_entry_that_cannot_be_stored_takes_no_other_down(recorder: Recorder, owner: Any) -> None:
