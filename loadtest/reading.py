@@ -23,7 +23,7 @@ from eligibility.domain.identifiers import InstitutionCode
 from eligibility.domain.ids import uuid7
 from eligibility.identity.staff_factors import StaffFactors, new_passcode_secret, sign_in_key
 from eligibility.storage.database import connect
-from eligibility.storage.lookups import terminal_standing
+from eligibility.storage.lookups import terminal_standings
 from eligibility.storage.staff import StaffMember, enrol_staff, find_staff
 from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import SIGNATURE_CONTEXT
@@ -96,8 +96,8 @@ async def _enrol(site: Site, terminals: Sequence[int]) -> list[Member]:
     password_hash, enrolled = factors.hash_password(password), []
     connection = await connect(site.database)
     try:
-        for terminal in terminals:
-            standing = await terminal_standing(connection, terminal_id(SEED, terminal))
+        standings = await terminal_standings(connection, [terminal_id(SEED, terminal) for terminal in terminals])
+        for terminal, standing in zip(terminals, standings, strict=True):
             assert standing is not None  # noqa: S101 (seeding has enrolled them)
             member = Member(terminal, f"{_NAME}{terminal}", password, new_passcode_secret())
             await _enrol_one(connection, factors, standing.institution, member, password_hash, now)

@@ -32,7 +32,7 @@ from eligibility.settings import ApiSettings
 from eligibility.staff import StaffDoor
 from eligibility.storage.database import open_pool
 from eligibility.storage.gathering import Gatherer
-from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards
+from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards, terminal_standings
 from eligibility.storage.recorder import Entry, Recorder
 from eligibility.terminal_enrolment import EnrolmentThrottle, TerminalAuthority
 from eligibility.verification import Centre
@@ -75,17 +75,22 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = await open_pool(settings.database_url.get_secret_value(), role=COUNTER_ROLE, size=settings.pool_size)
-        recorder = Recorder(pool)
-        cards = Gatherer(partial(holders_by_cards, pool), rest_s=LOOKUP_REST_S)
-        numbers = Gatherer(partial(coverages_by_numbers, pool), rest_s=LOOKUP_REST_S)
+        url = settings.database_url.get_secret_value()
+        pool = await open_pool(url, role=COUNTER_ROLE, size=settings.pool_size)
+        # What every counter waits for is four statements, one of each at a time: each has a connection to itself, so
+        # that no crowd of readings, sign-ins or bulk checks stands before it.
+        lanes = await open_pool(url, role=COUNTER_ROLE, size=4)
+        recorder = Recorder(lanes)
+        terminals = Gatherer(partial(terminal_standings, lanes), rest_s=LOOKUP_REST_S)
+        cards = Gatherer(partial(holders_by_cards, lanes), rest_s=LOOKUP_REST_S)
+        numbers = Gatherer(partial(coverages_by_numbers, lanes), rest_s=LOOKUP_REST_S)
         revocation.refresh(now())
         app.state.now = now
         app.state.settings = settings
         app.state.budget = budget
         app.state.terminal_authority = terminal_authority
         app.state.enrolment_throttle = EnrolmentThrottle(settings.enrolments_a_minute)
-        app.state.directory = TerminalDirectory(pool, settings.terminal_fresh_s)
+        app.state.directory = TerminalDirectory(terminals.find, settings.terminal_fresh_s)
         app.state.centre = Centre(
             pool=pool,
             cards=cards,
@@ -100,6 +105,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         app.state.staff_door = StaffDoor.make(pool, recorder, factors)
         tasks = [
             asyncio.create_task(recorder.run()),
+            asyncio.create_task(terminals.run()),
             asyncio.create_task(cards.run()),
             asyncio.create_task(numbers.run()),
             asyncio.create_task(budget.run()),
@@ -113,6 +119,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
                 with suppress(asyncio.CancelledError):
                     await task
             await budget.close()
+            await lanes.close()
             await pool.close()
 
     app = FastAPI(

@@ -1,7 +1,7 @@
 """Admits the terminals that are enrolled, not revoked, and stand in an institution that is open."""
 
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from fastapi import Request
@@ -9,7 +9,7 @@ from fastapi import Request
 from eligibility.domain.dates import day_in_japan
 from eligibility.serving.callers import Terminal, terminal_of
 from eligibility.serving.problems import Refusal
-from eligibility.storage.lookups import TerminalStanding, terminal_standing
+from eligibility.storage.lookups import TerminalStanding
 
 MAX_REMEMBERED = 100_000
 
@@ -17,8 +17,8 @@ MAX_REMEMBERED = 100_000
 class TerminalDirectory:
     """Remembers terminals' standings for a few seconds, so that a counter's request costs one look-up, not two."""
 
-    def __init__(self, pool: Any, fresh_s: float) -> None:
-        self._pool = pool
+    def __init__(self, find: Callable[[UUID], Awaitable[TerminalStanding | None]], fresh_s: float) -> None:
+        self._find = find
         self._fresh_s = fresh_s
         self._known: dict[UUID, tuple[float, TerminalStanding | None]] = {}
 
@@ -30,7 +30,7 @@ class TerminalDirectory:
             return remembered[1]
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        standing = await terminal_standing(self._pool, terminal_id)
+        standing = await self._find(terminal_id)
         self._known[terminal_id] = (now, standing)
         return standing
 

@@ -1,4 +1,4 @@
-"""Finds what is known about cards' holders and insured numbers, many in one round trip."""
+"""Finds what is known about cards' holders, insured numbers and terminals, many in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,12 +107,14 @@ async def holder_of_card(connection: Any, card_key: bytes) -> PersonId | None:
     return None if found is None else PersonId(found)
 
 
-async def terminal_standing(connection: Any, terminal_id: UUID) -> TerminalStanding | None:
-    """Return where a terminal is enrolled, or None for one that never was."""
-    row = await connection.fetchrow(_SQL["terminal_standing"], terminal_id)
-    if row is None:
-        return None
-    return TerminalStanding(InstitutionCode(row["institution_code"]), row["revoked_at"], row["closed_on"])
+async def terminal_standings(connection: Any, terminal_ids: Sequence[UUID]) -> list[TerminalStanding | None]:
+    """Return where each terminal is enrolled, or None for one that never was."""
+    rows = await connection.fetch(_SQL["terminal_standings"], terminal_ids)
+    found = {
+        row["position"]: TerminalStanding(InstitutionCode(row["institution_code"]), row["revoked_at"], row["closed_on"])
+        for row in rows
+    }
+    return [found.get(position) for position in range(1, len(terminal_ids) + 1)]
 
 
 def _by_position(rows: Iterable[Any], count: int) -> list[list[Any]]:

@@ -82,10 +82,10 @@ where h.holder_hash = holder_hash($3, $1);
 -- $1 card key
 select person_id from card where card_key = $1;
 
--- name: terminal_standing
--- Finds a terminal's institution and whether either has left.
--- $1 terminal id
-select t.institution_code, t.revoked_at, i.closed_on
-from terminal t
-join institution i using (institution_code)
-where t.terminal_id = $1;
+-- name: terminal_standings
+-- Finds terminals' institutions and whether either has left, each by its position.
+-- $1 terminal ids
+select asked.position, t.institution_code, t.revoked_at, i.closed_on
+from unnest($1::uuid[]) with ordinality as asked (terminal_id, position)
+join terminal t using (terminal_id)
+join institution i using (institution_code);
