@@ -84,6 +84,23 @@ async def pass_gates(connection: Any, filed: Filed, layout: Layout, *, complete:
         raise Held(*found)
 
 
+async def pass_checkup_gates(connection: Any, filed: Filed, layout: Layout) -> None:
+    """Let the planned merge of check-ups go on, or hold it: known ones that are stated again may lose little.
+
+    Raises:
+        Held: a gate is closed, and no operator has approved the file.
+    """
+    emptied: dict[str, int] = dict(await connection.fetchrow(_SQL["count_emptied_results"]))
+    known, stated = emptied.pop("known"), emptied.pop("stated")
+    found = list(_emptied_columns(emptied, known, layout))
+    if known - stated >= EMPTIED_FEWEST and (known - stated) * 100 > known * COUNT_DROP_PERCENT:
+        ja = f"再送された健診の登録済み結果の減少は{COUNT_DROP_PERCENT}%以下(登録済み{known}件、記載{stated}件)"
+        en = f"at most {COUNT_DROP_PERCENT} % of a known check-up's results left out ({known} known, {stated} stated)"
+        found.append(Fault(FaultCode.HELD_COUNT_DROP, expected=both(ja, en)))
+    if found and await decision_of(connection, filed.submission.submission_id) is not Decision.APPROVED:
+        raise Held(*found)
+
+
 async def retire(connection: Any, known_from: datetime, submission_id: UUID) -> int:
     """End the coverages that an approved full file leaves out, as lost today in Japan; return how many."""
     done: str = await connection.execute(_SQL["close_retired"], known_from)
@@ -143,12 +160,12 @@ def retired_fault(retired: int, day: date) -> Fault:
     return Fault(FaultCode.RETIRED, expected=both(ja, f"{retired} coverages it does not state ended on {day}"))
 
 
-def _emptied_columns(emptied: dict[str, int], coverages: int, layout: Layout) -> Iterator[Fault]:
+def _emptied_columns(emptied: dict[str, int], rows: int, layout: Layout) -> Iterator[Fault]:
     for column in layout.columns:  # that an edition lacks a column is no fault of its file
         count = emptied.get(column.field, 0)
-        if count >= EMPTIED_FEWEST and count * 100 > coverages * EMPTIED_PERCENT:
-            ja = f"登録済みの値が空になる記録は{EMPTIED_PERCENT}%以下(このファイルは{coverages}件中{count}件)"
-            en = f"at most {EMPTIED_PERCENT} % of records that empty a filled value (here {count} of {coverages})"
+        if count >= EMPTIED_FEWEST and count * 100 > rows * EMPTIED_PERCENT:
+            ja = f"登録済みの値が空になる記録は{EMPTIED_PERCENT}%以下(このファイルは{rows}件中{count}件)"
+            en = f"at most {EMPTIED_PERCENT} % of records that empty a filled value (here {count} of {rows})"
             yield Fault(FaultCode.HELD_COLUMN_EMPTY, field=column.name, expected=both(ja, en))
 
 

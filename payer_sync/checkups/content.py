@@ -13,6 +13,7 @@ from payer_sync.checkups.reading import read_checked
 from payer_sync.copying import copy_bytes, copy_rows
 from payer_sync.faults import FaultCode
 from payer_sync.feedback import FeedbackWriter
+from payer_sync.gates import pass_checkup_gates
 from payer_sync.layouts.layout import Layout
 from payer_sync.layouts.register import find_layout
 from payer_sync.submission import Filed
@@ -58,7 +59,11 @@ class CheckupContent:
             await copy_rows(self._connection, self._layout.staging, self._layout.staged_fields, rows, _TIMEOUT_S)
 
     async def merge(self) -> tuple[int, int]:
-        """Match the check-ups to persons and merge them; return how many records were refused and how many merged."""
+        """Match the check-ups to persons and merge them; return how many records were refused and how many merged.
+
+        Raises:
+            Held: a gate is closed; nothing was changed.
+        """
         insurer = self._filed.insurer.digits
         await self._execute("give_checkup_memory")
         await self._execute("analyze_checkup_staging")
@@ -69,6 +74,7 @@ class CheckupContent:
         refused = await self._tell_troubles()
         await self._execute("find_known_checkups", insurer)
         await self._execute("mark_changed_checkups")
+        await pass_checkup_gates(self._connection, self._filed, self._layout)
         known_from = await self._connection.fetchval(_SQL["checkup_merge_time"])
         await self._execute("close_checkups", known_from)
         await self._execute("close_checkup_results", known_from)

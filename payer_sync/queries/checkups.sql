@@ -141,6 +141,32 @@ with stated as (
 )
 update checkup_plan m set change = 'corrected' from differing d where m.plan_number = d.plan_number;
 
+-- name: count_emptied_results
+-- Of the results that are known of check-ups which are stated again: how many there are, how many are stated again, and
+-- of how many of these a field is empty that is known to be filled.
+with known as (
+    select m.linkage_code, m.symbol_key, m.number_key, m.branch_number, m.performed_on, m.institution_code, r.item_code,
+        r.value_name, r.unit, r.low, r.high, r.stated_flag
+    from checkup_plan m
+    join checkup_result r on r.person_id = m.person_id and r.checkup_id = m.checkup_id and r.known_to = 'infinity'
+    where m.change <> 'new'
+), stated as (
+    select distinct linkage_code, symbol_key, number_key, branch_number, performed_on, institution_code, item_code,
+        value_name, unit, low, high, stated_flag
+    from staged_checkup
+    where item_code is not null
+)
+select count(*) as known, count(s.item_code) as stated,
+    count(*) filter (where s.value_name = '' and k.value_name <> '') as value_name,
+    count(*) filter (where s.unit = '' and k.unit <> '') as unit,
+    count(*) filter (where s.item_code is not null and s.low is null and k.low is not null) as low,
+    count(*) filter (where s.item_code is not null and s.high is null and k.high is not null) as high,
+    count(*) filter (where s.item_code is not null and s.stated_flag is null and k.stated_flag is not null)
+        as stated_flag
+from known k
+left join stated s
+    using (linkage_code, symbol_key, number_key, branch_number, performed_on, institution_code, item_code);
+
 -- name: checkup_merge_time
 -- The one moment this merge becomes known: after whatever it corrects, whatever the clock does.
 select greatest(clock_timestamp(), max(k.known_from) + interval '1 microsecond') as known_from

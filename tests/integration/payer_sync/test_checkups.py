@@ -26,6 +26,7 @@ from eligibility.worker import run as run_worker
 from loadtest.nation.checkups import Checkup, cda, make_checkups, write_archive, write_csv
 from loadtest.population import HeldCoverage, Nation, Person
 from payer_sync.faults import FaultCode
+from payer_sync.gates import Decision, decide
 from payer_sync.layouts.register import find_layout
 from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
@@ -543,3 +544,55 @@ async def test_a_check_up_that_the_right_person_has_already_only_ends(
     rows = await owner.fetch("select person_id from checkup where known_to = 'infinity'")
     assert [row["person_id"] for row in rows] == [right]
     assert await owner.fetchval("select count(*) from checkup_result where known_to = 'infinity'") == 0
+
+
+@pytest.mark.parametrize(
+    ("again", "held"),
+    [
+        ({}, []),
+        ({"結果値": "99"}, []),
+        ({"単位": ""}, [("held_column_empty", "単位")]),
+        ({"単位": "", "基準上限": ""}, [("held_column_empty", "単位"), ("held_column_empty", "基準上限")]),
+        (None, [("held_count_drop", None)]),
+    ],
+    ids=["the same", "corrected", "without units", "without units and bounds", "left out"],
+)
+async def test_check_ups_that_lose_much_when_stated_again_are_held(
+    take_checkups: TakeIn,
+    write_results: Any,
+    result: Any,
+    known: None,
+    owner: Any,
+    again: dict[str, str] | None,
+    held: list[tuple[str, str | None]],
+) -> None:
+    results = [
+        result(結果値=f"{40 + day}", 基準下限="40", 基準上限="96", 健診実施日=f"202606{day:02}") | {"項目コード": item}
+        for day in range(10, 15)
+        for item in ("3F070000002327101", "3F015000002327101")
+    ]
+    await take_checkups(write_results(*results))
+    before = await owner.fetch(CURRENT)
+    worse = [r if again is None or place % 3 else r | again for place, r in enumerate(results)]
+    path = write_results(*(r for place, r in enumerate(worse) if again is not None or place % 3))
+
+    loaded = await take_checkups(path)
+
+    assert [(f["code"], f["field"]) for f in loaded.faults if f["code"].startswith("held")] == held
+    assert loaded.submission.state == ("held" if held else "merged")
+    assert (await owner.fetch(CURRENT) == before) == (bool(held) or again == {})
+
+
+async def test_an_approved_file_of_check_ups_takes_what_it_leaves_out(
+    take_checkups: TakeIn, write_results: Any, result: Any, known: None, owner: Any, database: str
+) -> None:
+    results = [result(健診実施日=f"202606{day:02}") for day in range(10, 14)]
+    more = [one | HEIGHT for one in results]
+    await take_checkups(write_results(*results, *more))
+    path = write_results(*results)
+    loaded = await take_checkups(path)
+    assert loaded.submission.state == "held"
+    now = datetime.now(UTC)
+    await decide(owner, loaded.submission.submission_id, Decision.APPROVED, "operator", "telephoned", now)
+    await load(database, Filed(InsurerNumber(INSURERS[0]), loaded.submission), path)
+    assert {row["item_code"] for row in await owner.fetch(CURRENT)} == {results[0]["項目コード"]}
