@@ -193,8 +193,10 @@ def _show_reversal(made: Reversal, console: Console) -> None:
             f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
         )
     for row in made.disclosures:
-        when = f"{row['given_at']:%Y-%m-%d %H:%M:%S}"
-        shown.add_row(when, row["institution_code"], str(row["verification_id"]), f"disclosure ({row['class']})")
+        what = f"disclosure ({row['class']}, {row['staff_id']})"
+        shown.add_row(
+            f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
+        )
     console.print(shown)
 
 

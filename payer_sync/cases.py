@@ -140,7 +140,8 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
         detail: dict[str, object] = {
             "split": [
                 {"person": one.person_id, "split_off": one.split_off, "coverages": list(one.coverages),
-                 "verifications": [str(shown["verification_id"]) for shown in one.verifications]}
+                 "verifications": [str(shown["verification_id"]) for shown in one.verifications],
+                 "disclosures": [{name: str(value) for name, value in look.items()} for look in one.disclosures]}
                 for one in made
             ]
         }  # fmt: skip
@@ -149,8 +150,6 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
 
 
 async def _split(connection: Any, case_id: int, person_id: int, coverages: list[int], known_from: datetime) -> Reversal:
-    shown = await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages)
-    disclosed = await connection.fetch(_SQL["disclosed_by_mistake"], person_id, coverages)
     split_off = await connection.fetchval(_SQL["add_split_person"], case_id, person_id)
     for statement in (
         _SQL["split_coverages"],
@@ -161,7 +160,10 @@ async def _split(connection: Any, case_id: int, person_id: int, coverages: list[
         await connection.execute(statement, person_id, coverages, known_from, split_off)
     await connection.execute(_SQL["split_holders"], split_off)
     await follow_coverages(connection, [(person_id, coverage, split_off) for coverage in coverages], known_from)
-    rows = [tuple(dict(row) for row in found) for found in (shown, disclosed)]
+    # Last, because counters go on showing what is not this person's until the split commits.
+    verified = await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages)
+    disclosed = await connection.fetch(_SQL["disclosed_by_mistake"], person_id, coverages)
+    rows = [tuple(dict(row) for row in found) for found in (verified, disclosed)]
     return Reversal(person_id, split_off, tuple(coverages), *rows)
 
 

@@ -495,8 +495,6 @@ grant select on retirement_plan, known_link, guard_finding to eligibility_payer;
 -- What a reversal has to list: what had been shown, never by which card.
 grant select (verification_id, occurred_at, institution_code, method, asked_for, known_at, outcome, person_id,
     coverage_id) on verification to eligibility_payer;
-grant select (person_id, class, institution_code, verification_id, given_at, withdrawn_at) on consent
-    to eligibility_payer;
 
 -- ── Check-ups ───────────────────────────────────────────────────────────────────────────────────────────────────
 -- One check-up is one person's at one institution on one day, as one insurer states it. Known times as for coverages.
@@ -1073,6 +1071,24 @@ end $$;
 revoke all on function make_partition, prepare_partitions, drop_used_challenges, drop_records_of_month from public;
 grant execute on function prepare_partitions, drop_used_challenges to eligibility_worker;
 select prepare_partitions(now());
+
+-- ── What was looked at ──────────────────────────────────────────────────────────────────────────────────────────
+
+-- The looks at a person's medical data since a moment, for a reversal to list: by whom, where, when, under which
+-- verification. The payer's process may ask this about one person and read no other event. A look has a consent behind
+-- it, and so is found by verification; the bound on the identifier leaves the months before alone.
+create function disclosures_of(person bigint, since timestamptz)
+returns table (event_id uuid, occurred_at timestamptz, institution_code text, staff_id text, verification_id uuid, class text)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select e.event_id, e.occurred_at, e.institution_code, e.actor, e.verification_id, e.detail ->> 'class'
+    from public.audit_event e
+    where e.verification_id in (
+            select c.verification_id from public.consent c where c.person_id = person and since < c.expires_at
+        )
+        and e.event_id >= public.first_uuid7(since) and e.kind = 'disclosure' and e.person_id = person
+$$;
+revoke execute on function disclosures_of from public;
+grant execute on function disclosures_of to eligibility_payer;
 
 -- ── Enrolment codes ─────────────────────────────────────────────────────────────────────────────────────────────
 

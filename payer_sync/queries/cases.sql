@@ -128,14 +128,15 @@ where v.person_id = $1 and exists (
 order by v.occurred_at, v.verification_id;
 
 -- name: disclosed_by_mistake
--- Consents under which medical data of a person may have been shown since the coverages were put to it.
+-- Looks at a person's medical data since the coverages were put to it. A look bears the time of its process's clock when
+-- it was asked for, so that a minute before counts too.
 -- $1 person, $2 coverages
-select c.verification_id, c.given_at, c.institution_code, c.class, c.withdrawn_at
-from consent c
-where c.person_id = $1 and c.given_at >= (
-    select min(known_from) from coverage where person_id = $1 and coverage_id = any($2)
-)
-order by c.given_at, c.class;
+select d.event_id, d.occurred_at, d.institution_code, d.staff_id, d.verification_id, d.class
+from (
+    select min(known_from) - interval '1 minute' as since from coverage where person_id = $1 and coverage_id = any($2)
+) wrong
+cross join lateral disclosures_of($1, wrong.since) d
+order by d.event_id;
 
 -- name: split_coverages
 -- Move coverages to another person, from now on in known time.

@@ -26,6 +26,8 @@ union all select 'row security', oid::regclass::text, relrowsecurity::text || re
 from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
 union all select 'grant', table_name || ' ' || grantee || ' ' || privilege_type, ''
 from information_schema.role_table_grants where table_schema = 'public' and grantee like 'eligibility_%'
+union all select 'function grant', routine_name || ' ' || grantee, ''
+from information_schema.routine_privileges where routine_schema = 'public' and grantee <> grantor
 union all select 'column grant', table_name || '.' || column_name || ' ' || grantee || ' ' || privilege_type, ''
 from information_schema.role_column_grants where table_schema = 'public' and grantee like 'eligibility_%'
 order by 1, 2, 3

@@ -256,6 +256,10 @@ async def test_what_was_shown_to_whom_is_on_record_before_it_leaves(world: World
         "class": "medication", "role": "pharmacist", "terminal": str(counter.terminal_id), "from": "2026-01",
         "through": f"{TODAY:%Y-%m}",
     }  # fmt: skip
+    looks = await world.owner.fetch(
+        "select staff_id, verification_id::text, class from disclosures_of($1, now() - interval '1 hour')", was.person
+    )
+    assert [tuple(look) for look in looks] == [(str(member.staff_id), was.verification_id, "medication")]
 
 
 async def test_without_a_record_nothing_medical_leaves(world: World, counter: Counter) -> None:

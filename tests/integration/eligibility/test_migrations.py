@@ -71,7 +71,7 @@ async def test_whoever_is_insured_is_found_whichever_release_states_it(before: s
     await owner.execute("alter table coverage disable trigger state_holders")
     await state(5)
     assert await holders_not_found(owner) == [(5, 5)]
-    assert await migrate(owner) == ["0030_post_stated_holders.sql"]
+    assert (await migrate(owner))[0] == "0030_post_stated_holders.sql"
     assert (await holders_not_found(owner), await missing(owner)) == ([], [])
     await payer.close()
     await owner.close()

@@ -1,23 +1,31 @@
 """What an operator does with a case: release, reject, reverse; each once, each audited."""
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
 from eligibility.domain.ids import uuid7
+from eligibility.storage.audit import insert_event
 from eligibility.storage.database import connect
 from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
 from payer_sync.__main__ import main
 from payer_sync.cases import Decided, reject, release, reverse
 from payer_sync.gates import DecisionRefused
+from payer_sync.loading import ROLE
 from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 
 OTHER = "33120015"
+CLINIC = "1311234567"
 SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 CURRENT = """
@@ -35,18 +43,49 @@ async def case(take_in: Any, write: Any, record: Any, owner: Any) -> int:
     return found
 
 
+@pytest.fixture
+async def payer(database: str) -> AsyncIterator[Any]:
+    """A connection as the operator's commands have it."""
+    connection = await connect(database, role=ROLE)
+    yield connection
+    await connection.close()
+
+
 def _decided() -> Decided:
     return Decided("operator", "telephoned", datetime.now(UTC))
 
 
-async def _verify(owner: Any, person_id: int, coverage_id: int | None, day: str = "2026-01-01") -> None:
-    now = datetime.now(UTC)
+async def _verify(
+    owner: Any, person_id: int, coverage_id: int | None, day: str = "2026-01-01", at: datetime | None = None
+) -> UUID:
+    at = at or datetime.now(UTC)
+    verification_id = uuid7(at)
     await owner.execute(
         "insert into verification (verification_id, occurred_at, institution_code, terminal_id, method, asked_for,"
         " known_at, outcome, person_id, coverage_id)"
-        " values ($1, $2, '1311234567', $1, 'pin', $3::text::date, $2, 'valid', $4, $5)",
-        uuid7(now), now, day, person_id, coverage_id,
+        " values ($1, $2, $6, $1, 'pin', $3::text::date, $2, 'valid', $4, $5)",
+        verification_id, at, day, person_id, coverage_id, CLINIC,
     )  # fmt: skip
+    return verification_id
+
+
+async def _consent(owner: Any, person_id: int, verification_id: UUID, wanted: str, at: datetime) -> None:
+    await owner.execute(
+        "insert into consent (person_id, consent_id, class, institution_code, verification_id, given_at, expires_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
+        person_id, uuid7(at), wanted, CLINIC, verification_id, at, at + timedelta(hours=24),
+    )  # fmt: skip
+
+
+async def _look(
+    owner: Any, person_id: int, verification_id: UUID, at: datetime, kind: EventKind = EventKind.DISCLOSURE
+) -> AuditEvent:
+    event = AuditEvent(
+        uuid7(at), at, kind, "shown", ActorKind.STAFF, str(uuid4()), institution_code=CLINIC, person_id=person_id,
+        verification_id=verification_id, detail={"class": "medication", "role": "doctor"},
+    )  # fmt: skip
+    await insert_event(owner, event)
+    return event
 
 
 async def test_a_released_record_is_merged_with_its_certificates(case: int, owner: Any) -> None:
@@ -107,26 +146,19 @@ async def test_a_release_that_would_overlap_is_refused_and_leaves_the_case_open(
     assert await owner.fetch(CURRENT) == []
 
 
-async def test_a_reversal_splits_the_person_and_lists_what_was_shown(case: int, owner: Any) -> None:
+async def test_a_reversal_splits_the_person_and_lists_what_was_shown(case: int, owner: Any, payer: Any) -> None:
     await release(owner, case, _decided())
     right, wrong = await owner.fetch(CURRENT)
     person = right["person_id"]
     await _verify(owner, person, wrong["coverage_id"])
     await _verify(owner, person, right["coverage_id"])  # it named the other coverage as a conflict
     await _verify(owner, person, right["coverage_id"], day="2024-06-01")  # before the wrong coverage began
-    consent = await owner.fetchval("select verification_id from verification limit 1")
-    now = datetime.now(UTC)
-    await owner.execute(
-        "insert into consent (person_id, consent_id, class, institution_code, verification_id, given_at, expires_at)"
-        " values ($1, $2, 'medication', '1311234567', $2, $3, $4)",
-        person, consent, now, now + timedelta(hours=24),
-    )  # fmt: skip
 
-    (made,) = await reverse(owner, case, (), _decided())
+    (made,) = await reverse(payer, case, (), _decided())
 
     assert (made.person_id, made.coverages) == (person, (wrong["coverage_id"],))
     assert len(made.verifications) == 2
-    assert [row["class"] for row in made.disclosures] == ["medication"]
+    assert made.disclosures == ()
     rows = await owner.fetch(CURRENT)
     assert [row["coverage_id"] for row in rows] == [right["coverage_id"], wrong["coverage_id"]]
     assert [row["person_id"] for row in rows] == [person, made.split_off]
@@ -137,6 +169,59 @@ async def test_a_reversal_splits_the_person_and_lists_what_was_shown(case: int, 
         "select code, detail from audit_event where kind = 'case_decided' and code = 'reversed'"
     )
     assert len(event["detail"]["split"][0]["verifications"]) == 2
+
+
+async def test_a_reversal_lists_the_looks_whenever_their_consent_was_given(
+    case: int, owner: Any, payer: Any, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    now = datetime.now(UTC)
+    morning = now - timedelta(hours=3)
+    (right,) = await owner.fetch(CURRENT)
+    person = right["person_id"]
+    visit = await _verify(owner, person, right["coverage_id"], at=morning)
+    for wanted in ("medication", "checkup"):
+        await _consent(owner, person, visit, wanted, morning)
+    await _look(owner, person, visit, morning + timedelta(hours=1))  # what was right until then
+    await release(owner, case, _decided())
+    looks = [await _look(owner, person, visit, now + timedelta(minutes=minutes)) for minutes in (1, 2)]
+    await _look(owner, person, visit, now + timedelta(minutes=3), EventKind.REQUEST_REFUSED)
+    unused = await _verify(owner, person, right["coverage_id"])
+    await _consent(owner, person, unused, "medication", now)
+    another = await _verify(owner, person + 1, None)
+    await _consent(owner, person + 1, another, "medication", now)
+    await _look(owner, person + 1, another, now + timedelta(minutes=1))
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    command = ["cases", "reverse", str(case), "--by", "operator", "--reason", "x"]
+    assert await asyncio.to_thread(main, command) == 0
+
+    detail = await owner.fetchval("select detail from audit_event where kind = 'case_decided' and code = 'reversed'")
+    assert detail["split"][0]["disclosures"] == [
+        {
+            "event_id": str(look.event_id), "occurred_at": str(look.occurred_at), "institution_code": CLINIC,
+            "staff_id": look.actor, "verification_id": str(visit), "class": "medication",
+        }
+        for look in looks
+    ]  # fmt: skip
+    told = capsys.readouterr().out
+    assert re.findall(r"disclosure \((\w+), ([-0-9a-f]+)\)", told) == [("medication", look.actor) for look in looks]
+
+
+@pytest.mark.parametrize("table", ["audit_event", "consent"])
+async def test_the_payers_role_reads_no_events_and_no_consents(payer: Any, table: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await payer.fetch(f"select person_id from {table}")  # noqa: S608 (of the table above)
+
+
+@pytest.mark.parametrize("role", ["eligibility_counter", "eligibility_portal", "eligibility_worker"])
+async def test_no_other_role_asks_who_looked_at_a_person(database: str, role: str) -> None:
+    connection = await connect(database, role=role)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("select event_id from disclosures_of(1, now())")
+    finally:
+        await connection.close()
 
 
 async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int, owner: Any) -> None:
