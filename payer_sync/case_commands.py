@@ -1,30 +1,23 @@
 """The operator's commands: what waits for a decision, and the decisions, each with who and why."""
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from eligibility.domain.identifiers import contains_my_number
-from eligibility.storage.database import connect
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionState
 from payer_sync.cases import CaseState, Decided, Reversal, reject, release, reverse
 from payer_sync.gates import Decision, DecisionRefused, decide
-from payer_sync.loading import ROLE
-from payer_sync.settings import OperatorSettings
-from payer_sync.table_content import LOAD_TIMEOUT_S
+from payer_sync.operator_database import DONE, REFUSED, at_database
 
 _SQL = statements("payer_sync.queries")
-DONE, REFUSED, SERVER_AWAY, SET_UP = 0, 2, 4, 3
 _SHOWN: Final = 100
 _STATED_ANEW: Final = "\n(再提出済み / stated anew)"
 _Work = Callable[[Any, argparse.Namespace, Console], Awaitable[None]]
@@ -92,28 +85,15 @@ def _said(text: str) -> str:
 
 
 def _runs(parser: argparse.ArgumentParser, work: _Work) -> None:
-    parser.set_defaults(run=lambda chosen: asyncio.run(_run(work, chosen)))
+    parser.set_defaults(run=lambda chosen: at_database(lambda connection: _run(work, connection, chosen)))
 
 
-async def _run(work: _Work, chosen: argparse.Namespace) -> int:
-    errors = Console(stderr=True)
-    try:
-        url = OperatorSettings().database_url.get_secret_value()
-    except ValidationError:
-        errors.print("環境変数 INTAKE_DATABASE_URL が必要です。\nThe variable INTAKE_DATABASE_URL is needed.")
-        return SET_UP
-    try:
-        connection = await connect(url, role=ROLE, command_timeout_s=LOAD_TIMEOUT_S)
-    except (OSError, asyncpg.PostgresError):
-        errors.print("データベースに接続できません。\nThe database is away.")
-        return SERVER_AWAY
+async def _run(work: _Work, connection: Any, chosen: argparse.Namespace) -> int:
     try:
         await work(connection, chosen, Console())
     except DecisionRefused as refused:
-        errors.print(refused.ja, refused.en, sep="\n", markup=False, soft_wrap=True)
+        Console(stderr=True).print(refused.ja, refused.en, sep="\n", markup=False, soft_wrap=True)
         return REFUSED
-    finally:
-        await connection.close()
     return DONE
 
 

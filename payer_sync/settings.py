@@ -43,4 +43,4 @@ class OperatorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="INTAKE_", frozen=True, hide_input_in_errors=True)
 
-    database_url: SecretStr
+    database_url: SecretStr = Field(min_length=1)

@@ -57,7 +57,11 @@ async def connect(
         server_settings=_SESSION | _BULK_SESSION if bulk else _SESSION,
         connection_class=_BulkConnection if bulk else asyncpg.Connection,
     )
-    await prepare_connection(connection)
+    try:
+        await prepare_connection(connection)
+    except BaseException:
+        connection.terminate()  # nobody else knows of it
+        raise
     return connection
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.database
 
 OTHER = "33120015"
 CLINIC = "1311234567"
+MASTER = Path(__file__).parents[2] / "samples" / "drug_master" / "y_invented.csv"
 SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 CURRENT = """
@@ -395,11 +397,70 @@ async def test_what_insurers_wrote_is_shown_as_it_is(
     assert "[/i]:boy:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("url", "code"), [(None, 3), ("postgresql://localhost:1/x", 4)])
-def test_a_command_says_that_the_database_is_away(monkeypatch: Any, capsys: Any, url: str | None, code: int) -> None:
+COMMANDS = (["cases"], ["submissions"], ["drugs", "load", str(MASTER)])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        (None, 3, "is needed"),
+        ("", 3, "is needed"),
+        ("postgresql://localhost:1/x", 4, "is away"),
+        ("foo", 3, "no address"),
+        ("postgresql://payer:s3cr#t@localhost/x", 3, "no address"),
+        ("postgresql://payer:s3cret@[::1/x", 3, "no address"),
+        (f"postgresql://payer:s3cret@{'h' * 64}/x", 3, "no address"),
+    ],
+)
+def test_a_command_says_that_it_has_no_database(
+    monkeypatch: Any, capsys: Any, command: list[str], url: str | None, code: int, said: str
+) -> None:
     monkeypatch.delenv("INTAKE_DATABASE_URL", raising=False)
-    if url:
+    if url is not None:
         monkeypatch.setenv("INTAKE_DATABASE_URL", url)
 
-    assert main(["cases"]) == code
-    assert capsys.readouterr().err
+    assert main(command) == code
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "s3cr" not in told.err + told.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_command_does_not_work_on_a_database_that_could_lose_it(
+    owner: Any, database: str, monkeypatch: Any, capsys: Any, command: list[str]
+) -> None:
+    await owner.execute(
+        "create schema unsafe; grant usage on schema unsafe to public;"
+        "create function unsafe.current_setting(text) returns text return 'off';"
+    )
+    name = await owner.fetchval("select current_database()")
+    await owner.execute(f"alter role {ROLE} in database {name} set search_path = unsafe, pg_catalog, public")
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+
+    assert await asyncio.to_thread(main, command) == 3
+    assert "fsync" in capsys.readouterr().err
+
+
+async def test_a_command_says_that_the_database_went_away_midway(
+    case: int, owner: Any, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    command = ["cases", "reject", str(case), "--by", "operator", "--reason", "x"]
+    holder = await connect(database)
+    try:
+        async with holder.transaction():
+            await holder.execute("select from mislink_case where case_id = $1 for update", case)
+            rejected = asyncio.create_task(asyncio.to_thread(main, command))
+            await until_waiting(owner, 1)
+            await owner.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where usename = $1 and datname = current_database()",
+                ROLE,
+            )
+            assert await rejected == 4
+    finally:
+        await holder.close()
+
+    assert "went away" in capsys.readouterr().err
+    assert await owner.fetchval("select state from mislink_case") == "open"
