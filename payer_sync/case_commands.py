@@ -1,8 +1,9 @@
 """The operator's commands: what waits for a decision, and the decisions, each with who and why."""
 
 import argparse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eligibility.domain.identifiers import contains_my_number
+from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber, contains_my_number
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionState
 from payer_sync.cases import CaseState, Decided, Reversal, reject, release, reverse
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command that the parser is for."""
     command = parser.prog.rpartition(" ")[2]
     if command == "submissions":
-        parser.add_argument("--state", choices=[state.value for state in SubmissionState])
+        _add_listing(parser, SubmissionState)
         _runs(parser, _submissions)
     elif command == "cases":
         _add_case_commands(parser)
@@ -40,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_case_commands(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--state", choices=[state.value for state in CaseState])
+    _add_listing(parser, CaseState)
     _runs(parser, _cases)
     commands = parser.add_subparsers(metavar="COMMAND")
     for name, work, said in (
@@ -64,6 +65,12 @@ def _add_case_commands(parser: argparse.ArgumentParser) -> None:
         _runs(command, work)
 
 
+def _add_listing(parser: argparse.ArgumentParser, states: Iterable[StrEnum]) -> None:
+    parser.add_argument("--state", choices=[state.value for state in states])
+    parser.add_argument("--insurer", type=_insurer, metavar="NUMBER", help="only this insurer's")
+    parser.add_argument("--limit", type=_number, default=_SHOWN, help=f"how many at most (default {_SHOWN})")
+
+
 def _add_decision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", required=True, type=_said, metavar="NAME", help="who decides")
     parser.add_argument("--reason", required=True, type=_said, help="why; goes into the audit record")
@@ -74,6 +81,13 @@ def _number(text: str) -> int:
     if not 0 < number < 2**63:
         raise argparse.ArgumentTypeError("there is no such number")
     return number
+
+
+def _insurer(text: str) -> str:
+    try:
+        return InsurerNumber.parse(text).digits
+    except MalformedInsurerNumber as malformed:
+        raise argparse.ArgumentTypeError(str(malformed)) from malformed
 
 
 def _said(text: str) -> str:
@@ -98,15 +112,16 @@ async def _run(work: _Work, connection: Any, chosen: argparse.Namespace) -> int:
 
 
 async def _submissions(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
-    rows = await connection.fetch(_SQL["list_submissions"], chosen.state, _SHOWN)
+    rows = await connection.fetch(_SQL["list_submissions"], chosen.state, chosen.insurer, chosen.limit)
     table = _table("提出\nsubmission", "保険者\ninsurer", "種別\nkind", "状態\nstate", "件数\nrecords", "内容\ndetail")
-    for row in sorted(rows, key=lambda row: row["state"] != SubmissionState.HELD):
+    for row in rows:
         decided = f"{row['decision']}: {row['decided_by']}" if row["decision"] else ""
         detail = "\n".join(filter(None, (row["file_name"], decided, row["gates"])))
         kind = f"{row['layout']}\n{row['kind']}"
         cells = (str(row["submission_id"]), row["insurer_number"], kind, row["state"], str(row["stated_records"]))
         _add(table, *cells, detail)
     console.print(table)
+    _tell_of_more(rows, console)
 
 
 async def _decide(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
@@ -119,11 +134,22 @@ async def _decide(connection: Any, chosen: argparse.Namespace, console: Console)
 
 async def _cases(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
     table = _table("事案\ncase", "保険者\ninsurer", "種別\nkind", "状態\nstate", "件数\nrecords", "相違\ndiffers in")
-    for row in await connection.fetch(_SQL["list_cases"], chosen.state, _SHOWN):
+    rows = await connection.fetch(_SQL["list_cases"], chosen.state, chosen.insurer, chosen.limit)
+    for row in rows:
         reasons = "・".join(row["reasons"] or ())
         cells = (row["insurer_number"], row["kind"], row["state"], str(row["records"]), reasons)
         _add(table, str(row["case_id"]), *cells)
     console.print(table)
+    _tell_of_more(rows, console)
+
+
+def _tell_of_more(rows: Sequence[Any], console: Console) -> None:
+    if rows and (more := rows[0]["found"] - len(rows)):
+        console.print(
+            f"ほか {more:,} 件。--state・--insurer で絞るか、--limit を増やしてください。\n"
+            f"{more:,} more: narrow with --state or --insurer, or raise --limit.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -> None:

@@ -1,16 +1,21 @@
 -- name: list_cases
--- The latest cases of suspected wrong links, those of one state if it is given.
--- $1 state or null, $2 limit
-select c.case_id, c.opened_at, c.insurer_number, c.submission_id, c.kind, c.state, c.closed_by, c.reason,
+-- Cases of suspected wrong links: the open ones, the oldest first, then the others, the latest first.
+-- $1 state or null, $2 insurer number or null, $3 how many
+with sorted as (
+    select case_id, insurer_number, kind, state, count(*) over () as found,
+        row_number() over (order by state <> 'open', case when state = 'open' then case_id else -case_id end) as place
+    from mislink_case
+    where ($1::text is null or state = $1) and ($2::text is null or insurer_number = $2)
+)
+select s.case_id, s.insurer_number, s.kind, s.state, s.found,
     (
         select array_agg(distinct r.reason)
-        from quarantined_record q cross join unnest(q.reasons) as r (reason) where q.case_id = c.case_id
+        from quarantined_record q cross join unnest(q.reasons) as r (reason) where q.case_id = s.case_id
     ) as reasons,
-    (select count(*) from quarantined_record q where q.case_id = c.case_id) as records
-from mislink_case c
-where $1::text is null or c.state = $1
-order by c.case_id desc
-limit $2;
+    (select count(*) from quarantined_record q where q.case_id = s.case_id) as records
+from sorted s
+where s.place <= $3
+order by s.place;
 
 -- name: find_case
 -- One case, with the submission it came from.

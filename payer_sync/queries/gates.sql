@@ -29,19 +29,26 @@ select exists (
 ) as overtaken;
 
 -- name: list_submissions
--- The latest submissions, those of one state if it is given.
--- $1 state or null, $2 limit
-select s.submission_id, s.insurer_number, s.layout, s.kind, s.file_name, s.state, s.created_at, s.stated_records,
-    s.refused, s.merged, d.decision, d.decided_by,
+-- Submissions: those held for approval, the oldest first, then the others, the latest first.
+-- $1 state or null, $2 insurer number or null, $3 how many
+with sorted as (
+    select submission_id, insurer_number, layout, kind, file_name, state, stated_records, count(*) over () as found,
+        row_number() over (
+            order by state <> 'held', case when state = 'held' then created_at end, created_at desc, submission_id
+        ) as place
+    from submission
+    where ($1::text is null or state = $1) and ($2::text is null or insurer_number = $2)
+)
+select s.submission_id, s.insurer_number, s.layout, s.kind, s.file_name, s.state, s.stated_records, s.found,
+    d.decision, d.decided_by,
     (
         select string_agg(f.code || ': ' || f.expected, E'\n' order by f.fault_number)
         from feedback f where f.submission_id = s.submission_id and f.code like 'held%'
     ) as gates
-from submission s
+from sorted s
 left join submission_decision d using (submission_id)
-where $1::text is null or s.state = $1
-order by s.created_at desc
-limit $2;
+where s.place <= $3
+order by s.place;
 
 -- name: forget_feedback
 -- Drop what an earlier check of this submission found, before it is checked again.

@@ -363,6 +363,8 @@ async def test_the_wrong_linkage_code_again_opens_a_case_again(
         (["cases", "reject", "{case}", "--by", "operator", "--reason", "1234 5678 9018"], 64, "My Number"),
         (["cases", "show", "9223372036854775808"], 64, "no such number"),
         (["cases", "show", "0"], 64, "no such number"),
+        (["cases", "--insurer", "0613051"], 64, "8 digits"),
+        (["submissions", "--limit", "0"], 64, "no such number"),
         (["submissions"], 0, "merged"),
         (["submissions", "--state", "held"], 0, "提出"),
         (["approve", "01234567-89ab-7def-8123-456789abcdef", "--by", "operator", "--reason", "x"], 2, "not held"),
@@ -395,6 +397,64 @@ async def test_what_insurers_wrote_is_shown_as_it_is(
     assert "[/b] 全件 [red].csv" in capsys.readouterr().out
     assert await asyncio.to_thread(main, ["cases", "show", str(case)]) == 0
     assert "[/i]:boy:" in capsys.readouterr().out
+
+
+async def _listed(capsys: Any, *command: str) -> tuple[list[str], str]:
+    """Run a command; return the first cell of each row that has one, and everything it said."""
+    assert await asyncio.to_thread(main, [*command]) == 0
+    told: str = capsys.readouterr().out
+    return re.findall(r"^│ ([-0-9a-f]+) +│", told, re.MULTILINE), told
+
+
+async def test_open_cases_come_first_and_the_oldest_of_them(
+    case: int, owner: Any, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+    rejected, second, latest, mine = [
+        str(await owner.fetchval(
+            "insert into mislink_case (opened_at, submission_id, insurer_number, lead_record, kind, state)"
+            " select opened_at, submission_id, $1, $2, kind, $3 from mislink_case where case_id = $4 returning case_id",
+            insurer, lead, state, case,
+        ))
+        for lead, (insurer, state) in enumerate(
+            [(OTHER, "rejected"), (OTHER, "open"), (OTHER, "released"), ("06130512", "open")], start=100
+        )
+    ]  # fmt: skip
+    first = str(case)
+
+    assert (await _listed(capsys, "cases"))[0] == [first, second, mine, latest, rejected]
+    assert (await _listed(capsys, "cases", "--insurer", "06130512"))[0] == [mine]
+    assert (await _listed(capsys, "cases", "--state", "open", "--insurer", OTHER))[0] == [first, second]
+    ids, told = await _listed(capsys, "cases", "--limit", "2")
+    assert ids == [first, second]
+    assert "3 more" in told
+    ids, told = await _listed(capsys, "cases", "--limit", "5")
+    assert (len(ids), "more" in told) == (5, False)
+
+
+async def test_held_files_come_first_however_many_came_after_them(
+    insurers: tuple[str, ...], owner: Any, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+    state = (
+        "insert into submission (submission_id, insurer_number, layout, edition, kind, file_name, content_length,"
+        " content_digest, stated_records, state, created_at)"
+        " select gen_random_uuid(), $1, 'eligibility', 1, 'full', 'x.csv', 1, sha256(''), 1, $2,"
+        " timestamptz '2026-04-01' + n * interval '1 hour' from generate_series($3::int, $4::int) n"
+        " order by n returning submission_id::text"
+    )
+    held = [row[0] for insurer in insurers for row in await owner.fetch(state, insurer, "held", 1, 1)]
+    merged = [row[0] for row in await owner.fetch(state, insurers[0], "merged", 2, 110)]
+    latest = [row[0] for row in await owner.fetch(state, insurers[1], "held", 111, 111)]
+
+    ids, told = await _listed(capsys, "submissions")
+
+    assert (set(ids[:2]), ids[2:]) == (set(held), latest + merged[:11:-1])
+    assert (len(ids), "12 more" in told) == (100, True)
+    assert (await _listed(capsys, "submissions", "--insurer", insurers[1]))[0] == [held[1], *latest]
+    assert (await _listed(capsys, "submissions", "--limit", "112"))[0][-1] == merged[0]
 
 
 COMMANDS = (["cases"], ["submissions"], ["drugs", "load", str(MASTER)])
