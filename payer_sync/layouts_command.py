@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from eligibility.domain.dates import day_in_japan
-from payer_sync.contents import FORMS
 from payer_sync.file_names import legible
 from payer_sync.layouts.documents import dates, write_pages
-from payer_sync.layouts.register import Edition, edition_state, layouts
+from payer_sync.layouts.register import edition_state, editions
 
 _USAGE: Final = 64
 
@@ -29,7 +28,7 @@ def run(chosen: argparse.Namespace) -> int:
     """List the editions, or write their pages."""
     if chosen.write:
         try:
-            write_pages(chosen.write, FORMS.values())
+            write_pages(chosen.write)
         except OSError:
             Console(stderr=True).print(f"書けません / cannot be written to: {legible(chosen.write)}", markup=False)
             return _USAGE
@@ -38,8 +37,7 @@ def run(chosen: argparse.Namespace) -> int:
     table = Table(title=f"様式 / layouts, {day}")
     for head in ("様式\nlayout", "版\nedition", "受付開始\nfrom", "受付終了\nuntil", "状態\nstate"):
         table.add_column(head)
-    editions: list[Edition] = [*layouts().values(), *FORMS.values()]
-    for edition in sorted(editions, key=lambda e: (e.name, e.edition)):
+    for edition in editions().values():
         state = edition_state(edition, day)
         table.add_row(edition.name, str(edition.edition), *dates(edition), f"{state.ja}\n{state.en}")
     Console().print(table)

@@ -7,6 +7,7 @@ the published record conditions, `verified` is false: correct it here and nowher
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Final
 
@@ -36,10 +37,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Uke:
-    """One kind of UKE file: its records, and those that are known and hold nothing that is taken."""
+    """One edition of one kind of UKE file: its records, and those that are known and hold nothing that is taken."""
 
     kind: str
-    layout: str
+    name: str  # the layout's
+    edition: int
+    accepted_from: date
+    accepted_until: date | None  # the last day; None while no end is known
     opening: str  # the record that names the institution
     records: Mapping[str, Record]
     passed_over: frozenset[str]
@@ -92,7 +96,10 @@ _LINE: Final = (
 
 MEDICAL: Final = Uke(
     kind="medical",
-    layout="claim_medical",
+    name="claim_medical",
+    edition=1,
+    accepted_from=date(2026, 4, 1),
+    accepted_until=None,
     opening="IR",
     records=MappingProxyType(
         {
@@ -138,7 +145,10 @@ MEDICAL: Final = Uke(
 
 DISPENSING: Final = Uke(
     kind="dispensing",
-    layout="claim_dispensing",
+    name="claim_dispensing",
+    edition=1,
+    accepted_from=date(2026, 4, 1),
+    accepted_until=None,
     opening="YK",
     records=MappingProxyType(
         {
@@ -207,4 +217,4 @@ DISPENSING: Final = Uke(
     passed_over=frozenset({"KI", "ST", "TK", "JD", "MF", "EX", "MN", "NI", "RC", "HR"}),
 )
 
-UKES: Final = MappingProxyType({(uke.layout, 1): uke for uke in (MEDICAL, DISPENSING)})  # by layout and edition
+UKES: Final = MappingProxyType({(uke.name, uke.edition): uke for uke in (MEDICAL, DISPENSING)})

@@ -18,9 +18,8 @@ from eligibility.serving.problems import Refusal
 from eligibility.wire.encoding import Wire
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
 from eligibility.wire.submissions import FeedbackPage, Manifest, Submission, SubmissionState
-from payer_sync.contents import FORMS
 from payer_sync.intake.editions import refuse_unaccepted
-from payer_sync.layouts.register import LayoutUnknown, find_layout
+from payer_sync.layouts.register import LayoutUnknown, find_edition
 from payer_sync.settings import IntakeSettings
 from payer_sync.submission import advance_upload, announce, feedback_page, find_submission, insurer_is_known
 from payer_sync.uploads import end_announced_before
@@ -110,10 +109,10 @@ async def show_feedback(
 
 def _check_manifest(manifest: Manifest, today: date, settings: IntakeSettings) -> None:
     try:
-        layout = FORMS.get((manifest.layout, manifest.edition)) or find_layout(manifest.layout, manifest.edition)
+        edition = find_edition(manifest.layout, manifest.edition)
     except LayoutUnknown as error:
         raise Refusal("layout_unknown") from error
-    refuse_unaccepted(layout, today, practice=settings.practice)
+    refuse_unaccepted(edition, today, practice=settings.practice)
     if manifest.content_length > settings.max_content_length:
         raise Refusal("file_too_large")
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in manifest.file_name):

@@ -10,7 +10,7 @@ from payer_sync.claims.records import UKES, Record, Uke
 from payer_sync.faults import FaultCode
 from payer_sync.layouts.columns import Code, Column, Day, Flag, InsurerDigits, Percent, Required, Text, Yen
 from payer_sync.layouts.layout import Layout
-from payer_sync.layouts.register import Edition, accepted_until, layouts
+from payer_sync.layouts.register import Edition, accepted_until, editions, layouts
 
 _REQUIRED: Final = {
     Required.NEVER: "任意<br>optional",
@@ -43,21 +43,21 @@ _FORM: Final = """
 """
 
 
-def pages(forms: Iterable[Edition] = ()) -> Mapping[str, str]:
-    """Return every page by its file name; `forms` are editions whose files are no tables of columns."""
+def pages() -> Mapping[str, str]:
+    """Return every page by its file name."""
     made = {f"{layout.name}_{layout.edition}.md": _page(layout) for layout in layouts().values()}
     made |= {f"{name}_{edition}.md": _claims_page(name, edition, uke) for (name, edition), uke in UKES.items()}
-    return made | {"faults.md": _faults_page(), "README.md": _index(forms)}
+    return made | {"faults.md": _faults_page(), "README.md": _index()}
 
 
-def write_pages(folder: Path, forms: Iterable[Edition] = ()) -> None:
+def write_pages(folder: Path) -> None:
     """Write every page, and remove those of layouts that are no more.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = pages(forms)
+    made = pages()
     for old in folder.glob("*.md"):
         if old.name not in made:
             old.unlink()
@@ -70,12 +70,11 @@ def dates(edition: Edition) -> tuple[str, str]:
     return str(edition.accepted_from), str(accepted_until(edition) or "—")
 
 
-def _index(forms: Iterable[Edition]) -> str:
+def _index() -> str:
     rows = [
-        (f"[`{layout.name}`]({layout.name}_{layout.edition}.md)", str(layout.edition), *dates(layout))
-        for layout in layouts().values()
+        (f"[`{edition.name}`]({edition.name}_{edition.edition}.md)", str(edition.edition), *dates(edition))
+        for edition in editions().values()
     ]
-    rows += [(f"[`{form.name}`]({form.name}_{form.edition}.md)", str(form.edition), *dates(form)) for form in forms]
     said = (
         "次の版は、受付開始日までは練習環境だけが受け付ける。今日の状態は `python -m payer_sync layouts` で分かる。\n"
         "Until its first day a next edition is taken by practice environments only; `python -m payer_sync layouts`\n"

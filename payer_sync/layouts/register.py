@@ -1,4 +1,7 @@
-"""Which layouts and editions there are, each a module NAME_EDITION with its LAYOUT, and how each stands on a day."""
+"""Which layouts and editions there are, and how each stands on a day.
+
+Those whose files are tables of columns are modules NAME_EDITION with their LAYOUT; the others are UKE files.
+"""
 
 import re
 from datetime import date
@@ -9,6 +12,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from eligibility.domain.codes import FieldCode
+from payer_sync.claims.records import UKES
 from payer_sync.layouts.layout import Layout
 
 _EDITION = re.compile(r"([a-z_]+_[0-9]+)\.py")
@@ -53,7 +57,7 @@ class Edition(Protocol):
 
 @cache
 def layouts() -> MappingProxyType[tuple[str, int], Layout]:
-    """Return every layout by its name and edition."""
+    """Return every layout of columns by its name and edition."""
     modules = (_EDITION.fullmatch(path.name) for path in files("payer_sync.layouts").iterdir())
     found = [import_module(f"payer_sync.layouts.{module[1]}").LAYOUT for module in modules if module]
     ordered = sorted(found, key=lambda layout: (layout.name, layout.edition))
@@ -61,13 +65,32 @@ def layouts() -> MappingProxyType[tuple[str, int], Layout]:
 
 
 def find_layout(name: str, edition: int) -> Layout:
-    """Return one edition of a layout.
+    """Return one edition of a layout of columns.
 
     Raises:
         LayoutUnknown: there is none.
     """
     try:
         return layouts()[name, edition]
+    except KeyError as error:
+        raise LayoutUnknown from error
+
+
+@cache
+def editions() -> MappingProxyType[tuple[str, int], Edition]:
+    """Return every edition of every layout, in order, by name and number."""
+    every: dict[tuple[str, int], Edition] = {**layouts(), **UKES}
+    return MappingProxyType(dict(sorted(every.items())))
+
+
+def find_edition(name: str, edition: int) -> Edition:
+    """Return one edition of a layout.
+
+    Raises:
+        LayoutUnknown: there is none.
+    """
+    try:
+        return editions()[name, edition]
     except KeyError as error:
         raise LayoutUnknown from error
 
@@ -86,6 +109,6 @@ def edition_state(layout: Edition, day: date) -> EditionState:
     end = accepted_until(layout)
     if end and end < day:
         return EditionState.ENDED
-    begun = (e for (name, _), e in layouts().items() if name == layout.name and e.accepted_from <= day)
+    begun = (e for (name, _), e in editions().items() if name == layout.name and e.accepted_from <= day)
     newer = any(other.edition > layout.edition for other in begun)
     return EditionState.PREVIOUS if newer else EditionState.IN_FORCE

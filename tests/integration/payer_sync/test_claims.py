@@ -32,7 +32,7 @@ CURRENT = "select match, person_id, covered_by, care_from, care_through from cla
 def take_claims(take_in: Any, tmp_path: Path) -> TakeClaims:
     """Load a UKE file, or lines of one."""
 
-    async def run(*lines: str, path: Path | None = None, layout: str = MEDICAL.layout, insurer: str = FIRST) -> Loaded:
+    async def run(*lines: str, path: Path | None = None, layout: str = MEDICAL.name, insurer: str = FIRST) -> Loaded:
         file = path or tmp_path / "RECEIPTC.UKE"
         if lines:
             file.write_bytes("".join(f"{line}\r\n" for line in lines).encode("cp932"))
@@ -287,7 +287,7 @@ async def test_a_claims_file_whose_lines_are_not_as_stated_is_refused(take_in: A
     path = tmp_path / "RECEIPTC.UKE"
     path.write_bytes("".join(f"{line}\r\n" for line in medical()).encode("cp932"))
 
-    loaded = await take_in(path, stated={"layout": MEDICAL.layout, "records": 5})
+    loaded = await take_in(path, stated={"layout": MEDICAL.name, "records": 5})
 
     assert [code for _, code in loaded.codes] == ["count_wrong"]
 

@@ -26,7 +26,7 @@ def _checked(check: ClaimCheck, at_once: int = 2000) -> tuple[list[Extracted], l
 
 
 def _sample(uke: Uke, name: str) -> ClaimCheck:
-    return ClaimCheck(SAMPLES / f"{uke.layout}_1" / name, uke, SENDER[uke.kind], TODAY)
+    return ClaimCheck(SAMPLES / f"{uke.name}_{uke.edition}" / name, uke, SENDER[uke.kind], TODAY)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_good_sample_has_no_fault(uke: Uke) -> None:
 @pytest.mark.parametrize("at_once", [1, 3, 2000])
 @KINDS
 def test_an_all_wrong_sample_gets_its_expected_feedback_however_it_is_cut(uke: Uke, at_once: int) -> None:
-    expected = (SAMPLES / f"{uke.layout}_1" / "all_wrong.expected.jsonl").read_text("utf-8")
+    expected = (SAMPLES / f"{uke.name}_{uke.edition}" / "all_wrong.expected.jsonl").read_text("utf-8")
 
     _, faults = _checked(_sample(uke, "all_wrong.uke"), at_once)
 
