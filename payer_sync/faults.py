@@ -33,6 +33,11 @@ class FaultCode(StrEnum):
     COLUMN_UNKNOWN = "column_unknown", _FILE, "様式にある項目名だけ", "only names of the layout's columns"
     COLUMN_DUPLICATE = "column_duplicate", _FILE, "同じ項目名は一度だけ", "each column once"
     COLUMN_MISPLACED = "column_misplaced", _FILE, "様式どおりの項目の順", "the columns in the layout's order"
+    EDITION_NOT_YET = (
+        "edition_not_yet", _FILE, "受付が始まった版(次の版は練習環境だけが受け付ける)",
+        "an edition that is in force; the next one is taken by practice environments only",
+    )  # fmt: skip
+    EDITION_ENDED = "edition_ended", _FILE, "受付が終わっていない版", "an edition that is still accepted"
     DIGEST_WRONG = "digest_wrong", _FILE, "目録と同じ SHA-256", "the SHA-256 the manifest states"
     COUNT_WRONG = "count_wrong", _FILE, "目録と同じ件数", "as many records as the manifest states"
     OVERTAKEN = (

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +27,33 @@ _BEGINS_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was written: how many faults, of which severity, the first of them, and the files."""
+    """What was told: how many faults, of which severity, the first of them, and the files that have all of them."""
 
     faults: int
     severities: Counter[Severity]
     first: Sequence[FeedbackLine]
     files: tuple[Path, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts faults as they come, and keeps the first."""
+
+    counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
+    first: list[FeedbackLine] = field(default_factory=list)
+
+    def add(self, line: FeedbackLine) -> None:
+        """Count one fault."""
+        self.counts[line.code, line.severity] += 1
+        if len(self.first) < ROWS_SHOWN:
+            self.first.append(line)
+
+    def told(self, *files: Path) -> Told:
+        """Return what was told."""
+        severities: Counter[Severity] = Counter()
+        for (_, severity), number in self.counts.items():
+            severities[severity] += number
+        return Told(self.counts.total(), severities, self.first, files)
 
 
 def guard(cell: str) -> str:
@@ -53,8 +74,7 @@ def write_feedback(file: Path, lines: Iterable[FeedbackLine], csv_encoding: str 
     """
     paths = [file.with_name(file.name + form) for form in FORMS]
     parts = [path.with_name(path.name + ".part") for path in paths]
-    counts: Counter[tuple[str, Severity]] = Counter()
-    first: list[FeedbackLine] = []
+    tally = _Tally()
     try:
         with ExitStack() as files:
             jsonl = files.enter_context(parts[0].open("w", encoding="utf-8", newline="\n"))
@@ -67,22 +87,25 @@ def write_feedback(file: Path, lines: Iterable[FeedbackLine], csv_encoding: str 
             for line in lines:
                 jsonl.write(line.model_dump_json() + "\n")
                 rows.writerow(_cells(line))
-                counts[line.code, line.severity] += 1
-                if len(first) < ROWS_SHOWN:
-                    first.append(line)
-        parts[2].write_text(render(legible(file.name), counts, first), encoding="utf-8", newline="\n")
+                tally.add(line)
+        parts[2].write_text(render(legible(file.name), tally.counts, tally.first), encoding="utf-8", newline="\n")
         for part, path in zip(parts, paths, strict=True):
-            if first:
+            if tally.first:
                 os.replace(part, path)
             else:
                 path.unlink(missing_ok=True)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
-    severities: Counter[Severity] = Counter()
-    for (_, severity), number in counts.items():
-        severities[severity] += number
-    return Told(counts.total(), severities, first, tuple(paths))
+    return tally.told(*paths)
+
+
+def count_feedback(lines: Iterable[FeedbackLine]) -> Told:
+    """Count every fault without writing any."""
+    tally = _Tally()
+    for line in lines:
+        tally.add(line)
+    return tally.told()
 
 
 def _cells(line: FeedbackLine) -> list[str]:

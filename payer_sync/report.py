@@ -134,7 +134,8 @@ def show_faults(console: Console, told: Told) -> None:
     console.print(table)
     if len(alike) > KINDS_SHOWN or told.faults > len(told.first):
         console.print("ここに出ないものもあります。 / There are more than are shown here.")
-    _show_files(console, told.files)
+    if told.files:
+        _show_files(console, told.files)
 
 
 def _places(records: Sequence[int | None]) -> str:

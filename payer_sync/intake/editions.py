@@ -4,8 +4,7 @@ from datetime import date
 
 from eligibility.serving.problems import Refusal
 from eligibility.wire.problems import Fault
-from payer_sync.faults import both
-from payer_sync.layouts.register import Edition, EditionState, accepted_until, edition_state
+from payer_sync.layouts.register import Edition, not_taken
 
 
 def refuse_unaccepted(edition: Edition, today: date, *, practice: bool) -> None:
@@ -14,14 +13,5 @@ def refuse_unaccepted(edition: Edition, today: date, *, practice: bool) -> None:
     Raises:
         Refusal: `edition_not_yet` or `edition_ended`.
     """
-    state = edition_state(edition, today)
-    if state is EditionState.BETA and not practice:
-        said = both(
-            f"{edition.accepted_from} から受け付けます。それまでは練習環境だけです。",
-            f"accepted from {edition.accepted_from}; until then by practice environments only",
-        )
-        raise Refusal("edition_not_yet", faults=(Fault(pointer="/edition", expected=said),))
-    if state is EditionState.ENDED:
-        last = accepted_until(edition)
-        said = both(f"{last} で受付を終了しました。", f"was accepted until {last}")
-        raise Refusal("edition_ended", faults=(Fault(pointer="/edition", expected=said),))
+    if fault := not_taken(edition, today, practice=practice):
+        raise Refusal(fault.code.value, faults=(Fault(pointer="/edition", expected=fault.said),))

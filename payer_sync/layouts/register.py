@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from eligibility.domain.codes import FieldCode
-from payer_sync.claims.records import UKES
+from payer_sync.claims.records import UKES, Uke
+from payer_sync.faults import Fault, FaultCode, both
 from payer_sync.layouts.layout import Layout
 
 _EDITION = re.compile(r"([a-z_]+_[0-9]+)\.py")
@@ -77,13 +78,13 @@ def find_layout(name: str, edition: int) -> Layout:
 
 
 @cache
-def editions() -> MappingProxyType[tuple[str, int], Edition]:
+def editions() -> MappingProxyType[tuple[str, int], Layout | Uke]:
     """Return every edition of every layout, in order, by name and number."""
-    every: dict[tuple[str, int], Edition] = {**layouts(), **UKES}
+    every: dict[tuple[str, int], Layout | Uke] = {**layouts(), **UKES}
     return MappingProxyType(dict(sorted(every.items())))
 
 
-def find_edition(name: str, edition: int) -> Edition:
+def find_edition(name: str, edition: int) -> Layout | Uke:
     """Return one edition of a layout.
 
     Raises:
@@ -112,3 +113,20 @@ def edition_state(layout: Edition, day: date) -> EditionState:
     begun = (e for (name, _), e in editions().items() if name == layout.name and e.accepted_from <= day)
     newer = any(other.edition > layout.edition for other in begun)
     return EditionState.PREVIOUS if newer else EditionState.IN_FORCE
+
+
+def not_taken(edition: Edition, day: date, *, practice: bool) -> Fault | None:
+    """Return why files of an edition are refused on a day: from when it is taken, or until when it was."""
+    state = edition_state(edition, day)
+    if state is EditionState.BETA and not practice:
+        said = both(
+            f"{edition.accepted_from} から受け付けます。それまでは練習環境だけです。",
+            f"accepted from {edition.accepted_from}; until then by practice environments only",
+        )
+        return Fault(FaultCode.EDITION_NOT_YET, expected=said)
+    if state is EditionState.ENDED:
+        last = accepted_until(edition)
+        return Fault(
+            FaultCode.EDITION_ENDED, expected=both(f"{last} で受付を終了しました。", f"was accepted until {last}")
+        )
+    return None

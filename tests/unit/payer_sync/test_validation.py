@@ -4,15 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsurerNumber
 from payer_sync.__main__ import main
-from payer_sync.layouts.register import find_layout
+from payer_sync.layouts.register import EditionState, edition_state, find_layout
 from payer_sync.validation import Validation
 
 LAYOUT = find_layout("eligibility", 1)
@@ -24,6 +26,11 @@ DISEASE = {"特定疾病区分": "1", "特定疾病自己負担額": "10000", "�
 ELDERLY = {"高齢負担割合": "020", "高齢有効開始日": "20260401"}
 LOST = {"資格喪失日": "20250401", "喪失事由": "99"}
 Write = Callable[..., Path]
+STATE = edition_state(LAYOUT, day_in_japan(datetime.now(UTC)))  # the command asks the clock
+while_the_next_is_beta = pytest.mark.skipif(
+    edition_state(find_layout("eligibility", 2), day_in_japan(datetime.now(UTC))) is not EditionState.BETA,
+    reason="edition 2 is in force: the next beta takes its place in these tests",
+)
 
 
 def _record(person: int = 1, **different: str) -> dict[str, str]:
@@ -164,7 +171,8 @@ class TestCommandLine:
 
         assert main(["validate", str(path), "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {
-            "records": 2, "refused": 0, "file_refused": False, "warnings": 0, "faults": 0, "insurer_number": "06130512",
+            "edition_state": STATE.value, "checked_as": "insurer", "insurer_number": "06130512",
+            "records": 2, "refused": 0, "file_refused": False, "warnings": 0, "faults": 0,
         }  # fmt: skip
         assert [p.name for p in path.parent.iterdir()] == ["file.csv"]
 
@@ -190,15 +198,94 @@ class TestCommandLine:
         assert json.loads(capsys.readouterr().out)["file_refused"] is True
 
     @pytest.mark.parametrize(
-        "options",
-        [["--edition", "99"], ["--layout", "none"], ["--insurer", "12"], ["--insurer", ""], ["--kind", "full"]],
+        ("options", "said"),
+        [
+            (["--edition", "99"], "Layout eligibility has no edition 99; --edition can be: 1, 2"),
+            (["--edition", "0"], "--edition can be: 1, 2"),
+            (["--layout", "claim_medical", "--edition", "2"], "--edition can be: 1"),
+            (["--layout", "none"], "--layout can be: checkup, claim_dispensing, claim_medical, eligibility"),
+            (["--layout", "[b]\udc8e", "--edition", "99"], "There is no layout [b]"),
+            (["--insurer", "12"], "The insurer number is wrong: --insurer takes 8 digits"),
+            (["--insurer", ""], "The insurer number is wrong"),
+            (["--kind", "full"], "--kind"),
+        ],
     )
-    def test_a_wrong_option_is_usage(
-        self, write: Write, options: list[str], capsys: pytest.CaptureFixture[str]
+    def test_a_wrong_option_is_usage_and_told_with_what_is_possible(
+        self, write: Write, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         path = write(_record(1))
 
         assert main(["validate", str(path), *options]) == 64
+        assert said in capsys.readouterr().err
+
+    @while_the_next_is_beta
+    def test_a_file_of_the_next_edition_would_be_refused_with_all_its_other_faults_told(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        ask = ["validate", str(SAMPLES / "eligibility_2" / "all_wrong.csv"), "--edition", "2", "--into", str(tmp_path)]
+
+        assert main([*ask, "--json"]) == 2
+        counts = json.loads(capsys.readouterr().out)
+        assert (counts["edition_state"], counts["file_refused"]) == ("beta", True)
+        told = (tmp_path / "all_wrong.csv.feedback.jsonl").read_text("utf-8").splitlines()
+        assert len(told) == counts["faults"] > 100
+        first = json.loads(told[0])
+        assert (first["record"], first["code"], first["severity"]) == (None, "edition_not_yet", "file_refused")
+        assert first["expected"].endswith("accepted from 2027-04-01; until then by practice environments only")
+
+        assert main(ask) == 2
+        assert "the whole file would be refused" in capsys.readouterr().out
+
+    @while_the_next_is_beta
+    def test_a_practice_environment_takes_the_next_edition(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        good = str(SAMPLES / "eligibility_2" / "good.csv")
+
+        assert main(["validate", good, "--edition", "2", "--practice", "--json", "--into", str(tmp_path)]) == 0
+        counts = json.loads(capsys.readouterr().out)
+        assert (counts["edition_state"], counts["file_refused"]) == ("beta", False)
+
+    @pytest.mark.parametrize("layout", ["eligibility", "claim_medical"])
+    def test_an_archive_of_check_ups_is_told_the_layout_it_needs(
+        self, tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "checkups.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("DATA/x.xml", "<x/>")
+
+        assert main(["validate", str(path), "--layout", layout]) == 64
+        assert "add --layout checkup" in capsys.readouterr().err
+        assert [p.name for p in tmp_path.iterdir()] == ["checkups.zip"]
+        assert main(["validate", str(path), "--layout", "checkup"]) == 2  # it holds what it must not
+
+    def test_feedback_goes_into_another_folder(self, write: Write, tmp_path: Path) -> None:
+        path, into = write(_record(1, 性別="9")), tmp_path / "feedback"
+        into.mkdir()
+
+        assert main(["validate", str(path), "--into", str(into)]) == 1
+        assert sorted(p.name for p in into.iterdir()) == [
+            "file.csv.feedback.csv", "file.csv.feedback.html", "file.csv.feedback.jsonl",
+        ]  # fmt: skip
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["feedback", "file.csv"]
+
+    @pytest.mark.parametrize(("records", "ended"), [([_record(1)], 0), ([_record(1), _record(2, 性別="9")], 1)])
+    def test_where_feedback_cannot_be_written_the_result_is_told_all_the_same(
+        self, write: Write, records: list[dict[str, str]], ended: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(*records)
+        beside = path.with_name("file.csv.feedback.csv.part")
+        beside.mkdir()  # the first form can be written, the second cannot
+
+        assert main(["validate", str(path), "--json"]) == ended
+        captured = capsys.readouterr()
+        counts = json.loads(captured.out)
+        assert (counts["records"], counts["refused"], counts["faults"]) == (len(records), ended, ended)
+        assert "The feedback cannot be written to" in captured.err
+        assert "cannot be read" not in captured.err
+
+        assert main(["validate", str(path)]) == ended
+        assert ("unknown_code" in capsys.readouterr().out) == bool(ended)
 
     @pytest.mark.parametrize("name", ["absent.csv", "."])
     def test_a_file_that_cannot_be_read_is_usage(

@@ -56,3 +56,24 @@ def test_the_command_ends_with_what_would_happen(
     assert ended == exit_code
     assert path.with_name(path.name + ".feedback.html").exists() == (exit_code == 1)
     assert "見本" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "checked_as", "number", "said"),
+    [
+        ([], "claims_reviewer", None, True),
+        (["--insurer", "06130512"], "insurer", "06130512", False),
+    ],
+)
+def test_whose_file_it_was_checked_as_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    options: list[str], checked_as: str, number: str | None, said: bool,
+) -> None:  # fmt: skip
+    ask = ["validate", str(SAMPLES / "good.uke"), "--layout", "claim_medical", "--into", str(tmp_path), *options]
+
+    assert main([*ask, "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert (counts["checked_as"], counts["insurer_number"]) == (checked_as, number)
+
+    main(ask)
+    assert ("Checked as a claims reviewer's file" in capsys.readouterr().out) == said
