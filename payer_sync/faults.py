@@ -70,7 +70,7 @@ class FaultCode(StrEnum):
     )  # fmt: skip
     REQUIRED = "required", _RECORD, "必須項目の値", "a value: the field is required"
     UNKNOWN_CODE = "unknown_code", _RECORD, "コード表の値", "a code of the list"
-    MALFORMED_DATE = "malformed_date", _RECORD, "実在する日付", "a day that exists"
+    MALFORMED_DATE = "malformed_date", _RECORD, "明治以後の実在する日付", "a day that exists, of Meiji or later"
     MALFORMED_NUMBER = "malformed_number", _RECORD, "決められた桁の数字", "digits of the stated form"
     MALFORMED_TEXT = "malformed_text", _RECORD, "この項目に使える文字", "characters this field allows"
     TOO_LONG = "too_long", _RECORD, "桁数の上限以内", "a value within the length limit"
@@ -108,6 +108,10 @@ class FaultCode(StrEnum):
     # ── Nothing is left out ──
     CHECK_DIGIT = "check_digit", _WARNING, "検証番号の合う保険者番号", "an insurer number whose check digit holds"
     GAIJI = "gaiji", _WARNING, "標準の文字(外字はそのまま保存)", "standard characters; this one is kept as it is"
+    FAR_IN_FUTURE = (
+        "far_in_future", _WARNING, "1年先までの日付(そのまま取り込む)",
+        "a day at most a year ahead; this one is taken as it is",
+    )  # fmt: skip
     NOTHING_KNOWN = (
         "nothing_known", _WARNING, "登録済みの資格への喪失・取消(該当なし、変更なし)",
         "a loss or cancellation of a known coverage; none is known, nothing changed",

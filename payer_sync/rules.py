@@ -52,6 +52,11 @@ def _incomplete(certificate: Certificate) -> Rule:
     return Rule(FaultCode.CERTIFICATE_INCOMPLETE, certificate.value, _STATES & begun & lacking)
 
 
+def _far_ahead(day: str) -> Rule:
+    # The checking day is the same in every record.
+    return Rule(FaultCode.FAR_IN_FUTURE, day, _STATES & (pl.col(day) > pl.col(TODAY).first().dt.offset_by("1y")))
+
+
 def _ends_early(start: str, end: str) -> Rule:
     return Rule(FaultCode.ENDS_BEFORE_START, end, _STATES & (pl.col(end) < pl.col(start)))
 
@@ -65,6 +70,8 @@ ELIGIBILITY_RULES: Final = (
     Rule(FaultCode.LOST_BEFORE_ACQUIRED, "lost_on", pl.col("lost_on") < pl.col("acquired_on")),
     Rule(FaultCode.BORN_IN_FUTURE, "birth_date", pl.col("birth_date") > pl.col(TODAY)),
     Rule(FaultCode.BORN_AFTER_ACQUIRED, "birth_date", pl.col("birth_date") > pl.col("acquired_on")),
+    _far_ahead("acquired_on"),
+    _far_ahead("issued_on"),
     _ends_early("valid_from", "valid_through"),
     _ends_early("limit_from", "limit_through"),
     _ends_early("disease_from", "disease_through"),

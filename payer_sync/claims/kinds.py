@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from eligibility.domain.dates import ERAS, parse_date
+from eligibility.domain.dates import ERAS, FIRST_DAY, parse_date
 from eligibility.domain.identifiers import InsurerNumber, contains_my_number
 from eligibility.domain.names import number_key
 from payer_sync.faults import FaultCode, both
@@ -120,9 +120,11 @@ def _read_month(text: str) -> date:
         if not (text.isascii() and text.isdigit() and len(text) in (5, 6)):
             raise ValueError(text)
         if len(text) == 6:
-            return date(int(text[:4]), int(text[4:]), 1)
-        base, first, last = ERAS[text[0]]
-        month = date(base + int(text[1:3]), int(text[3:]), 1)
+            first, last = FIRST_DAY, date.max
+            month = date(int(text[:4]), int(text[4:]), 1)
+        else:
+            base, first, last = ERAS[text[0]]
+            month = date(base + int(text[1:3]), int(text[3:]), 1)
     except (KeyError, ValueError) as error:
         raise Malformed(FaultCode.MALFORMED_DATE) from error
     if not first.replace(day=1) <= month <= last:

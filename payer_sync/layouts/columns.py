@@ -9,11 +9,12 @@ from typing import Final, Protocol
 import polars as pl
 
 from eligibility.domain.codes import FieldCode
-from eligibility.domain.dates import ERAS, MalformedDate, parse_date
+from eligibility.domain.dates import ERAS, FIRST_DAY, MalformedDate, parse_date
 from payer_sync.faults import FaultCode, both
 from payer_sync.normal_forms import name_keys, number_keys
 
 _FEW_DAYS: Final = 1000  # are read one by one sooner than as a column
+_FIRST_DAY: Final = int(f"{FIRST_DAY:%Y%m%d}")
 
 
 class Required(StrEnum):
@@ -88,8 +89,9 @@ class Day:
     folded: bool = True
     malformed: FaultCode = FaultCode.MALFORMED_DATE
     expected: str = both(
-        "実在する日付。YYYYMMDD か、元号(1明治 2大正 3昭和 4平成 5令和)+YYMMDD",
-        "a day that exists: YYYYMMDD, or the era (1 Meiji 2 Taisho 3 Showa 4 Heisei 5 Reiwa) and YYMMDD",
+        f"{FIRST_DAY} 以後の実在する日付。YYYYMMDD か、元号(1明治 2大正 3昭和 4平成 5令和)+YYMMDD",
+        f"a day that exists, not before {FIRST_DAY}: YYYYMMDD, "
+        "or the era (1 Meiji 2 Taisho 3 Showa 4 Heisei 5 Reiwa) and YYMMDD",
     )
 
     def read(self, text: pl.Expr) -> pl.Expr:
@@ -220,10 +222,10 @@ def _filled_days(texts: pl.Series) -> pl.Series:
 
 
 def _usual_days(texts: pl.Series) -> pl.Series:
-    # Eight bytes that are a number from 10,000,000 on are eight digits, seven from 1,000,000 on are seven: no sign, no
+    # Eight bytes that are a number of eight digits are these digits, seven that are one of seven as well: no sign, no
     # space and no other character is among them. What this leaves out is read one by one.
     number, length = texts.cast(pl.Int32, strict=False), texts.str.len_bytes()
-    sound = (length == 8) & (number >= 10_000_000)
+    sound = (length == 8) & (number >= _FIRST_DAY)
     in_era = (length == 7) & (number >= 1_000_000)
     stated, eras = number // 1_000_000, {}
     for era in stated.filter(in_era).unique():

@@ -160,6 +160,31 @@ def test_an_insurer_number_without_its_check_digit_is_one_warning(write: Write) 
     assert [(record, code) for record, code, _ in _faults(path, None)] == [(None, "check_digit")]
 
 
+@pytest.mark.parametrize("column", ["生年月日", "資格取得日", "証交付日"])
+@pytest.mark.parametrize("day", ["00010101", "10800110", "18680124"])
+def test_a_day_of_a_mistyped_century_refuses_its_record(write: Write, column: str, day: str) -> None:
+    assert _faults(write(_record(1), _record(2, **{column: day})))[0][:2] == (2, "malformed_date")
+
+
+@pytest.mark.parametrize(
+    ("different", "warned"),
+    [
+        ({"資格取得日": "29990401"}, True),
+        ({"資格取得日": "20271122"}, True),
+        ({"資格取得日": "20271121"}, False),
+        ({"証交付日": "20271122"}, True),
+        ({"証交付日": "5091121"}, False),
+        ({"証有効終了日": "99991231"}, False),
+        ({"資格取得日": "29990401", "レコード種別": "3"}, False),
+    ],
+)
+def test_what_begins_over_a_year_ahead_is_a_warning(write: Write, different: dict[str, str], warned: bool) -> None:
+    validation = Validation(write(_record(1), _record(2, **different)), LAYOUT, INSURER, TODAY)
+
+    assert [(line.record, line.code) for line in validation.lines()] == [(2, "far_in_future")] * warned
+    assert validation.refused_records == 0
+
+
 class TestCommandLine:
     """`python -m payer_sync validate`, as an insurer's office runs it."""
 

@@ -20,6 +20,7 @@ from eligibility.domain.dates import ERAS, MalformedDate, day_in_japan, parse_da
         ("1450729", date(1912, 7, 29)),
         ("5060229", date(2024, 2, 29)),
         ("99991231", date(9999, 12, 31)),
+        ("18680125", date(1868, 1, 25)),
     ],
 )
 def test_western_and_era_dates_are_read(text: str, day: date) -> None:
@@ -48,6 +49,9 @@ def test_western_and_era_dates_are_read(text: str, day: date) -> None:
         "-2024010",
         "20240101 ",
         "²0240101",
+        "18680124",
+        "10800110",
+        "00010101",
     ],
 )
 def test_what_is_no_day_is_refused(text: str) -> None:

@@ -30,6 +30,7 @@ from payer_sync.faults import FaultCode
         ("43104", date(2019, 4, 1)),
         ("36401", date(1989, 1, 1)),
         ("40101", date(1989, 1, 1)),  # the month in which the era began on the 8th
+        ("186801", date(1868, 1, 1)),
     ],
 )
 def test_months_are_western_or_wareki(text: str, month: date) -> None:
@@ -37,7 +38,22 @@ def test_months_are_western_or_wareki(text: str, month: date) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["202600", "202613", "2026", "20260401", "60804", "43105", "50104", "36402", "2026４", "0-804", ""]
+    "text",
+    [
+        "202600",
+        "202613",
+        "2026",
+        "20260401",
+        "60804",
+        "43105",
+        "50104",
+        "36402",
+        "2026４",
+        "0-804",
+        "",
+        "186712",
+        "000101",
+    ],
 )
 def test_other_months_are_refused(text: str) -> None:
     with pytest.raises(Malformed):

@@ -34,6 +34,7 @@ _LAYOUT = find_layout("eligibility", 1)
         (Day(), "5010501", date(2019, 5, 1)),
         (Day(), "4310430", date(2019, 4, 30)),
         (Day(), "1010125", date(1868, 1, 25)),
+        (Day(), "18680125", date(1868, 1, 25)),
         (Day(), "99991231", date(9999, 12, 31)),
         (Percent(), "030", 30),
         (Percent(), "000", 0),
@@ -64,6 +65,7 @@ def test_a_good_text_has_its_value(kind: Kind, text: str, value: object) -> None
             (
                 "", "20010229", "20240431", "00000101", "20241301", "2024-04-01", "2024041", "202404011", "+2024041",
                 "5010430", "4310501", "4010107", "3640108", "1010124", "0010101", "6010101", "5000101", "5010230",
+                "18680124", "10800110", "00010101",
                 "２０２４０４０１", "20240401\n", "令和6年",
             ),
         ),
@@ -100,6 +102,13 @@ def test_days_are_read_as_the_domain_reads_them(texts: list[str]) -> None:
 def test_every_day_of_every_era_is_read_as_the_domain_reads_it(era: str) -> None:
     texts = [f"{era}{year:02}{month:02}{day:02}" for year in (*range(9), 14, 15, 31, 44, 45, 63, 64, 99)
              for month in range(14) for day in (0, 1, 7, 8, 24, 25, 29, 30, 31, 32)]  # fmt: skip
+
+    assert _read(Day(), *texts) == [_parsed(text) for text in texts]
+
+
+def test_western_days_about_the_first_are_read_as_the_domain_reads_them() -> None:
+    texts = [f"{year:04}{month:02}{day:02}" for year in (1, 999, 1080, 1867, 1868, 1869)
+             for month in range(14) for day in range(33)]  # fmt: skip
 
     assert _read(Day(), *texts) == [_parsed(text) for text in texts]
 
