@@ -8,7 +8,7 @@ from eligibility.domain.codes import Method
 from eligibility.domain.errors import Refused
 from eligibility.domain.identifiers import PersonId, refuse_my_number
 from eligibility.domain.ids import uuid7
-from eligibility.domain.names import address_key, name_key
+from eligibility.domain.names import address_key
 from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.lookups import holders_by_attributes
@@ -66,7 +66,7 @@ async def register(
     refuse_my_number(request.address, "address")
     card = await prove_card(centre, terminal, request.proof, now)
     try:
-        candidates = await holders_by_attributes(centre.pool, request.birth_date, request.sex, name_key(request.name))
+        candidates = await holders_by_attributes(centre.pool, request.birth_date, request.sex, request.name)
         person = choose_holder(candidates, request.address)
     except Refused as refused:
         await record_refusal(centre, terminal, refused.code, card, now)

@@ -14,7 +14,7 @@ from eligibility.storage.statements import statements
 from payer_sync.faults import FaultCode, both
 from payer_sync.feedback import FeedbackWriter
 from payer_sync.layouts.layout import Layout
-from payer_sync.normal_forms import kana_keys
+from payer_sync.normal_forms import kana_keys, name_keys, sounds
 from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
@@ -22,10 +22,10 @@ _AT_ONCE: Final = 100_000
 _STATED: Final = ("birth_date", "sex", "name", "name_kana")  # the fields compared; also the order of the reasons
 _SCHEMA: Final = {
     "record_number": pl.Int64, "person_id": pl.Int64,
-    "name": pl.String, "name_key": pl.String, "name_kana": pl.String, "birth_date": pl.Date, "sex": pl.String,
-    "known_name": pl.String, "known_name_key": pl.String, "known_name_kana": pl.String,
-    "known_birth_date": pl.Date, "known_sex": pl.String,
+    "name": pl.String, "name_kana": pl.String, "birth_date": pl.Date, "sex": pl.String,
+    "known_name": pl.String, "known_name_kana": pl.String, "known_birth_date": pl.Date, "known_sex": pl.String,
 }  # fmt: skip
+_BETWEEN: Final = "|"  # stands for the space between parts of a name; it is no sound, and no name has it
 _CODES: Final = {
     "mismatch": FaultCode.MISLINK_SUSPECTED,
     "review": FaultCode.MISLINK_REVIEW,
@@ -164,18 +164,18 @@ def disagreements(pairs: pl.DataFrame) -> pl.DataFrame:
     """Return the records that agree with no statement about their person, with `kind` and the `reasons`.
 
     `pairs` has a row for each record and each statement, the latter's fields named known_…; the result keeps, of
-    each record, the statement that comes nearest.
+    each record, the statement that comes nearest. Names are compared as written: what is stored of their normal forms
+    may be a former release's.
     """
-    compared = pairs.with_columns(
-        kana=kana_keys(pl.col("name_kana")), known_kana=kana_keys(pl.col("known_name_kana"))
-    ).with_columns(
+    keyed = pairs.with_columns(name_key=name_keys(pl.col("name")), known_name_key=name_keys(pl.col("known_name")))
+    compared = keyed.with_columns(
         differs_birth_date=pl.col("birth_date") != pl.col("known_birth_date"),
         differs_sex=(pl.col("sex") != pl.col("known_sex"))
         & (pl.col("sex") != Sex.UNSPECIFIED.value)
         & (pl.col("known_sex") != Sex.UNSPECIFIED.value),
-        differs_name_kana=pl.col("kana") != pl.col("known_kana"),
+        differs_name_kana=_differing_kana(),
         differs_name=pl.Series(
-            [not _same(*names) for names in pairs.select("name_key", "known_name_key").iter_rows()], dtype=pl.Boolean
+            [not _same(*names) for names in keyed.select("name_key", "known_name_key").iter_rows()], dtype=pl.Boolean
         ),
     )  # fmt: skip
     reasons = pl.concat_list(
@@ -193,14 +193,34 @@ def disagreements(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _differing_kana() -> pl.Expr:
+    # Where both names are divided into as many parts, a long vowel ends with its part: タナカ アユミ is no タナカ ユミ.
+    # Where one of them is not divided, it may be either.
+    one, other = _parts("name_kana"), _parts("known_name_kana")
+    divided = one.str.count_matches(_BETWEEN, literal=True)
+    alike = (divided > 0) & (divided == other.str.count_matches(_BETWEEN, literal=True))
+    by_parts = [kana_keys(parts).str.replace_all(_BETWEEN, "", literal=True) for parts in (one, other)]
+    return (
+        pl.when(alike)
+        .then(by_parts[0] != by_parts[1])
+        .otherwise(kana_keys(pl.col("name_kana")) != kana_keys(pl.col("known_name_kana")))
+    )
+
+
+def _parts(name: str) -> pl.Expr:
+    return pl.col(name).str.normalize("NFKC").str.strip_chars().str.replace_all(r"\s+", _BETWEEN)
+
+
 def _same_given_name() -> pl.Expr:
     # The part after the space, of either spelling; a name without a space ends with the other's, or shows nothing.
     same = pl.lit(False)
     for one, other in (("name_kana", "known_name_kana"), ("known_name_kana", "name_kana")):
         given = kana_keys(_given(other))
-        same |= (given != "") & kana_keys(pl.col(one)).str.ends_with(given) & ~_shorter(one, other)
-    written = _given("name")
-    return same.fill_null(False) | ((written == _given("known_name")) & (written != "")).fill_null(False)
+        # In a name that is not divided, アユミ may have become a long vowel's end: it sounds so all the same.
+        ends = kana_keys(_parts(one)).str.ends_with(given) | sounds(pl.col(one)).str.ends_with(sounds(_given(other)))
+        same |= (given != "") & ends & ~_shorter(one, other)
+    written = name_keys(_given("name"))
+    return same.fill_null(False) | ((written == name_keys(_given("known_name"))) & (written != "")).fill_null(False)
 
 
 def _given(name: str) -> pl.Expr:

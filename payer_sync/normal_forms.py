@@ -33,9 +33,14 @@ def name_keys(names: pl.Expr) -> pl.Expr:
     return names.map_batches(_name_keys, return_dtype=pl.String)
 
 
+def sounds(names: pl.Expr) -> pl.Expr:
+    """Return `kana_sounds` of a column, after NFKC."""
+    return names.str.normalize("NFKC").str.replace_many(_kana_table())
+
+
 def kana_keys(names: pl.Expr) -> pl.Expr:
     """Return `kana_key` of a column."""
-    keys = names.str.normalize("NFKC").str.replace_many(_kana_table())
+    keys = sounds(names)
     for spelling, sound in KANA_SPELLINGS:
         keys = keys.str.replace_all(spelling, sound.replace("\\1", "${1}"))
     return keys

@@ -9,6 +9,7 @@ from uuid import UUID
 from eligibility.domain.codes import CardClass, Disease, LimitCategory, LimitClass, LossReason, Relation, Sex
 from eligibility.domain.coverage import Coverage, ElderlyCertificate, LimitCertificate, SpecificDiseaseCertificate
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, InsurerNumber, PersonId
+from eligibility.domain.names import name_key
 from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
@@ -94,11 +95,15 @@ async def coverages_by_numbers(connection: Any, numbers: Sequence[NumberAsked]) 
 
 
 async def holders_by_attributes(
-    connection: Any, birth_date: date, sex: Sex, name_key: str
+    connection: Any, birth_date: date, sex: Sex, name: str
 ) -> Sequence[tuple[PersonId, str]]:
-    """Return person and address for every current statement with this birth date, sex and name."""
-    rows = await connection.fetch(_SQL["holders_by_attributes"], birth_date, sex.value, name_key)
-    return [(PersonId(row["person_id"]), row["address"]) for row in rows]
+    """Return person and address for every current statement with this birth date, sex and name.
+
+    Names are compared as written: a stored key may be a former release's until its last migration (decision 14).
+    """
+    key = name_key(name)
+    rows = await connection.fetch(_SQL["holders_by_attributes"], birth_date, sex.value, key)
+    return [(PersonId(row["person_id"]), row["address"]) for row in rows if name_key(row["name"]) == key]
 
 
 async def holder_of_card(connection: Any, card_key: bytes) -> PersonId | None:

@@ -64,9 +64,8 @@ where m.change = 'corrected' and not m.settled
 
 -- name: disagreeing_links
 -- Records that agree word for word with nothing that is stated of their person now, beside each of those statements.
-select k.record_number, k.person_id, s.name, s.name_key, s.name_kana, s.birth_date, s.sex,
-    c.name as known_name, c.name_key as known_name_key, c.name_kana as known_name_kana,
-    c.birth_date as known_birth_date, c.sex as known_sex
+select k.record_number, k.person_id, s.name, s.name_kana, s.birth_date, s.sex,
+    c.name as known_name, c.name_kana as known_name_kana, c.birth_date as known_birth_date, c.sex as known_sex
 from known_link k
 join staged_eligibility s using (record_number)
 join coverage c on c.person_id = k.person_id and c.coverage_id = k.coverage_id and c.known_to = 'infinity'
@@ -85,9 +84,8 @@ with first as (
     group by s.linkage_code
     having count(*) > 1
 )
-select m.record_number, null::bigint as person_id, s.name, s.name_key, s.name_kana, s.birth_date, s.sex,
-    f.name as known_name, f.name_key as known_name_key, f.name_kana as known_name_kana,
-    f.birth_date as known_birth_date, f.sex as known_sex
+select m.record_number, null::bigint as person_id, s.name, s.name_kana, s.birth_date, s.sex,
+    f.name as known_name, f.name_kana as known_name_kana, f.birth_date as known_birth_date, f.sex as known_sex
 from first
 join staged_eligibility f using (record_number)
 join staged_eligibility s on s.linkage_code = first.linkage_code

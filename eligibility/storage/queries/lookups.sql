@@ -69,12 +69,13 @@ left join lateral (
 left join lateral certificates_of(c.person_id, c.coverage_id, q.shown_at) certificates on true;
 
 -- name: holders_by_attributes
--- Finds the persons whose insurers now state this birth date, sex and name, with their addresses.
+-- Finds the persons whose insurers now state this birth date and sex and have ever stated this name, with the names and
+-- addresses stated now.
 -- $1 birth date, $2 sex, $3 name key
-select distinct c.person_id, c.address
+select distinct c.person_id, c.name, c.address
 from stated_holder h
 join coverage c on c.person_id = h.person_id
-    and c.birth_date = $1 and c.sex = $2 and c.name_key = $3 and c.known_to = 'infinity'
+    and c.birth_date = $1 and c.sex = $2 and c.known_to = 'infinity'
 where h.holder_hash = holder_hash($3, $1);
 
 -- name: holder_of_card

@@ -1,18 +1,23 @@
 """What a migration carries over while processes of the release before still run, and what waits until they are gone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from eligibility.domain.codes import Sex
+from eligibility.domain.names import NAME_VARIANTS, name_key
 from eligibility.storage.database import connect
+from eligibility.storage.lookups import holders_by_attributes
 from eligibility.storage.migrate import migrate, migrations, missing
 from loadtest.embedded import Stores, create_database, database_url
 from tests.holders import holders_not_found
 
 pytestmark = pytest.mark.database
 HOLDERS = 29  # the migration that gives holders a table; the next takes the trigger and the index away
+OLD_FORMS = next(number for number, name, _ in migrations() if name.endswith("_pre_old_forms_of_names.sql"))
 COVERAGE = (
     "person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number, branch_number, symbol_key,"
     " number_key, name, name_kana, name_key, birth_date, sex, postal_code, address, relation, card_class, acquired_on,"
@@ -24,27 +29,49 @@ STATED = (
 )
 
 
+QUARANTINED = """
+insert into insurer (insurer_number, name) values ('06130512', '');
+insert into submission (submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest,
+    stated_records, state, created_at)
+values ('00000000-0000-7000-8000-000000000000', '06130512', 'eligibility', 1, 'delta', '', 0, sha256(''), 1, 'merged',
+    '2026-04-01');
+insert into mislink_case (opened_at, submission_id, insurer_number, lead_record, kind)
+values ('2026-04-01', '00000000-0000-7000-8000-000000000000', '06130512', 1, 'review');
+insert into quarantined_record
+    (case_id, record_number, reasons, symbol_key, number_key, branch_number, acquired_on, stated)
+select case_id, 1, '{}', '', '1', '', '2024-04-01', '{"name": "郞", "name_key": "郞"}' from mislink_case;
+"""
+Before = Callable[[int], Awaitable[str]]
+
+
 @pytest.fixture
-async def before(running_stores: Stores) -> AsyncIterator[str]:
-    """The address of a database of the release before."""
+async def before(running_stores: Stores) -> AsyncIterator[Before]:
+    """Makes a database of the release before a migration and returns its address."""
     administrator = await asyncpg.connect(running_stores.database_url)
-    await administrator.execute("drop database if exists release_before")
-    await create_database(administrator, "release_before")
-    address = database_url(running_stores.database_url, "release_before")
-    owner = await connect(address)
-    await owner.execute("create table schema_migration (number integer primary key, name text, applied_at timestamptz)")
-    for number, name, text in migrations():
-        if number < HOLDERS:
-            await owner.execute(text)
-            await owner.execute("insert into schema_migration (number, name) values ($1, $2)", number, name)
-    await owner.close()
-    yield address
+
+    async def make(migration: int) -> str:
+        await administrator.execute("drop database if exists release_before")
+        await create_database(administrator, "release_before")
+        address = database_url(running_stores.database_url, "release_before")
+        owner = await connect(address)
+        await owner.execute(
+            "create table schema_migration (number integer primary key, name text, applied_at timestamptz)"
+        )
+        for number, name, text in migrations():
+            if number < migration:
+                await owner.execute(text)
+                await owner.execute("insert into schema_migration (number, name) values ($1, $2)", number, name)
+        await owner.close()
+        return address
+
+    yield make
     await administrator.execute("drop database release_before with (force)")
     await administrator.close()
 
 
-async def test_whoever_is_insured_is_found_whichever_release_states_it(before: str, tmp_path: Path) -> None:
-    owner, payer = await connect(before), await connect(before, role="eligibility_payer")
+async def test_whoever_is_insured_is_found_whichever_release_states_it(before: Before, tmp_path: Path) -> None:
+    address = await before(HOLDERS)
+    owner, payer = await connect(address), await connect(address, role="eligibility_payer")
 
     async def state(person: int) -> None:
         await payer.execute(f"insert into coverage ({COVERAGE}) {STATED.format(person)}")
@@ -75,6 +102,54 @@ async def test_whoever_is_insured_is_found_whichever_release_states_it(before: s
     assert (await holders_not_found(owner), await missing(owner)) == ([], [])
     await payer.close()
     await owner.close()
+
+
+async def test_a_holder_is_found_by_every_form_of_the_name_whichever_release_has_stored_its_key(
+    before: Before,
+) -> None:
+    address = await before(OLD_FORMS)
+    owner, payer = await connect(address), await connect(address, role="eligibility_payer")
+    counter = await connect(address, role="eligibility_counter")
+
+    async def state(person: int, name: str, key: str) -> None:
+        stated = STATED.format(person).replace(f"'名{person}', '', '名{person}'", "$1, '', $2")
+        await payer.execute(f"insert into coverage ({COVERAGE}) {stated}", name, key)
+        await payer.execute("insert into stated_holder values (holder_hash($1, '1980-01-01'), $2)", key, person)
+
+    async def found(name: str) -> list[int]:
+        asked = await holders_by_attributes(counter, date(1980, 1, 1), Sex.MALE, name)
+        return sorted(person for person, _ in asked)
+
+    await state(1, "𠮷内　悅子", "吉内悅子")
+    await state(2, "吉内　悦子", "吉内悦子")
+    await state(3, "山田　悦子", "山田悦子")
+    assert [name[4:] for name in await migrate(owner, post=False)] == ["_pre_old_forms_of_names.sql"]
+    rows = await owner.fetch("select old, name_key_now(old) from unnest($1::text[]) as f (old)", [*NAME_VARIANTS])
+    forms = {old: new for old, new in rows if old != new}
+    assert len(forms) == 148
+    assert forms.items() <= NAME_VARIANTS.items()
+    assert await found("吉内悦子") == await found("吉内　悅子") == [1, 2]
+
+    # What processes of the release before state now.
+    for person, old in enumerate(forms, 4):
+        await state(person, f"{old}　{person}", f"{old}{person}")
+    assert [await found(f"{new}{person}") for person, new in enumerate(forms.values(), 4)] == [
+        [person] for person in range(4, len(forms) + 4)
+    ]
+
+    # The release before came back and went again, without the trigger.
+    await owner.execute("alter table coverage disable trigger state_holders_now")
+    await state(1000, "淸", "淸")
+    assert await found("清") == []
+    await owner.execute(QUARANTINED)
+    assert [name[4:] for name in await migrate(owner)][:1] == ["_post_old_forms_of_names.sql"]
+    assert await found("清") == [1000]
+    keys = await owner.fetch("select name, name_key from coverage")
+    assert [row["name"] for row in keys if row["name_key"] != name_key(row["name"])] == []
+    assert (await holders_not_found(owner), await missing(owner)) == ([], [])
+    assert await owner.fetchval("select stated ->> 'name_key' from quarantined_record") == "郎"
+    for connection in (owner, payer, counter):
+        await connection.close()
 
 
 async def test_an_empty_database_gets_everything_at_once(running_stores: Stores) -> None:

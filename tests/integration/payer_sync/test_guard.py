@@ -113,7 +113,7 @@ async def test_a_changed_surname_is_a_review(take_in: Any, write: Any, record: A
     "same",
     [
         {"氏名": "高橋 花子"}, {"氏名": "●橋　花子"}, {"氏名カナ": "タカハシ　ハナコ"},
-        {"氏名カナ": "タカハシー ハナコ"}, {"住所": "x"},
+        {"氏名カナ": "タカハシー ハナコ"}, {"氏名カナ": "タカハシイ　ハナアコ"}, {"住所": "x"},
     ],
 )  # fmt: skip
 async def test_another_spelling_is_merged(
@@ -124,6 +124,16 @@ async def test_another_spelling_is_merged(
     loaded = await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **same)), insurer=OTHER)
 
     assert loaded.counts == (1, 0, 1, 0)
+    assert await owner.fetch(CASES) == []
+
+
+async def test_a_key_that_the_release_before_has_stored_is_no_disagreement(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 氏名="靑山　太郞")))
+    await owner.execute("update coverage set name_key = '靑山太郞'")
+
+    assert (await take_in(write(record(1, 氏名="青山　太郎")))).codes == []
     assert await owner.fetch(CASES) == []
 
 

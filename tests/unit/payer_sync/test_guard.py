@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from eligibility.domain.names import name_key
 from payer_sync.guard import disagreements
 
 HOLDER = {"name": "髙橋　花子", "name_kana": "ﾀｶﾊｼ ﾊﾅｺ", "birth_date": date(1980, 1, 10), "sex": "2"}
@@ -18,7 +17,6 @@ def _judge(stated: dict[str, Any], *known: dict[str, Any]) -> tuple[str, list[st
     for one in known or ({},):
         other = HOLDER | one
         row = {"record_number": 7, "person_id": 1} | HOLDER | stated
-        row |= {"name_key": name_key(str(row["name"])), "known_name_key": name_key(str(other["name"]))}
         rows.append(row | {f"known_{field}": value for field, value in other.items()})
     found = disagreements(pl.DataFrame(rows))
     return (found["kind"][0], found["reasons"][0].to_list()) if found.height else None
@@ -49,10 +47,51 @@ def test_another_spelling_is_the_same_holder(stated: dict[str, Any]) -> None:
         ("齋藤　櫻", "斎藤　桜"),
         ("渡邉　惠", "渡辺　恵"),
         ("廣瀨　學", "広瀬　学"),
+        ("靑戶　淸", "青戸　清"),
+        ("竹內　太郞", "竹内　太郎"),
     ],
 )
 def test_old_forms_of_characters_are_the_same_holder(one: str, other: str) -> None:
     assert _judge({"name": one}, {"name": other}) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ｲｲﾀﾞ ﾏｱｻ", "イーダ　マーサ"),
+        ("ｲｰﾀﾞﾏｰｻ", "ｲｲﾀﾞ ﾏｱｻ"),
+        ("タナカ アユミ", "タナカアユミ"),
+        ("ニシ　イサオ", "ﾆｼｲｻｵ"),
+        ("リー　マイ　リン", "リイ　マイリン"),
+    ],
+)
+def test_another_spelling_in_kana_is_the_same_holder(one: str, other: str) -> None:
+    assert _judge({"name_kana": one}, {"name_kana": other}) is None
+    assert _judge({"name_kana": other}, {"name_kana": one}) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("タナカ　アユミ", "タナカ　ユミ"),
+        ("ﾆｼ ｲﾁﾛｳ", "ﾆｼ ﾁﾛｳ"),
+        ("イノウエ　エリカ", "イノウエ　リカ"),
+        ("サノ オリエ", "サノ リエ"),
+    ],
+)
+def test_a_vowel_that_begins_a_given_name_makes_no_surname_longer(one: str, other: str) -> None:
+    assert _judge({"name_kana": one}, {"name_kana": other, "name": "髙橋　華子"}) == ("mismatch", ["name", "name_kana"])
+
+
+@pytest.mark.parametrize("changed", ["サトウ　アユミ", "サトウアユミ", "ヤマダ　アユミ", "ヤマダアユミ"])
+def test_a_given_name_that_begins_with_a_vowel_is_the_same_beside_another_surname(changed: str) -> None:
+    known = {"name": "田中　亜由美", "name_kana": "タナカ　アユミ"}
+    assert _judge({"name": "髙橋　あゆみ", "name_kana": changed}, known) == ("review", ["name", "name_kana"])
+
+
+def test_an_old_form_in_the_given_name_is_the_same_beside_another_surname() -> None:
+    other = {"name": "佐藤　惠", "name_kana": ""}
+    assert _judge(other, {"name": "髙橋　恵", "name_kana": ""}) == ("review", ["name"])
 
 
 @pytest.mark.parametrize(
