@@ -5,6 +5,7 @@ never the rest of the file. The encoding is settled by the header line; from the
 """
 
 import csv
+from array import array
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from typing import BinaryIO, Final
 import polars as pl
 
 from payer_sync.batches import CountersAsk, nobody_asks
+from payer_sync.decoding import UNDEFINED_IN_CP932, byte_fault, unreadable_byte
 from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.columns import Column
 from payer_sync.layouts.layout import Layout
+from payer_sync.refusals import Refusals, gathered_refusals
 
 # About 45,000 eligibility records: the next are checked while the server takes in these. Also the longest line there
 # can be.
@@ -27,14 +30,6 @@ _BOM: Final = b"\xef\xbb\xbf"
 _HEADER_BYTES: Final = 64 * 1024
 # Named in the refusal when the header reads in none that is accepted.
 _OTHER_ENCODINGS: Final = ("utf-16", "euc_jp", "iso2022_jp")
-# Single bytes that cp932 leaves undefined and Python's decoder lets through as these.
-_UNDEFINED_IN_CP932: Final = {
-    "\x80": b"\x80",
-    "\uf8f0": b"\xa0",
-    "\uf8f1": b"\xfd",
-    "\uf8f2": b"\xfe",
-    "\uf8f3": b"\xff",
-}
 _LINE_ENDS: Final = both("行の終わりは CRLF か LF(CR だけは不可)", "lines that end with CRLF or LF, not with CR alone")
 SPACES: Final = " \u3000"  # around a value they mean nothing; other white space is a fault and stays visible
 _VISIBLE: Final = r"^[!-~]+$"
@@ -59,14 +54,16 @@ def read_batches(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> 
     """Yield the file's records, in order.
 
     Raises:
-        FileRefused: unknown encoding, undecodable or NUL bytes, a wrong header, or a line beyond all bounds.
+        FileRefused: unknown encoding, a wrong header, a line beyond all bounds; after the last record, undecodable or
+            NUL bytes.
     """
-    with path.open("rb") as file:
+    with path.open("rb") as file, gathered_refusals() as refusals:
         encoding, names = _read_header(file)
         _check_header(names, layout)
         first = 1
         for block in _blocks(file, block_bytes):
-            batch = _batch(_utf8(block, encoding, first + 1), layout, first)
+            text, unreadable = _utf8(block, encoding, first, refusals)
+            batch = _batch(text, layout, first, unreadable)
             first += batch.read
             yield batch
 
@@ -85,7 +82,7 @@ def read_texts(path: Path, layout: Layout, column: Column) -> Iterator[pl.Series
     """Yield one column's texts, without the spaces around them: a quick look before the records are read.
 
     Raises:
-        FileRefused: as by read_batches, but only for what the quick look comes upon.
+        FileRefused: unknown encoding, a wrong header or a line beyond all bounds.
     """
     place = layout.columns.index(column)
     with path.open("rb") as file:
@@ -95,8 +92,9 @@ def read_texts(path: Path, layout: Layout, column: Column) -> Iterator[pl.Series
         for block in _blocks(file, BLOCK_BYTES):
             texts = _ascii_texts(block, place)
             if texts is None:
-                batch = _batch(_utf8(block, encoding, first + 1), layout, first)
-                # Of a line without fields no text is known; its record is refused by the check.
+                text, unreadable = _utf8(block, encoding, first, Refusals())  # told by the check
+                batch = _batch(text, layout, first, unreadable)
+                # Of a line without fields no text is known; its record, or the file, is refused by the check.
                 known = pl.DataFrame(
                     {"record": batch.records, "text": batch.fields[column.name].str.strip_chars(SPACES)}
                 )
@@ -207,45 +205,50 @@ def _blocks(file: BinaryIO, block_bytes: int) -> Iterator[bytes]:
         yield rest
 
 
-def _utf8(block: bytes, encoding: str, first_line: int) -> bytes:
-    if (at := block.find(b"\x00")) >= 0:
-        raise FileRefused(_byte_fault(FaultCode.NUL_BYTE, block, at, first_line))
-    pieces, start = [], 0
+def _utf8(block: bytes, encoding: str, first: int, refusals: Refusals) -> "tuple[bytes, array[int]]":
+    """Return the block in UTF-8, and the records of lines that cannot be read; these hold no field any more."""
+    pieces: list[bytes] = []
+    unreadable = array("q")  # there may be millions
+    start = 0
     while start < len(block):
         end = len(block) if len(block) - start <= _PIECE_BYTES else block.rfind(b"\n", start, start + _PIECE_BYTES) + 1
         piece = block[start : end or len(block)]
-        try:
-            text = piece.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise FileRefused(
-                _byte_fault(FaultCode.BYTES_UNDECODABLE, block, start + error.start, first_line)
-            ) from error
-        if encoding != "utf-8":
-            _refuse_undefined(text, block, start, first_line)
-            piece = text.encode()
-        pieces.append(piece)
+        decoded = _decoded(piece, encoding)
+        if decoded is None:
+            decoded = _decoded_by_line(piece, encoding, first + block.count(b"\n", 0, start), refusals, unreadable)
+        pieces.append(decoded)
         start = end or len(block)
     # The lines are told apart from their fields by a separator no text may hold.
     whole = b"".join(pieces).replace(b"\x1f", _CONTROL.encode())
-    return _CONTROL.encode() + whole.removeprefix(_BOM) if whole.startswith(_BOM) else whole
+    return (_CONTROL.encode() + whole.removeprefix(_BOM) if whole.startswith(_BOM) else whole), unreadable
 
 
-def _refuse_undefined(text: str, block: bytes, start: int, first_line: int) -> None:
-    places = [text.find(character) for character in _UNDEFINED_IN_CP932]
-    if any(place >= 0 for place in places):
-        before = text[: min(place for place in places if place >= 0)]
-        at = start + len(before.encode("cp932"))
-        raise FileRefused(_byte_fault(FaultCode.BYTES_UNDECODABLE, block, at, first_line))
+def _decoded(piece: bytes, encoding: str) -> bytes | None:
+    """Return the piece in UTF-8; None where a byte of it cannot be read."""
+    if b"\x00" in piece:
+        return None
+    try:
+        text = piece.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    if encoding == "utf-8":
+        return piece
+    return None if any(character in text for character in UNDEFINED_IN_CP932) else text.encode()
 
 
-def _byte_fault(code: FaultCode, block: bytes, at: int, first_line: int) -> Fault:
-    line = first_line + block.count(b"\n", 0, at)
-    byte = at - (block.rfind(b"\n", 0, at) + 1) + 1
-    expected = both(f"{line}行目の{byte}バイト目: {code.ja}", f"line {line}, byte {byte}: {code.en}")
-    return Fault(code, record=line - 1, expected=expected)
+def _decoded_by_line(piece: bytes, encoding: str, first: int, refusals: Refusals, unreadable: "array[int]") -> bytes:
+    lines = piece.split(b"\n")
+    for at, line in enumerate(lines):
+        if wrong := unreadable_byte(line, encoding):
+            refusals.add(byte_fault(wrong[0], first + at, first + at + 1, wrong[1]))
+            unreadable.append(first + at)
+            lines[at] = _CONTROL.encode()  # something, so that it stays a line
+        else:
+            lines[at] = line.decode(encoding).encode()
+    return b"\n".join(lines)
 
 
-def _batch(text: bytes, layout: Layout, first: int) -> Batch:
+def _batch(text: bytes, layout: Layout, first: int, unreadable: "array[int]") -> Batch:
     width = len(layout.columns)
     lines = pl.read_csv(
         text,
@@ -258,13 +261,16 @@ def _batch(text: bytes, layout: Layout, first: int) -> Batch:
     if lines.str.contains(_DROPPED).any():
         lines = lines.str.replace_all(_DROPPED, _CONTROL)
         text = "\n".join([*lines, ""]).encode()
-    records = pl.int_range(first, first + len(lines), eager=True).alias("record")
+    read = len(lines)
+    records = pl.int_range(first, first + read, eager=True).alias("record")
     fields, faults = _plain_fields(text, lines, layout), pl.DataFrame(schema=FAULT_SCHEMA)
     if fields is None:
         whole = _whole(lines, width)
         if not whole.all():
+            told = pl.Series(unreadable, dtype=pl.Int64).implode()
+            wrong = pl.DataFrame({"record": records, "line": lines}).filter(~whole & ~records.is_in(told))
             # In one chunk: where the first of several is left empty, polars panics over it.
-            faults = _line_faults(pl.DataFrame({"record": records, "line": lines}).filter(~whole).rechunk(), width)
+            faults = _line_faults(wrong.rechunk(), width)
             records, lines = records.filter(whole), lines.filter(whole)
             text = "\n".join(lines).encode()
         fields = pl.DataFrame(schema=_text_columns(layout))
@@ -272,7 +278,7 @@ def _batch(text: bytes, layout: Layout, first: int) -> Batch:
             fields = pl.read_csv(text, has_header=False, schema=fields.schema, empty_string_is_null=False)
         if fields.height != len(lines):
             raise AssertionError("lines and fields went apart")  # would shift the record numbers of all that follow
-    return Batch(records, lines, fields, faults, read=len(records) + len(faults))
+    return Batch(records, lines, fields, faults, read)
 
 
 def _plain_fields(text: bytes, lines: pl.Series, layout: Layout) -> pl.DataFrame | None:

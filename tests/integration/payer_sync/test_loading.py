@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eligibility.storage.database import connect
+from payer_sync import reading
 from tests.integration.payer_sync.conftest import INSURERS
 from tests.integration.waiting import until_waiting
 
@@ -386,6 +387,25 @@ async def test_a_file_that_cannot_be_read_is_refused_whole(
     assert {fault["severity"] for fault in loaded.faults} == {"file_refused"}
     assert [row["name"] for row in await owner.fetch(COVERAGES)] == ["髙橋　花子"]
     assert await owner.fetchval("select code from audit_event where kind = 'submission_refused'") == code
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_file_with_bytes_that_cannot_be_read_is_checked_to_its_end_and_nothing_of_it_is_merged(
+    take_in: Any, write: Any, record: Any, owner: Any, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    if not first:
+        await take_in(write(record(1, 氏名="別の　名前")))
+    before = await owner.fetch(COVERAGES)
+    monkeypatch.setattr(reading.read_batches, "__defaults__", (2000,))  # several portions
+    path = write(record(1, 性別="9"), *(record(n) for n in range(2, 40)), record(40, 生年月日="x"))
+    path.write_bytes(path.read_bytes().replace(b"LK-00000030", b"LK-\xff").replace(b"LK-00000035", b"LK-\x00"))
+
+    loaded = await take_in(path)
+
+    assert loaded.submission.state == "refused"
+    assert loaded.codes == [(1, "unknown_code"), (40, "malformed_date"), (30, "bytes_undecodable"), (35, "nul_byte")]
+    assert await owner.fetch(COVERAGES) == before
+    assert await owner.fetchval("select count(*) from coverage") == len(before)
 
 
 @pytest.mark.parametrize(

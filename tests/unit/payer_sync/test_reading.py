@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from payer_sync.faults import FaultCode, FileRefused
 from payer_sync.layouts.register import find_layout
-from payer_sync.reading import read_batches
+from payer_sync.reading import Batch, read_batches, read_texts
+from payer_sync.refusals import MAX_TOLD
 
 LAYOUT = find_layout("eligibility", 1)
 HEADER = ",".join(LAYOUT.column_names)
@@ -216,6 +217,64 @@ def test_the_first_undecodable_byte_is_named_by_line_and_place(
     (fault,) = refused.value.faults
     assert (fault.code, fault.record) == (FaultCode.BYTES_UNDECODABLE, line - 1)
     assert f"line {line}, byte {byte}:" in fault.expected
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-8"])
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("block_bytes", [1 << 20, 600])
+def test_every_line_that_cannot_be_read_is_named_and_the_others_are_read(
+    tmp_path: Path, encoding: str, end: str, block_bytes: int
+) -> None:
+    lines = [_line("1"), _line("2\x00"), _line("3")[:-1], _line("4□"), _line("5"), "□", "\x00□", _line("8")[:-1], "□"]
+    data = ("\n".join([HEADER, *lines]) + end).encode(encoding)
+    data = data.replace("□".encode(encoding), b"\xff")
+    batches = read_batches(_write(tmp_path, data), LAYOUT, block_bytes)
+    found: list[Batch] = []
+
+    with pytest.raises(FileRefused) as refused:
+        found.extend(batches)
+
+    assert [number for batch in found for number in batch.records] == [1, 5]
+    assert [text for batch in found for text in batch.fields["レコード種別"]] == ["1", "5"]
+    assert [number for batch in found for number in batch.faults["record"]] == [3, 8]  # those alone that lack a field
+    assert sum(batch.read for batch in found) == len(lines)
+    assert [(f.record, f.code, f.said.split(", byte ")[1].split(":")[0]) for f in refused.value.faults] == [
+        (2, FaultCode.NUL_BYTE, "2"),
+        (4, FaultCode.BYTES_UNDECODABLE, "2"),
+        (6, FaultCode.BYTES_UNDECODABLE, "1"),
+        (7, FaultCode.NUL_BYTE, "1"),
+        (9, FaultCode.BYTES_UNDECODABLE, "1"),
+    ]
+
+
+def test_of_very_many_lines_that_cannot_be_read_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    data = HEADER.encode() + b"\n" + b"\xff\n" * 1500 + b"\x00\n"
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(_write(tmp_path, data), LAYOUT))
+
+    *named, others, nul = refused.value.faults
+    assert [fault.record for fault in named] == list(range(1, MAX_TOLD + 1))
+    assert (others.record, others.code) == (None, FaultCode.BYTES_UNDECODABLE)
+    assert "500 more" in others.said
+    assert (nul.record, nul.code) == (None, FaultCode.NUL_BYTE)
+
+
+def test_what_ends_the_reading_is_told_after_what_could_not_be_read(tmp_path: Path) -> None:
+    data = HEADER.encode() + b"\n\xff\n" + b"x" * 5000
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_batches(_write(tmp_path, data), LAYOUT, 1000))
+
+    assert [fault.code for fault in refused.value.faults] == [FaultCode.BYTES_UNDECODABLE, FaultCode.LINE_TOO_LONG]
+
+
+def test_a_quick_look_counts_lines_that_cannot_be_read(tmp_path: Path) -> None:
+    data = "\n".join([HEADER, _line("1"), "□", _line("3")]).encode().replace("□".encode(), b"\xff")
+
+    texts = pl.concat(list(read_texts(_write(tmp_path, data), LAYOUT, LAYOUT.columns[0])))
+
+    assert texts.to_list() == ["1", None, "3"]
 
 
 def _pairs() -> dict[bytes, str]:

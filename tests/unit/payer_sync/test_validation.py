@@ -67,6 +67,15 @@ def test_a_file_whose_name_is_not_utf_8_is_checked(write: Write, capsys: pytest.
     assert "<title>資格.csv" in path.with_name(path.name + ".feedback.html").read_text("utf-8")
 
 
+def test_a_file_that_is_refused_for_its_bytes_tells_what_is_wrong_elsewhere_too(write: Write) -> None:
+    path = write(_record(1, 生年月日="x"), _record(2), _record(3), _record(4, 性別="9"))
+    path.write_bytes(path.read_bytes().replace(b"LK-2", b"LK-\xff").replace(b"LK-3", b"LK-\x81 "))
+
+    assert [(record, code) for record, code, _ in _faults(path)] == [
+        (1, "malformed_date"), (4, "unknown_code"), (2, "bytes_undecodable"), (3, "bytes_undecodable"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("edition", [1, 2])
 def test_the_all_wrong_sample_gets_the_feedback_of_the_intake_and_more_of_the_whole(edition: int) -> None:
     folder = SAMPLES / f"eligibility_{edition}"
