@@ -8,12 +8,14 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from payer_sync.faults import Fault, FaultCode, FileRefused, both
+from payer_sync.faults import Fault, FaultCode, FileRefused, both, shape
+from payer_sync.refusals import Refusals
 
 MAX_ENTRIES: Final = 60_000  # an ordinary archive cannot have 65,536
 MAX_DIRECTORY_BYTES: Final = MAX_ENTRIES * 256
@@ -36,6 +38,22 @@ _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, UnicodeDecodeError)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry, its place in the directory, and which of the documents it is, if it is one."""
+
+    info: zipfile.ZipInfo
+    place: int
+    document: int | None
+
+    def fault(self, ja: str, en: str, code: FaultCode = FaultCode.ARCHIVE_ENTRY) -> Fault:
+        """Return a fault of it. Of a name that is no document's the shape is told: it may hold anything."""
+        name = self.info.filename
+        named, called = (shape(name), "") if self.document is None else (None, f" {_shown(name)}")
+        said = both(f"目次の{self.place}番目{called}: {ja}", f"entry {self.place} of the directory{called}: {en}")
+        return Fault(code, self.document, value_shape=named, expected=said)
+
+
 def is_archive(head: bytes) -> bool:
     """Tell whether a file that begins so is a ZIP archive."""
     return head.startswith((b"PK\x03\x04", _END))
@@ -48,18 +66,22 @@ def count_documents(path: Path) -> int:
     return 0
 
 
-def read_documents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of every document, in the directory's order.
+def read_documents(path: Path, refusals: Refusals) -> Iterator[tuple[int, str, bytes]]:
+    """Yield number, name and bytes of every document, in the directory's order.
+
+    Entries that an archive must not have are left out and gathered: the caller refuses the file for them.
 
     Raises:
-        FileRefused: the archive is damaged, beyond the limits, or has an entry that it must not have.
+        FileRefused: the archive is damaged or beyond the limits; nothing more of it is read.
     """
     with path.open("rb") as file, _open(file) as archive:
-        entries = archive.infolist()
-        _check_entries(entries)
-        for entry in entries:
-            if _DOCUMENT.fullmatch(entry.filename):
-                yield entry.filename, _read(archive, entry)
+        for entry in _checked_entries(archive.infolist(), refusals):
+            if entry.document is not None:
+                content = _read(archive, entry)
+                if is_archive(content):
+                    refusals.add(entry.fault("ZIP の中に ZIP がないこと", "no archive in the archive"))
+                else:
+                    yield entry.document, _shown(entry.info.filename), content
 
 
 def _open(file: BinaryIO) -> zipfile.ZipFile:
@@ -88,75 +110,82 @@ def _check_directory(file: BinaryIO) -> None:
         raise _too_large("the directory's size", "目次の大きさ")
 
 
-def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    if len(entries) > MAX_ENTRIES:  # whatever the end of the directory declares
+def _checked_entries(infos: list[zipfile.ZipInfo], refusals: Refusals) -> list[_Entry]:
+    """Return the entries that an archive may have; what is beyond a limit ends the reading at once."""
+    if len(infos) > MAX_ENTRIES:  # whatever the end of the directory declares
         raise _too_many_entries()
     seen: set[str] = set()
-    total = 0
-    for entry in entries:
-        _check_entry(entry)
-        name = entry.filename.casefold()
-        if name in seen:
-            raise _refused(entry, "同じ名前は一度だけ", "each name once")
-        seen.add(name)
-        total += entry.file_size
+    kept: list[_Entry] = []
+    total = documents = 0
+    for place, info in enumerate(infos, 1):
+        is_document = _DOCUMENT.fullmatch(info.filename) is not None
+        documents += is_document
+        entry = _Entry(info, place, documents if is_document else None)
+        fault = _entry_fault(entry, seen)
+        if fault is None:
+            kept.append(entry)
+        elif fault.code is FaultCode.ARCHIVE_TOO_LARGE:
+            raise FileRefused(fault)
+        else:
+            refusals.add(fault)
+        seen.add(info.filename.casefold())
+        total += info.file_size
         if total > MAX_TOTAL_BYTES:
             raise _too_large(f"{MAX_TOTAL_BYTES:,} bytes", f"合計{MAX_TOTAL_BYTES:,}バイト")
+    return kept
 
 
-def _check_entry(entry: zipfile.ZipInfo) -> None:
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if entry.flag_bits & _ENCRYPTED:
-        raise _refused(entry, "暗号化されていないこと", "no encryption")
-    if entry.is_dir() and _FOLDER.fullmatch(entry.filename) and entry.file_size == 0 and kind in (0, stat.S_IFDIR):
-        return
-    if kind not in (0, stat.S_IFREG):
-        raise _refused(entry, "通常のファイルだけ", "regular files only")
-    beside = _BESIDE.fullmatch(entry.filename) and ".." not in entry.filename
-    if not (_DOCUMENT.fullmatch(entry.filename) or beside):
-        raise _refused(entry, "DATA/ の下の h か g と数字26桁の .xml", "DATA/, then h or g, 26 digits and .xml")
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _refused(entry, "無圧縮か deflate", "stored or deflated")
-    bound = max(entry.compress_size * MAX_RATIO, _SMALL_BYTES)
-    if entry.file_size > min(MAX_DOCUMENT_BYTES, bound):
-        raise _refused(
-            entry, f"{MAX_DOCUMENT_BYTES:,}バイト以内、圧縮率{MAX_RATIO}倍以内",
+def _entry_fault(entry: _Entry, seen: Set[str]) -> Fault | None:
+    info = entry.info
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    bound = max(info.compress_size * MAX_RATIO, _SMALL_BYTES)
+    if info.file_size > min(MAX_DOCUMENT_BYTES, bound):
+        return entry.fault(
+            f"{MAX_DOCUMENT_BYTES:,}バイト以内、圧縮率{MAX_RATIO}倍以内",
             f"at most {MAX_DOCUMENT_BYTES:,} bytes and {MAX_RATIO} times its compressed size",
             FaultCode.ARCHIVE_TOO_LARGE,
-        )  # fmt: skip
+        )
+    if info.flag_bits & _ENCRYPTED:
+        return entry.fault("暗号化されていないこと", "no encryption")
+    if not (info.is_dir() and _FOLDER.fullmatch(info.filename) and info.file_size == 0 and kind in (0, stat.S_IFDIR)):
+        if kind not in (0, stat.S_IFREG):
+            return entry.fault("通常のファイルだけ", "regular files only")
+        beside = _BESIDE.fullmatch(info.filename) and ".." not in info.filename
+        if entry.document is None and not beside:
+            return entry.fault("DATA/ の下の h か g と数字26桁の .xml", "DATA/, then h or g, 26 digits and .xml")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            return entry.fault("無圧縮か deflate", "stored or deflated")
+    if info.filename.casefold() in seen:
+        return entry.fault("同じ名前は一度だけ", "each name once")
+    return None
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _read(archive: zipfile.ZipFile, entry: _Entry) -> bytes:
     pieces, length = [], 0
     try:
-        with archive.open(entry) as stream:
+        with archive.open(entry.info) as stream:
             while piece := stream.read(_READ_BYTES):
                 length += len(piece)
                 if length > MAX_DOCUMENT_BYTES:
-                    raise _refused(
-                        entry, f"{MAX_DOCUMENT_BYTES:,}バイト以内", f"at most {MAX_DOCUMENT_BYTES:,} bytes",
-                        FaultCode.ARCHIVE_TOO_LARGE,
+                    raise FileRefused(
+                        entry.fault(
+                            f"{MAX_DOCUMENT_BYTES:,}バイト以内", f"at most {MAX_DOCUMENT_BYTES:,} bytes",
+                            FaultCode.ARCHIVE_TOO_LARGE,
+                        )
                     )  # fmt: skip
                 pieces.append(piece)
     except (*_DAMAGE, RuntimeError) as error:
-        raise _refused(
-            entry, "壊れていないこと(CRC・長さ)", "no damage (CRC, length)", FaultCode.ARCHIVE_DAMAGED
+        raise FileRefused(
+            entry.fault("壊れていないこと(CRC・長さ)", "no damage (CRC, length)", FaultCode.ARCHIVE_DAMAGED)
         ) from error
-    if length != entry.file_size:
-        raise _refused(entry, "目次どおりの長さ", "the length the directory states", FaultCode.ARCHIVE_DAMAGED)
-    if pieces and is_archive(pieces[0]):
-        raise _refused(entry, "ZIP の中に ZIP がないこと", "no archive in the archive")
+    if length != entry.info.file_size:
+        raise FileRefused(entry.fault("目次どおりの長さ", "the length the directory states", FaultCode.ARCHIVE_DAMAGED))
     return b"".join(pieces)
 
 
-def _refused(entry: zipfile.ZipInfo, ja: str, en: str, code: FaultCode = FaultCode.ARCHIVE_ENTRY) -> FileRefused:
-    name = shown(entry.filename)
-    return FileRefused(Fault(code, expected=both(f"{name}: {ja}", f"{name}: {en}")))
-
-
-def shown(name: str) -> str:
-    """Return an entry's name as a fault may say it: visible ASCII only, cut at 80 characters."""
-    return "".join(c if "!" <= c <= "~" else "?" for c in name[:80])
+def _shown(name: str) -> str:
+    """Return a document's name as a fault may say it: what stands before DATA/ is its sender's own."""
+    return name[name.index("DATA/") :]
 
 
 def _too_many_entries() -> FileRefused:

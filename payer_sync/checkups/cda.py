@@ -11,8 +11,7 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from payer_sync.checkups.archive import shown
-from payer_sync.faults import Fault, FaultCode, FileRefused, both
+from payer_sync.faults import both
 
 MAX_DEPTH: Final = 64  # a check-up has about 15
 MAX_ELEMENTS: Final = 50_000
@@ -65,14 +64,18 @@ class DocumentWrong(Exception):
         self.expected = both(ja, en)
 
 
-def read_document(name: str, content: bytes) -> Document:
+class DocumentForbidden(DocumentWrong):
+    """A document declares a type or entities, or is beyond the limits: no archive may have it."""
+
+
+def read_document(content: bytes) -> Document:
     """Read one document.
 
     Raises:
-        FileRefused: it declares a document type or entities, or is beyond the limits.
+        DocumentForbidden: it declares a document type or entities, or is beyond the limits.
         DocumentWrong: it is not well formed, no CDA document, or without any result.
     """
-    root = _Parser(name).parse(content)
+    root = _Parser().parse(content)
     if root.tag != f"{_NAMESPACE}ClinicalDocument":
         raise DocumentWrong("ルートが ClinicalDocument の HL7 CDA", "HL7 CDA with the root ClinicalDocument")
     results = tuple(_results(root))
@@ -98,8 +101,7 @@ def read_document(name: str, content: bytes) -> Document:
 class _Parser:
     """One pass of expat over one document, building its elements."""
 
-    def __init__(self, name: str) -> None:
-        self._name = shown(name)
+    def __init__(self) -> None:
         self._builder = ElementTree.TreeBuilder()
         self._depth = self._elements = self._text = 0
         # Namespaces are resolved; nothing is ever fetched, because no handler for external entities is set.
@@ -127,11 +129,11 @@ class _Parser:
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH:
-            raise self._forbidden(f"{MAX_DEPTH}段以内の入れ子", f"at most {MAX_DEPTH} levels")
+            raise DocumentForbidden(f"{MAX_DEPTH}段以内の入れ子", f"at most {MAX_DEPTH} levels")
         if self._elements > MAX_ELEMENTS:
-            raise self._forbidden(f"{MAX_ELEMENTS:,}以内の要素", f"at most {MAX_ELEMENTS:,} elements")
+            raise DocumentForbidden(f"{MAX_ELEMENTS:,}以内の要素", f"at most {MAX_ELEMENTS:,} elements")
         if len(attributes) > MAX_ATTRIBUTES or (attributes and max(map(len, attributes.values())) > MAX_VALUE):
-            raise self._forbidden(
+            raise DocumentForbidden(
                 f"{MAX_ATTRIBUTES}以内、各{MAX_VALUE:,}文字以内の属性",
                 f"at most {MAX_ATTRIBUTES} attributes of {MAX_VALUE:,} characters",
             )
@@ -144,15 +146,11 @@ class _Parser:
     def _characters(self, text: str) -> None:
         self._text += len(text)
         if self._text > MAX_TEXT:
-            raise self._forbidden(f"{MAX_TEXT:,}文字以内の本文", f"at most {MAX_TEXT:,} characters of text")
+            raise DocumentForbidden(f"{MAX_TEXT:,}文字以内の本文", f"at most {MAX_TEXT:,} characters of text")
         self._builder.data(text)
 
     def _refuse_declaration(self, *_: object) -> int:
-        raise self._forbidden("DOCTYPE と実体宣言がないこと", "no DOCTYPE and no entities")
-
-    def _forbidden(self, ja: str, en: str) -> FileRefused:
-        said = both(f"{self._name}: {ja}", f"{self._name}: {en}")
-        return FileRefused(Fault(FaultCode.XML_FORBIDDEN, expected=said))
+        raise DocumentForbidden("DOCTYPE と実体宣言がないこと", "no DOCTYPE and no entities")
 
 
 def _clark(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import date
 from operator import attrgetter
@@ -14,13 +15,14 @@ from eligibility.domain.checkup_items import ITEM_CODE
 from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber
 from eligibility.domain.retention import kept_from
 from eligibility.wire.submissions import Severity
-from payer_sync.checkups.archive import is_archive, read_documents, shown
-from payer_sync.checkups.cda import Document, DocumentWrong, Result, read_document
+from payer_sync.checkups.archive import is_archive, read_documents
+from payer_sync.checkups.cda import Document, DocumentForbidden, DocumentWrong, Result, read_document
 from payer_sync.contract import Checked, check
-from payer_sync.faults import FaultCode
+from payer_sync.faults import Fault, FaultCode, FileRefused
 from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.layout import Layout
 from payer_sync.reading import Batch, read_batches
+from payer_sync.refusals import Refusals, gathered_refusals
 
 STAGING: Final = "staged_checkup"
 # What names a check-up within one file; a record that lacks the day or the place belongs to none.
@@ -52,19 +54,23 @@ def read_checked(path: Path, layout: Layout, insurer: InsurerNumber, today: date
 def insurer_named(path: Path, layout: Layout) -> InsurerNumber | None:
     """Return the insurer that a file's first record names, for a check of a file nobody has sent yet.
 
-    Raises:
-        FileRefused: the file or the archive cannot be read at all.
+    None where nothing can be read, of which the check says why.
     """
     with path.open("rb") as file:
         archive = is_archive(file.read(_HEAD_BYTES))
     try:
-        if not archive:
-            named = next(batch.fields[layout.column("insurer_number").name][0] for batch in read_batches(path, layout))
-        else:
-            named = next(read_document(name, content).insurer_number for name, content in read_documents(path))
+        if archive:
+            return InsurerNumber.parse(next(_readable(path)).insurer_number)
+        named = next(batch.fields[layout.column("insurer_number").name][0] for batch in read_batches(path, layout))
         return InsurerNumber.parse(named)
-    except (StopIteration, IndexError, DocumentWrong, MalformedInsurerNumber):
+    except (StopIteration, IndexError, FileRefused, MalformedInsurerNumber):
         return None
+
+
+def _readable(path: Path) -> Iterator[Document]:
+    for _, _, content in read_documents(path, Refusals()):
+        with suppress(DocumentWrong):
+            yield read_document(content)
 
 
 def _csv(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
@@ -75,15 +81,17 @@ def _csv(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Ite
 
 def _archive(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
     pending = _Pending(layout)
-    for number, (name, content) in enumerate(read_documents(path), 1):
+    with gathered_refusals() as refusals:
         try:
-            pending.add(number, name, read_document(name, content))
-        except DocumentWrong as wrong:
-            pending.refuse(number, name, wrong)
-        if len(pending) >= _RESULTS_AT_ONCE:
+            for number, name, content in read_documents(path, refusals):
+                pending.take(number, name, content, refusals)
+                if len(pending) >= _RESULTS_AT_ONCE:
+                    yield pending.check(insurer, today)
+                    pending = _Pending(layout)
+        except FileRefused:  # what was found before is told, too
             yield pending.check(insurer, today)
-            pending = _Pending(layout)
-    yield pending.check(insurer, today)
+            raise
+        yield pending.check(insurer, today)
 
 
 class _Pending:
@@ -99,23 +107,24 @@ class _Pending:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, number: int, name: str, document: Document) -> None:
-        """Take a document's results, each as a record of the layout."""
+    def take(self, number: int, name: str, content: bytes, refusals: Refusals) -> None:
+        """Take a document's results, each as a record of the layout, or what is wrong with it."""
         self._read += 1
-        d, name = document, shown(name)
+        try:
+            d = read_document(content)
+        except DocumentForbidden as forbidden:
+            refusals.add(Fault(FaultCode.XML_FORBIDDEN, number, expected=_placed(forbidden, name)))
+            return
+        except DocumentWrong as wrong:
+            code = FaultCode.DOCUMENT_WRONG
+            self._faults.append((number, None, code.value, code.severity.value, None, _placed(wrong, name)))
+            return
         person = (d.insurer_number, d.symbol, d.number, d.branch_number, "", d.birth_date, d.sex)
         event = (d.performed_on, d.institution_code)
         for place, result in enumerate(d.results, 1):
             self._rows.append((*person, *event, *_result_texts(result)))
             item = result.item_code if _is_item_code(result.item_code) else f"#{place}"
             self._places.append((number, name, f"{name} {item}"))
-
-    def refuse(self, number: int, name: str, wrong: DocumentWrong) -> None:
-        """Note that a document cannot be read."""
-        self._read += 1
-        code = FaultCode.DOCUMENT_WRONG
-        said = f"{wrong.expected} [{shown(name)}]"
-        self._faults.append((number, None, code.value, code.severity.value, None, said))
 
     def check(self, insurer: InsurerNumber, today: date) -> Checked:
         """Check the results; what is staged and told has the documents' numbers."""
@@ -134,6 +143,10 @@ class _Pending:
         )
         whole = Checked(staged, told, read=self._read, refused=len(_refused(told)))
         return _with_incomplete(whole, batch, places["document"], faults, self._layout)
+
+
+def _placed(wrong: DocumentWrong, name: str) -> str:
+    return f"{wrong.expected} [{name}]"
 
 
 def _by_document(faults: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:

@@ -444,7 +444,7 @@ async def test_an_archive_made_to_harm_is_refused_whole_and_names_the_entry(
     loaded = await take_checkups(archive(document(), content))
 
     assert loaded.submission.state is SubmissionState.REFUSED
-    assert loaded.codes == [(None, code)]
+    assert loaded.codes == [(2, code)]
     assert _name(2) in loaded.faults[0]["expected"]
     assert await owner.fetchval("select count(*) from checkup") == 0
     events = await owner.fetch(

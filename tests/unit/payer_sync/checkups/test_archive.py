@@ -1,4 +1,4 @@
-"""Archives made to harm are refused before they are read; the entry is named."""
+"""Archives made to harm are refused, by what they declare before they are read; every entry is named."""
 
 import io
 import stat
@@ -13,7 +13,8 @@ import pytest
 
 from payer_sync.checkups import archive as module
 from payer_sync.checkups.archive import count_documents, is_archive, read_documents
-from payer_sync.faults import FaultCode, FileRefused
+from payer_sync.faults import FaultCode, FileRefused, shape
+from payer_sync.refusals import gathered_refusals
 
 NAME = "DATA/h00000000000000000000000001.xml"
 OTHER = "DATA/g00000000000000000000000002.xml"
@@ -34,11 +35,16 @@ def _info(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
     return info
 
 
-def _refusal(path: Path, code: FaultCode, named: str = "") -> None:
+def _read(path: Path) -> list[tuple[int, str, bytes]]:
+    with gathered_refusals() as refusals:
+        return list(read_documents(path, refusals))
+
+
+def _refusal(path: Path, code: FaultCode, named: str = "", drawn: str | None = None) -> None:
     with pytest.raises(FileRefused) as refused:
-        list(read_documents(path))
+        _read(path)
     (fault,) = refused.value.faults
-    assert fault.code is code
+    assert (fault.code, fault.value_shape) == (code, drawn)
     assert all(named in said for said in fault.said.split(" / ", 1))  # in both languages
 
 
@@ -48,13 +54,13 @@ def test_documents_come_in_the_directorys_order_and_what_stands_beside_them_is_n
         ("06130512_20260603/DATA/" + NAME[5:], b"1"),
     )  # fmt: skip
 
-    assert [content for _, content in read_documents(path)] == [b"2", b"1"]
+    assert _read(path) == [(1, OTHER, b"2"), (2, NAME, b"1")]
     assert count_documents(path) == 2
     assert is_archive(path.read_bytes()[:4])
 
 
 def test_an_archive_of_nothing_has_no_documents(tmp_path: Path) -> None:
-    assert list(read_documents(_zip(tmp_path / "a.zip"))) == []
+    assert _read(_zip(tmp_path / "a.zip")) == []
 
 
 @pytest.mark.parametrize(
@@ -78,9 +84,39 @@ def test_an_archive_of_nothing_has_no_documents(tmp_path: Path) -> None:
         "readme.txt",
     ],
 )
-def test_an_entry_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
-    shown = "".join(c if c.isascii() else "?" for c in name)
-    _refusal(_zip(tmp_path / "a.zip", (NAME, b"<a/>"), (name, b"")), FaultCode.ARCHIVE_ENTRY, shown)
+def test_an_entry_of_another_name_is_refused_and_told_by_its_shape(tmp_path: Path, name: str) -> None:
+    _refusal(_zip(tmp_path / "a.zip", (NAME, b"<a/>"), (name, b"")), FaultCode.ARCHIVE_ENTRY, "2", shape(name))
+
+
+def test_every_entry_that_must_not_be_there_is_told_at_once_and_the_others_are_read(tmp_path: Path) -> None:
+    inner = _zip(tmp_path / "inner.zip", (NAME, b"<a/>")).read_bytes()
+    path = _zip(
+        tmp_path / "a.zip", ("DATA/yamada_0000001_19800110.xml", b""), (NAME, b"1"), (_info(OTHER, stat.S_IFLNK), b"x"),
+        ("x/" + NAME, inner), ("readme.txt", b""), (NAME.replace("1.xml", "3.xml"), b"4"),
+    )  # fmt: skip
+    found: list[bytes] = []
+
+    with pytest.raises(FileRefused) as refused, gathered_refusals() as refusals:
+        found.extend(content for _, _, content in read_documents(path, refusals))
+
+    assert found == [b"1", b"4"]
+    assert {fault.code for fault in refused.value.faults} == {FaultCode.ARCHIVE_ENTRY}
+    assert [(f.record, f.value_shape, f.said.split(" / ")[1].split(":")[0]) for f in refused.value.faults] == [
+        (None, "AAAAあAAAAAAあ9999999あ99999999あAAA", "entry 1 of the directory"),
+        (2, None, f"entry 3 of the directory {OTHER}"),
+        (None, "AAAAAAあAAA", "entry 5 of the directory"),
+        (3, None, f"entry 4 of the directory {NAME}"),
+    ]
+    assert "yamada" not in repr(refused.value.faults)
+
+
+def test_a_limit_ends_the_reading_at_once_and_what_was_found_before_is_told(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "a.zip", ("readme.txt", b""), (NAME, bytes(1024 * 1024)), ("another.txt", b""))
+
+    with pytest.raises(FileRefused) as refused:
+        _read(path)
+
+    assert [fault.code for fault in refused.value.faults] == [FaultCode.ARCHIVE_ENTRY, FaultCode.ARCHIVE_TOO_LARGE]
 
 
 @pytest.mark.parametrize("mode", [stat.S_IFLNK | 0o777, stat.S_IFDIR, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
@@ -95,7 +131,8 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path, again: str) -> None
         patch.setattr("warnings.warn", lambda *_, **__: None)
         archive.writestr(again, b"2")
 
-    _refusal(path, FaultCode.ARCHIVE_ENTRY, again)
+    named, drawn = (NAME, None) if again == NAME else ("2", shape(again))
+    _refusal(path, FaultCode.ARCHIVE_ENTRY, named, drawn)
 
 
 @pytest.mark.parametrize("flags", [0x1, 0x41, 0x2001])
@@ -212,7 +249,7 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, damage: Callable[[bytes], 
 def test_nothing_is_written_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _zip(tmp_path / "a.zip", (NAME, b"<a/>"))
     monkeypatch.chdir(tmp_path)
-    list(read_documents(path))
+    _read(path)
 
     assert [found.name for found in tmp_path.iterdir()] == ["a.zip"]
 

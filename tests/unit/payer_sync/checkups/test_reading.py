@@ -1,6 +1,7 @@
 """Both forms of a file come to the same records, whatever stands in them."""
 
 import tempfile
+import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from eligibility.domain.checkup_items import ITEMS
 from eligibility.domain.identifiers import InsurerNumber
-from loadtest.nation.checkups import Checkup, Result, write_archive, write_csv
+from loadtest.nation.checkups import Checkup, Result, cda, write_archive, write_csv
 from loadtest.population import HeldCoverage, Nation
 from payer_sync.checkups.reading import KEY, read_checked
 from payer_sync.contract import Checked
@@ -135,6 +136,38 @@ def test_either_form_is_validated_offline(tmp_path: Path, form: str) -> None:
 
     assert [line.code for line in validation.lines()] == ["unit_differs"]
     assert (validation.insurer, validation.records, validation.file_refused) == (INSURER, records, False)
+
+
+def test_every_document_of_an_archive_that_is_refused_is_checked(tmp_path: Path) -> None:
+    held = HeldCoverage(INSURER.digits, "12", "1", "01", TODAY, None)
+    wrong: Result = ("9N001000000000001", "PQ", "tall", "", "cm", "", "", "")
+    document = cda(Checkup(PEOPLE.person(0), held, TODAY, "1311234567", (wrong,)))
+    forbidden = "<!DOCTYPE a>" + document
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "")
+        for number, content in enumerate((forbidden, "<html/>", document, "<a", forbidden), 1):
+            archive.writestr(f"DATA/h{number:026}.xml", content)
+
+    validation = Validation(path, LAYOUT, None, TODAY)
+
+    assert [(line.record, line.code) for line in validation.lines()] == [
+        (2, "document_wrong"), (3, "result_malformed"), (4, "document_wrong"), (None, "archive_entry"),
+        (1, "xml_forbidden"), (5, "xml_forbidden"),
+    ]  # fmt: skip
+    assert (validation.insurer, validation.records, validation.file_refused) == (INSURER, 5, True)
+
+
+def test_what_was_found_before_an_archive_turns_out_to_be_damaged_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"DATA/h{1:026}.xml", "<html/>")
+        archive.writestr(f"DATA/h{2:026}.xml", "<damaged/>")
+    path.write_bytes(path.read_bytes().replace(b"<damaged/>", b"<DAMAGED/>"))
+
+    codes = [line.code for line in Validation(path, LAYOUT, INSURER, TODAY).lines()]
+
+    assert codes == ["document_wrong", "archive_damaged"]
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"", "保険者番号\n".encode()])
