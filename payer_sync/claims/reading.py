@@ -5,6 +5,7 @@ is a record and its number is the one that feedback names; every fault of every 
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,14 +15,18 @@ from typing import Any, Final, NamedTuple
 from eligibility.domain.identifiers import has_valid_check_digit
 from eligibility.wire.submissions import Severity
 from payer_sync.claims.kinds import Malformed, has_gaiji
-from payer_sync.claims.records import Field, Record, Uke
+from payer_sync.claims.records import RECORD_TYPE, Field, Record, Uke, day_name
+from payer_sync.decoding import UNDEFINED_IN_CP932, byte_fault, unreadable_byte
 from payer_sync.faults import Fault, FaultCode, FileRefused, both, shape
+from payer_sync.refusals import Refusals, gathered_refusals
 
 LONGEST_LINE: Final = 64 * 1024
 MAX_RECORDS: Final = 20_000  # of one receipt; a long stay in hospital has some thousands
 MAX_STRAYS: Final = 10_000  # records outside of receipts; a file with more is another kind of file
 _END_OF_FILE: Final = b"\x1a"  # some systems still end a text with it
-_UNDEFINED: Final = frozenset("\x80\uf8f0\uf8f1\uf8f2\uf8f3")  # single bytes cp932 leaves undefined
+_UNREADABLE: Final = "\ufffd"  # stands for a byte that cannot be read; no text in cp932 has it
+_DOUBTFUL: Final = re.compile(f"[\x00{_UNREADABLE}{UNDEFINED_IN_CP932}]")
+_SPACES: Final = " \u3000"
 _CP932: Final = both("Shift_JIS(cp932)のファイル", "a file in cp932")
 _NO_UKE: Final = both("IR(YK)で始まり GO で終わる UKE", "a UKE file: it begins with IR (YK) and ends with GO")
 _CHECK: Final = both("検証番号の合う医療機関コード", "an institution code whose check digit holds")
@@ -39,6 +44,15 @@ class Line(NamedTuple):
     type: str
     values: dict[str, Any]
     days: list[tuple[int, int]]
+    record: Record
+    texts: list[str]  # its fields as they were written
+
+    def shape_of(self, name: str) -> str | None:
+        """Return what the value of a field of its record looked like; None where the record has no such field."""
+        position = self.record.position_of(name)
+        if position is None:
+            return None
+        return shape(self.texts[position].strip(_SPACES)) if position < len(self.texts) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,7 @@ class Receipt:
 
     def fault(self, code: FaultCode, line: Line, name: str, expected: str = "") -> None:
         """Add a fault at a field of one of its records; it refuses the receipt unless it is a warning."""
-        self.faults.append(Fault(code, line.number, f"{line.type} {name}", expected=expected))
+        self.faults.append(Fault(code, line.number, f"{line.type} {name}", line.shape_of(name), expected))
         self.refused = self.refused or refuses(code)
 
     def all_of(self, record_type: str) -> list[Line]:
@@ -82,47 +96,53 @@ class Reader:
         self._institution: Institution | None = None
         self._count = self._points = 0  # of the block, as its totals state them
         self._open = False
+        self._whole = True  # every line of the block could be read
         self._strays = 0
         self.read = 0
         self.refused = 0  # records that belong to no receipt
         self.faults: list[Fault] = []
 
     def receipts(self) -> Iterator[Receipt]:
-        """Yield the file's receipts in order; those with faults are marked as refused.
+        """Yield the file's receipts in order; those with faults, or with a line that cannot be read, are refused.
 
         Raises:
-            FileRefused: undecodable or NUL bytes, a line beyond all bounds, no totals at the end, or no UKE.
+            FileRefused: a line beyond all bounds, no totals at the end, or no UKE; undecodable or NUL bytes, once all
+                lines have been read.
         """
-        receipt: Receipt | None = None
-        for number, raw, fields in self._lines():
-            record_type = fields[0]
-            starts = record_type in ("RE", "GO", self._uke.opening)
-            if starts and receipt:
-                yield receipt
-                receipt = None
-            if starts or receipt is None:
-                receipt = self._begin(number, record_type, fields)
-            else:
-                receipt.records += 1
-                if receipt.records <= MAX_RECORDS:
-                    self._add(receipt, number, record_type, fields)
-                elif receipt.records == MAX_RECORDS + 1:  # the rest is counted and not kept
-                    receipt.faults.append(Fault(FaultCode.RECEIPT_TOO_LARGE, number, "レコード識別"))
-                    receipt.refused = True
-            if receipt:
-                receipt.digest.update(raw)
-        if self._open or not self.read:
-            raise FileRefused(Fault(FaultCode.TOTALS_MISSING))
+        with gathered_refusals() as refusals:
+            receipt: Receipt | None = None
+            for number, raw, text in self._lines(refusals):
+                readable = _UNREADABLE not in text
+                self._whole = self._whole and readable
+                fields = text.split(",")
+                record_type = fields[0]
+                starts = record_type in ("RE", "GO", self._uke.opening)
+                if starts and receipt:
+                    yield receipt
+                    receipt = None
+                if starts or receipt is None:
+                    receipt = self._begin(number, record_type, fields)
+                else:
+                    receipt.records += 1
+                    if receipt.records <= MAX_RECORDS:
+                        self._add(receipt, number, record_type, fields)
+                    elif receipt.records == MAX_RECORDS + 1:  # the rest is counted and not kept
+                        fault = Fault(FaultCode.RECEIPT_TOO_LARGE, number, RECORD_TYPE, shape(record_type))
+                        receipt.faults.append(fault)
+                        receipt.refused = True
+                if receipt:
+                    receipt.refused = receipt.refused or not readable
+                    receipt.digest.update(raw)
+            if self._open or not self.read:
+                raise FileRefused(Fault(FaultCode.TOTALS_MISSING))
 
-    def _lines(self) -> Iterator[tuple[int, bytes, list[str]]]:
+    def _lines(self, refusals: Refusals) -> Iterator[tuple[int, bytes, str]]:
         told_encoding = False
         with self._path.open("rb") as file:
             while raw := file.readline(LONGEST_LINE + 1):
                 self.read += 1
                 if len(raw) > LONGEST_LINE:
                     raise FileRefused(Fault(FaultCode.LINE_TOO_LONG, self.read))
-                if b"\x00" in raw:
-                    raise FileRefused(Fault(FaultCode.NUL_BYTE, self.read))
                 raw = raw.rstrip(b"\r\n")
                 if raw == _END_OF_FILE:
                     continue
@@ -130,18 +150,16 @@ class Reader:
                     told_encoding = True
                     if _is_utf8(raw):
                         raise FileRefused(Fault(FaultCode.ENCODING_UNKNOWN, self.read, expected=_CP932))
-                try:
-                    text = raw.decode("cp932")
-                except UnicodeDecodeError as error:
-                    raise FileRefused(Fault(FaultCode.BYTES_UNDECODABLE, self.read)) from error
-                if not text.isascii() and not _UNDEFINED.isdisjoint(text):
-                    raise FileRefused(Fault(FaultCode.BYTES_UNDECODABLE, self.read))
-                yield self.read, raw, text.split(",")
+                text = raw.decode("cp932", "replace")
+                if _DOUBTFUL.search(text) and (wrong := unreadable_byte(raw, "cp932")):
+                    refusals.add(byte_fault(wrong[0], self.read, self.read, wrong[1]))
+                    text = _DOUBTFUL.sub(_UNREADABLE, text)
+                yield self.read, raw, text
 
     def _begin(self, number: int, record_type: str, fields: list[str]) -> Receipt | None:
         record = self._uke.records.get(record_type)
         if record is None:
-            if record_type not in self._uke.passed_over:
+            if self._is_unknown(record_type):
                 self._tell(FaultCode.RECORD_TYPE_UNKNOWN, number, record_type, shape(record_type))
             return None
         faults: list[Fault] = []
@@ -151,10 +169,13 @@ class Reader:
             return self._receipt(line, faults)
         self.faults += faults
         if record_type == self._uke.opening:
-            self._open, self._count, self._points = True, 0, 0
-            self._institution = None if any(refuses(f.code) for f in faults) else self._institution_of(line)
+            self._open, self._whole, self._count, self._points = True, True, 0, 0
+            lacks = any(line.values[entry.key] is None for entry in record.fields if entry.required)
+            refused = lacks or any(refuses(f.code) for f in faults)
+            self._institution = None if refused else self._institution_of(line)
         elif record_type == "GO" and self._open:
-            self._check_totals(line)
+            if self._whole:
+                self._check_totals(line)
             self._open, self._institution = False, None
         else:
             self._tell(FaultCode.RECORD_MISPLACED, number, record_type)
@@ -163,14 +184,14 @@ class Reader:
     def _receipt(self, line: Line, faults: list[Fault]) -> Receipt:
         receipt = Receipt(self._institution, line, faults=faults, refused=any(refuses(f.code) for f in faults))
         if self._institution is None:  # missing, or refused itself
-            receipt.fault(FaultCode.INSTITUTION_MISSING, line, "レコード識別")
+            receipt.fault(FaultCode.INSTITUTION_MISSING, line, RECORD_TYPE)
         return receipt
 
     def _add(self, receipt: Receipt, number: int, record_type: str, fields: list[str]) -> None:
         record = self._uke.records.get(record_type)
         if record is None:
-            if record_type not in self._uke.passed_over:
-                receipt.faults.append(Fault(FaultCode.RECORD_TYPE_UNKNOWN, number, "レコード識別", shape(record_type)))
+            if self._is_unknown(record_type):
+                receipt.faults.append(Fault(FaultCode.RECORD_TYPE_UNKNOWN, number, RECORD_TYPE, shape(record_type)))
             return
         known = len(receipt.faults)
         line = _parse(number, record_type, record, fields, receipt.faults)
@@ -180,6 +201,9 @@ class Reader:
             self._count += 1
             if not any(other.type in ("HO", "KO") for other in receipt.lines[:-1]):
                 self._points += line.values.get("points") or 0
+
+    def _is_unknown(self, record_type: str) -> bool:
+        return record_type not in self._uke.passed_over and _UNREADABLE not in record_type
 
     def _institution_of(self, line: Line) -> Institution:
         v = line.values
@@ -194,10 +218,10 @@ class Reader:
         for key, name, found in (("count", "総件数", self._count), ("points", "総合計点数", self._points)):
             if line.values.get(key) is not None and line.values[key] != found:
                 said = both(f"ファイルの合計 {found}", f"{found}, the sum over the file")
-                self.faults.append(Fault(FaultCode.TOTALS_DIFFER, line.number, f"GO {name}", expected=said))
+                self.faults.append(Fault(FaultCode.TOTALS_DIFFER, line.number, f"GO {name}", line.shape_of(name), said))
 
     def _tell(self, code: FaultCode, number: int, record_type: str, value_shape: str | None = None) -> None:
-        self.faults.append(Fault(code, number, "レコード識別", value_shape or shape(record_type)))
+        self.faults.append(Fault(code, number, RECORD_TYPE, value_shape or shape(record_type)))
         self.refused += refuses(code)
         self._strays += 1
         if self._strays > MAX_STRAYS:
@@ -216,10 +240,10 @@ def _parse(number: int, record_type: str, record: Record, fields: list[str], fau
     values: dict[str, Any] = {}
     count = len(fields)
     for entry in record.fields:
-        text = fields[entry.position].strip(" \u3000") if entry.position < count else ""
+        text = fields[entry.position].strip(_SPACES) if entry.position < count else ""
         values[entry.key] = _read(number, record_type, entry, text, faults)
     days = _days(number, record_type, record.days_at, fields, faults) if record.days_at else []
-    return Line(number, record_type, values, days)
+    return Line(number, record_type, values, days, record, fields)
 
 
 def _read(number: int, record_type: str, entry: Field, text: str, faults: list[Fault]) -> object:
@@ -227,6 +251,8 @@ def _read(number: int, record_type: str, entry: Field, text: str, faults: list[F
         if entry.required:
             faults.append(Fault(FaultCode.REQUIRED, number, f"{record_type} {entry.name}", "", entry.kind.expected))
         return None
+    if _UNREADABLE in text:
+        return None  # told of with its byte
     if has_gaiji(text):
         faults.append(Fault(FaultCode.GAIJI, number, f"{record_type} {entry.name}", shape(text)))
     try:
@@ -241,12 +267,12 @@ def _read(number: int, record_type: str, entry: Field, text: str, faults: list[F
 def _days(number: int, record_type: str, start: int, fields: list[str], faults: list[Fault]) -> list[tuple[int, int]]:
     found = []
     for day, text in enumerate(fields[start : start + 31], 1):
-        if text:
+        if text and _UNREADABLE not in text:
             if text.isascii() and text.isdigit() and len(text) <= 3:
                 found.append((day, int(text)))
             else:
                 said = both("その日の回数(3桁以内)", "how often on that day, at most three digits")
                 faults.append(
-                    Fault(FaultCode.MALFORMED_NUMBER, number, f"{record_type} 算定日{day}日", shape(text), said)
+                    Fault(FaultCode.MALFORMED_NUMBER, number, f"{record_type} {day_name(day)}", shape(text), said)
                 )
     return found

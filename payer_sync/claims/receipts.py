@@ -8,6 +8,7 @@ from typing import Any
 from eligibility.domain.names import number_key
 from payer_sync.claims.claim import Claim, Share
 from payer_sync.claims.reading import Institution, Line, Receipt
+from payer_sync.claims.records import day_name
 from payer_sync.faults import FaultCode, both
 
 _ONE_INSURER = both("一つのレセプトに HO は一つ", "one HO record in a receipt")
@@ -79,7 +80,7 @@ def days_of(receipt: Receipt, line: Line) -> list[tuple[date, int]]:
     """Return the days a line states and how often on each; a day the month does not have is a fault."""
     month: date = receipt.head.values["care_month"]
     if line.days and line.days[-1][0] > month_length(month):
-        receipt.fault(FaultCode.OTHER_DAY, line, f"算定日{line.days[-1][0]}日")
+        receipt.fault(FaultCode.OTHER_DAY, line, day_name(line.days[-1][0]))
         return []
     return [(month.replace(day=day), times) for day, times in line.days if times]
 

@@ -8,11 +8,19 @@ the published record conditions, `verified` is false: correct it here and nowher
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from eligibility.domain.identifiers import SYMBOL_LENGTH
 from payer_sync.claims.kinds import AMOUNT, DAY, INSURER, MONTH, WHOLE, Kind, code_of, digits, number_of, text_of
+
+RECORD_TYPE: Final = "レコード識別"  # the name of every record's first field
+
+
+def day_name(day: int) -> str:
+    """Return the name of the field of a day of the month."""
+    return f"算定日{day}日"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,16 @@ class Record:
 
     fields: tuple[Field, ...]
     days_at: int | None = None
+
+    def position_of(self, name: str) -> int | None:
+        """Return where the field of this name stands; None where the record has no such field."""
+        return _positions(self).get(name)
+
+
+@cache
+def _positions(record: Record) -> dict[str, int]:
+    days = () if record.days_at is None else enumerate((day_name(day) for day in range(1, 32)), record.days_at)
+    return {RECORD_TYPE: 0, **{entry.name: entry.position for entry in record.fields}} | {n: at for at, n in days}
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def test_wareki_is_read_like_western_dates(uke: Uke) -> None:
 IR = "IR,1,13,1,2345679,,見本,202605"
 RE = "RE,1,1112,202604,見本,1,19800115"
 HO = "HO,06130512,1,2,1,0"
+GO = b"GO,0,0,99\r\n"
 
 
 @pytest.mark.parametrize(
@@ -120,10 +121,10 @@ HO = "HO,06130512,1,2,1,0"
         (b"", FaultCode.TOTALS_MISSING),
         (IR.encode("cp932"), FaultCode.TOTALS_MISSING),
         ("\r\n".join((IR, RE, HO)).encode("cp932"), FaultCode.TOTALS_MISSING),
-        (b"IR,1\x00\r\n", FaultCode.NUL_BYTE),
+        (b"IR,1\x00\r\n" + GO, FaultCode.NUL_BYTE),
         (IR.encode("utf-8"), FaultCode.ENCODING_UNKNOWN),
-        (IR.encode("cp932")[:-9] + b"\x82\r\n", FaultCode.BYTES_UNDECODABLE),  # half a character
-        (b"IR,1,13,1,2345679,,\xff,202605\r\n", FaultCode.BYTES_UNDECODABLE),  # a byte cp932 leaves undefined
+        (IR.encode("cp932")[:-9] + b"\x82\r\n" + GO, FaultCode.BYTES_UNDECODABLE),  # half a character
+        (b"IR,1,13,1,2345679,,\xff,202605\r\n" + GO, FaultCode.BYTES_UNDECODABLE),  # a byte cp932 leaves undefined
         (b"\xef\xbb\xbf" + IR.encode("utf-8"), FaultCode.ENCODING_UNKNOWN),
         (b"I" * 70_000, FaultCode.LINE_TOO_LONG),
     ],
@@ -135,6 +136,46 @@ def test_a_file_that_cannot_be_read_to_its_end_is_refused(written: Path, data: b
         _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
 
     assert [fault.code for fault in refused.value.faults] == [code]
+
+
+def test_every_line_that_cannot_be_read_is_named_with_its_byte_and_all_others_are_checked(written: Path) -> None:
+    lines = (
+        IR.replace("見本", "\xff"), "RE,1,1112,202604,\xff,9,19800115", HO, "SI,12,1,x\x00,,5,1",
+        "XX,1", "RE,2,1112,202604,x,9,19800115", HO.replace(",1,0", ",1,7\x80"), "GO,2,1,99",
+    )  # fmt: skip
+    written.write_bytes("\r\n".join(lines).encode("latin-1"))
+    check = ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY)
+
+    with pytest.raises(FileRefused) as refused:
+        _checked(check)
+
+    assert [(f.record, f.code, f.said.split(" / ")[1].split(":")[0]) for f in refused.value.faults] == [
+        (1, FaultCode.BYTES_UNDECODABLE, "line 1, byte 20"),
+        (2, FaultCode.BYTES_UNDECODABLE, "line 2, byte 18"),
+        (4, FaultCode.NUL_BYTE, "line 4, byte 10"),
+        (7, FaultCode.BYTES_UNDECODABLE, "line 7, byte 20"),
+    ]
+    # A field that can be read is judged, one that cannot be is not, and totals that lack a line are not compared.
+    assert check.rest().select("record", "code").rows() == [
+        (2, "unknown_code"), (5, "record_type_unknown"), (6, "unknown_code"),
+    ]  # fmt: skip
+    assert (check.read, check.refused) == (8, 6)
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["X\xff,1", "RE,\x00", "IR,1,\xff", "GO,\xff,0,99", "HO,\xff", "IY,,,\xff,1" + ",1\xff" * 40, "\xff"]
+)
+@pytest.mark.parametrize("at", range(4))
+def test_wherever_a_line_cannot_be_read_the_file_is_read_to_its_end(written: Path, spoilt: str, at: int) -> None:
+    lines = [line.encode("cp932") for line in (IR, RE, HO, "GO,1,0,99") * 2]
+    lines.insert(at, spoilt.encode("latin-1"))
+    written.write_bytes(b"\r\n".join(lines))
+    check = ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY)
+
+    with pytest.raises(FileRefused) as refused:
+        _checked(check)
+
+    assert ([fault.record for fault in refused.value.faults], check.read) == ([at + 1], len(lines))
 
 
 def test_what_was_found_before_the_file_broke_off_can_still_be_told(written: Path) -> None:
