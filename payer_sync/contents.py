@@ -15,7 +15,7 @@ from payer_sync.table_content import TableContent
 class Content(Protocol):
     """One file's content; both steps run in the load's transaction, under the lock of its insurer."""
 
-    read: int  # records seen
+    read: int  # records seen so far
     refused: int  # of these, left out by the check
 
     async def stage(self, aside: Any | None) -> None:

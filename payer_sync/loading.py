@@ -5,6 +5,7 @@ the data as they were and the submission to be checked again.
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +29,21 @@ _SQL = statements("payer_sync.queries")
 ROLE: Final = "eligibility_payer"
 
 
+def _nobody_follows(_: Content) -> None:
+    pass
+
+
 async def load(
-    database_url: str, filed: Filed, spool: Path, counters_ask: CountersAsk = nobody_asks
+    database_url: str,
+    filed: Filed,
+    spool: Path,
+    counters_ask: CountersAsk = nobody_asks,
+    follow: Callable[[Content], None] = _nobody_follows,
 ) -> SubmissionState:
-    """Take a submission whose file is complete to `merged`, `refused` or `held`; return which."""
+    """Take a submission whose file is complete to `merged`, `refused` or `held`; return which.
+
+    `follow` is given the content before it is read, to see by its counts how far the check is.
+    """
     connection = await connect(database_url, role=ROLE, command_timeout_s=LOAD_TIMEOUT_S, bulk=True)
     try:
         # By this one others see the steps of the open transaction; a first file names its persons by it.
@@ -43,6 +55,7 @@ async def load(
             async with connection.transaction():
                 feedback = FeedbackWriter(connection, filed.submission.submission_id)
                 running = _Load(connection, watch, filed, spool, feedback, counters_ask)
+                follow(running.content)
                 with feedback.spool:
                     state = await running.run()
             await connection.execute(_SQL["refresh_statistics"], running.merged)
@@ -81,7 +94,7 @@ class _Load:
         self._watch = watch
         self._filed = filed
         self._spool = spool
-        self._content: Content = open_content(connection, filed, spool, feedback, counters_ask)
+        self.content: Content = open_content(connection, filed, spool, feedback, counters_ask)
         self._feedback = feedback
         self._damaged = False
         self.merged = 0  # records that changed something
@@ -111,7 +124,7 @@ class _Load:
             refused, merged = await self._merge(approved=decision is Decision.APPROVED)
         except Held as held:
             return await self._hold(held.faults)
-        read, left_out = self._content.read, self._content.refused + refused
+        read, left_out = self.content.read, self.content.refused + refused
         return await self._finish(Counts(read, left_out, merged, read - left_out - merged))
 
     async def refuse_whole(self, code: FaultCode) -> SubmissionState:
@@ -128,14 +141,14 @@ class _Load:
         self._damaged = measured.content_digest != manifest.content_digest
         try:
             async with self._connection.transaction():  # what was staged goes, what was found in it stays
-                await self._content.stage(None if self._damaged else self._watch)
+                await self.content.stage(None if self._damaged else self._watch)
                 self._refuse_other_count()
         except FileRefused as refused:
             return refused.faults
         return ()
 
     def _refuse_other_count(self) -> None:
-        read, stated = self._content.read, self._filed.submission.manifest.records
+        read, stated = self.content.read, self._filed.submission.manifest.records
         if read != stated:
             ja = f"目録の{stated}件(ファイルは{read}件)"
             en = f"the manifest's {stated} records (the file has {read})"
@@ -143,11 +156,11 @@ class _Load:
 
     async def _merge(self, *, approved: bool) -> tuple[int, int]:
         if approved or not self._damaged:
-            return await self._content.merge()
+            return await self.content.merge()
         told = self._feedback.told
         try:
             async with self._connection.transaction():  # only to see whether other gates are closed too
-                await self._content.merge()
+                await self.content.merge()
                 raise Held
         except Held as held:
             self._feedback.told = told

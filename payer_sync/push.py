@@ -153,8 +153,16 @@ class Intake:
         raise _away()
 
 
-def push(intake: Intake, file: Path, manifest: Manifest, on_sent: Callable[[int], None]) -> Pushed:
-    """Send a file and wait for its end; `on_sent` is told how many of its bytes the intake has.
+def push(
+    intake: Intake,
+    file: Path,
+    manifest: Manifest,
+    on_sent: Callable[[int], None],
+    on_waiting: Callable[[Submission], None] = lambda _: None,
+) -> Pushed:
+    """Send a file and wait for its end.
+
+    `on_sent` is told how many of its bytes the intake has, `on_waiting` then how it stands, up to its end.
 
     Raises:
         PushFailed: the intake is away or refuses, the file cannot be read or has changed, or the merge takes too long.
@@ -167,7 +175,7 @@ def push(intake: Intake, file: Path, manifest: Manifest, on_sent: Callable[[int]
             submission = _upload(intake, submission, content, on_sent)
     except OSError as error:
         raise unreadable(file) from error
-    return Pushed(_wait(intake, submission), repeated)
+    return Pushed(_wait(intake, submission, on_waiting), repeated)
 
 
 def unreadable(file: Path) -> PushFailed:
@@ -213,9 +221,10 @@ def _upload(intake: Intake, submission: Submission, content: BinaryIO, on_sent: 
     return submission
 
 
-def _wait(intake: Intake, submission: Submission) -> Submission:
+def _wait(intake: Intake, submission: Submission, on_waiting: Callable[[Submission], None]) -> Submission:
     pause_s, longest_s = POLL_S
     until = time.monotonic() + RESULT_TIMEOUT_S
+    on_waiting(submission)
     while submission.state not in (SubmissionState.MERGED, SubmissionState.REFUSED, SubmissionState.HELD):
         if time.monotonic() > until:
             raise PushFailed(
@@ -226,6 +235,7 @@ def _wait(intake: Intake, submission: Submission) -> Submission:
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, longest_s)
         submission = intake.submission(submission.submission_id)
+        on_waiting(submission)
     return submission
 
 

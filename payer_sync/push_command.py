@@ -115,7 +115,7 @@ def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Push
         with meter(console, length) as progress, Intake(terms.url, terms.context) as intake:
             manifest = build_manifest(file, terms.kind, terms.layout, terms.edition, progress.read)
             progress.sending(manifest.records)
-            pushed = push(intake, file, manifest, progress.sent)
+            pushed = push(intake, file, manifest, progress.sent, progress.waiting)
             place = beside(pushed)
             lines = intake.feedback(pushed.submission.submission_id) if pushed.submission.faults else iter(())
             return pushed, _kept(place, lines, terms.csv_encoding)

@@ -7,11 +7,20 @@ from typing import Final
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
-from eligibility.wire.submissions import FeedbackLine, Severity, SubmissionState
+from eligibility.wire.submissions import FeedbackLine, Severity, Submission, SubmissionState
 from payer_sync.feedback_files import Told
 from payer_sync.file_names import legible
 from payer_sync.push import Pushed
@@ -25,13 +34,21 @@ _COSTS: Final = {
 }
 
 
+_STEPS: Final = {
+    SubmissionState.RECEIVED: "順番待ち / waiting its turn",
+    SubmissionState.CHECKING: "確認 / checking",
+    SubmissionState.MERGING: "取込 / merging",
+}
+
+
 class Meter:
-    """Progress bars of one file: reading it, then sending or checking it."""
+    """Progress bars of one file: reading it, then checking it here, or sending it and waiting for the centre."""
 
     def __init__(self, progress: Progress, task: TaskID, length: int) -> None:
         self._progress = progress
         self._task = task
         self._length = length
+        self._state: SubmissionState | None = None  # as it was shown last
 
     def read(self, more: int) -> None:
         """Go on by so many bytes read."""
@@ -43,8 +60,19 @@ class Meter:
 
     def sent(self, received: int) -> None:
         """Show how many bytes have arrived."""
-        said = "処理中 / merging" if received == self._length else "送信 / sending"
-        self._progress.update(self._task, completed=received, description=said)
+        self._progress.update(self._task, completed=received)
+
+    def waiting(self, submission: Submission) -> None:
+        """Show what the centre does with the file, a bar for each step: of its records where the centre counts them."""
+        records = submission.manifest.records
+        if submission.state is not self._state:
+            if self._state in _STEPS:  # that step is done
+                self._progress.update(self._task, total=records, completed=records)
+            if said := _STEPS.get(submission.state):
+                self._task = self._progress.add_task(said, total=None, records=records)
+            self._state = submission.state
+        if submission.checked is not None:
+            self._progress.update(self._task, total=records, completed=submission.checked)
 
     def checking(self, records: int) -> None:
         """Begin the second bar, of records that are checked here."""
@@ -61,6 +89,8 @@ class _Amount(ProgressColumn):
     def render(self, task: Task) -> Text:
         records: int | None = task.fields.get("records")
         speed = task.finished_speed or task.speed
+        if records is not None and task.total is None:
+            return Text(f"{records:,} 件")
         if records is None or not task.total:
             return Text(decimal(int(task.completed)) + (f" {decimal(int(speed))}/s" if speed else ""))
         share = records / task.total
@@ -68,10 +98,23 @@ class _Amount(ProgressColumn):
         return Text(f"{task.completed * share:,.0f} / {records:,} 件{rate}")
 
 
+class _Time(ProgressColumn):
+    """The time that remains; where nobody knows, the time that has passed."""
+
+    max_refresh = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remaining, self._elapsed = TimeRemainingColumn(), TimeElapsedColumn()
+
+    def render(self, task: Task) -> Text:
+        return (self._elapsed if task.total is None else self._remaining).render(task)
+
+
 @contextmanager
 def meter(console: Console, length: int) -> Iterator[Meter]:
     """Show progress while the file is worked on."""
-    columns = (TextColumn("{task.description}"), BarColumn(), _Amount(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), _Amount(), _Time())
     with Progress(*columns, console=console) as progress:
         yield Meter(progress, progress.add_task("読取 / reading", total=length), length)
 

@@ -75,6 +75,9 @@ class Submission(Wire):
     merged: int | None
     unchanged: int | None
     faults: int = Field(description="How many feedback lines there are.")
+    checked: int | None = Field(
+        default=None, description="Records checked so far, while they are and whoever answers knows; otherwise null."
+    )
 
 
 class FeedbackPage(Wire):

@@ -66,12 +66,12 @@ class ClaimContent:
         batches = check.batches()
         try:
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                self.read, self.refused = check.read, check.refused
                 self._feedback.keep(batch.faults)
                 await self._copy(batch.receipts)
         except FileRefused:
             self._feedback.keep(check.rest())
             raise
-        self.read, self.refused = check.read, check.refused
 
     async def merge(self) -> tuple[int, int]:
         """Match the claims to persons and merge them; return how many records were refused and how many changed."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from eligibility.domain.identifiers import InsurerNumber
 from eligibility.serving.problems import TROUBLE
 from eligibility.wire.submissions import SubmissionState
 from payer_sync.batches import CountersAsk
+from payer_sync.contents import Content
 from payer_sync.intake.spool import Spool
 from payer_sync.loading import give_up, load
 from payer_sync.submission import Filed, waiting_submissions
@@ -45,10 +47,16 @@ class LoadQueue:
         self._slots = asyncio.Semaphore(at_once)
         self._arrived = asyncio.Event()
         self._busy: set[InsurerNumber] = set()
+        self._running: dict[UUID, Content] = {}
 
     def announce(self) -> None:
         """Say that a file is complete."""
         self._arrived.set()
+
+    def checked(self, submission_id: UUID) -> int | None:
+        """Return how many records of a file have been checked; None unless this very process loads it."""
+        content = self._running.get(submission_id)
+        return None if content is None else content.read
 
     async def run(self) -> None:
         """Load whatever waits, what a killed process left behind included."""
@@ -79,7 +87,7 @@ class LoadQueue:
         while True:
             try:
                 async with self._slots:
-                    work = give_up if failures == GIVE_UP_AFTER else partial(load, counters_ask=self._counters_ask)
+                    work = give_up if failures == GIVE_UP_AFTER else self._load_followed
                     state = await work(self._database_url, filed, self._spool.path(submission_id))
             # Whatever is wrong with one file must not stop the other insurers; a panic of polars is no Exception.
             except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
@@ -92,6 +100,15 @@ class LoadQueue:
                 await self._remove(submission_id)
             _log.info("load_finished", submission_id=str(submission_id), state=state.value)
             return
+
+    async def _load_followed(self, database_url: str, filed: Filed, spool: Path) -> SubmissionState:
+        submission_id = filed.submission.submission_id
+        try:
+            return await load(
+                database_url, filed, spool, self._counters_ask, partial(self._running.__setitem__, submission_id)
+            )
+        finally:
+            self._running.pop(submission_id, None)
 
     async def _remove(self, submission_id: UUID) -> None:
         try:

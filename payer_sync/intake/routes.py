@@ -94,8 +94,12 @@ async def take_chunk(
 
 @router.get("/v1/submissions/{submission_id}", response_model=Submission)
 async def show_submission(request: Request, submission_id: UUID, caller: CallingInsurer) -> Response:
-    """Say how a submission stands, and how much of its file has arrived."""
-    return _answer(await _own(request, submission_id, caller))
+    """Say how a submission stands, how much of its file has arrived, and how much of that has been checked."""
+    submission = await _own(request, submission_id, caller)
+    if submission.state is SubmissionState.CHECKING:
+        checked = request.app.state.queue.checked(submission_id)
+        submission = submission.model_copy(update={"checked": checked})
+    return _answer(submission)
 
 
 @router.get("/v1/submissions/{submission_id}/feedback", response_model=FeedbackPage)

@@ -16,9 +16,11 @@ from uuid import UUID
 import httpx
 import pytest
 
-from eligibility.wire.submissions import CHUNK_BYTES, SubmissionKind, SubmissionState
+from eligibility.storage.database import connect
+from eligibility.wire.submissions import CHUNK_BYTES, Submission, SubmissionKind, SubmissionState
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, Intake
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 FIRST, SECOND = "06130512", "33120015"
@@ -100,6 +102,26 @@ async def test_a_load_that_is_killed_is_done_once_by_the_next_process(
     assert await owner.fetchval("select count(*) from coverage") == 100
     assert await owner.fetchval("select count(*) from feedback") == 100
     assert await owner.fetchval("select count(*) from audit_event where kind = 'submission_merged'") == 1
+
+
+async def test_while_a_file_is_checked_its_state_says_how_many_of_its_records_have_been(
+    intake: Any, send: Any, upload: Any, write: Any, record: Any, owner: Any, database: str, credentials: Any
+) -> None:
+    def stands(submission_id: UUID) -> Submission:
+        with Intake(intake.url, credentials(FIRST).context()) as connection:
+            return connection.submission(submission_id)
+
+    path = write(*(record(person) for person in range(1, 31)))
+    holder = await connect(database)
+    async with holder.transaction():
+        await holder.execute("lock table coverage in exclusive mode")  # what was checked cannot be written
+        begun = await upload(path)
+        await until_waiting(owner, 1)
+        seen = await asyncio.to_thread(stands, begun.submission_id)
+    await holder.close()
+
+    assert (seen.state, seen.checked) == (SubmissionState.CHECKING, 30)
+    assert (await send(path)).submission.checked is None
 
 
 async def test_a_chunk_that_a_slow_line_brings_after_the_file_was_merged_is_kept_nowhere(
