@@ -21,27 +21,31 @@ import sys
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-import asyncpg
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from eligibility.api.app import COUNTER_ROLE
 from eligibility.serving.mutual_tls import ServerTls
 from eligibility.serving.workers import serve_with_workers
 from eligibility.settings import ApiSettings
+from eligibility.storage.database import connect, open_pool
 from eligibility.wire.verifications import SIGNATURE_CONTEXT
 
-TABLE: Final = """
+TABLE: Final = f"""
 create table if not exists ceiling_record (
     nonce       bytea primary key,
     recorded_at timestamptz not null,
     person_id   bigint,
     coverage_id bigint
-)
+);
+truncate ceiling_record;
+grant select, insert on ceiling_record to {COUNTER_ROLE};
 """
 _BY_CARD: Final = """
 select c.person_id, c.coverage_id, c.insurer_number, c.symbol, c.number, c.branch_number, c.name, c.birth_date,
@@ -67,7 +71,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Ceiling:
-    """The app: a pool, a secret, and those who wait for the next insert."""
+    """The app: a pool for look-ups, a connection for inserts, a secret, and those who wait for the next insert."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
@@ -125,7 +129,7 @@ class Ceiling:
         await durable
         return 200, {"outcome": "valid" if row else "none", "verified_at": now, "coverage": dict(row) if row else None}
 
-    async def _write(self) -> None:
+    async def _write(self, writer: Any) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -133,22 +137,21 @@ class Ceiling:
                 group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
                 nonces, times, persons, coverages = zip(*(row for row, _ in group), strict=True)
                 moments = [_moment(t) for t in times]
-                await self._pool.execute(_INSERT, nonces, moments, persons, coverages)
+                await writer.execute(_INSERT, nonces, moments, persons, coverages)
                 for _, durable in group:
                     if not durable.done():
                         durable.set_result(None)
 
     async def _live(self, receive: Any, send: Send) -> None:
         await receive()
-        settings = {"synchronous_commit": "on", "jit": "off", "timezone": "UTC"}
-        address = self._settings.database_url.get_secret_value()
-        self._pool = await asyncpg.create_pool(
-            address, min_size=1, max_size=self._settings.pool_size, server_settings=settings
-        )
-        writing = asyncio.create_task(self._write())
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        writing.cancel()
+        # The centre's own pool, with one connection more: an insert that many wait for queues behind no look-up.
+        address, size = self._settings.database_url.get_secret_value(), self._settings.pool_size + 1
+        self._pool = await open_pool(address, role=COUNTER_ROLE, size=size)
+        async with self._pool.acquire() as writer:
+            writing = asyncio.create_task(self._write(writer))
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            writing.cancel()
         await self._pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -180,9 +183,7 @@ def _decode(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _moment(seconds: float) -> Any:
-    from datetime import UTC, datetime
-
+def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -195,14 +196,15 @@ def main() -> int:
         sys.stdout.write(json.dumps({"event": "listening", "port": port}) + "\n")
         sys.stdout.flush()
 
-    asyncio.run(_make_table(settings.database_url.get_secret_value()))
+    asyncio.run(make_table(settings.database_url.get_secret_value()))
     return serve_with_workers(
         Ceiling(settings), workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started
     )
 
 
-async def _make_table(address: str) -> None:
-    connection = await asyncpg.connect(address)
+async def make_table(address: str) -> None:
+    """Make the table of the ceiling's records, or empty it: no run writes into what another has left."""
+    connection = await connect(address)
     await connection.execute(TABLE)
     await connection.close()
 
