@@ -136,7 +136,8 @@ def _charts(chapter: Chapter) -> list[tuple[str, str]]:
         charts.append(("Latency in ms from when a request was due (logarithmic)", lambda axes: _latency(axes, chapter)))
     if samples := chapter.observation.samples:
         at = [s.at_s for s in samples]
-        parts = sorted(samples[0].cores)
+        # Not every part is at work in every window: centre and ceiling take turns.
+        parts = sorted({part for s in samples for part in s.cores})
 
         def cores(axes: Any) -> None:
             for part, colour in zip(parts, _COLOURS, strict=False):
