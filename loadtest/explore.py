@@ -5,72 +5,99 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
+from loadtest import served
 from loadtest.bulking import worker
 from loadtest.driving.deck import make_deck
+from loadtest.installation import publish_revocation
 from loadtest.merging import enrol_stranger
 from loadtest.processes import end_when_told, server
-from loadtest.reading import enrol_members, told_members
+from loadtest.reading import enrol_members
 from loadtest.seed import SEED, TERMINALS, seed
-from loadtest.site import Site, default_folder, open_site
+from loadtest.site import Site, open_site
 
-# What Locust's users are told by the environment.
-SITE: Final = "LOADTEST_SITE"
-DECK: Final = "LOADTEST_DECK"
-INTAKE: Final = "LOADTEST_INTAKE"
-MEMBERS: Final = "LOADTEST_MEMBERS"
-PAUSE: Final = "LOADTEST_PAUSE_S"
-PERSONS: Final = 20_000
-CARDS: Final = 500
 READING_TERMINALS: Final = range(0, TERMINALS, TERMINALS // 4)  # where a doctor is signed in
+_LISTS_EVERY_S: Final = 600.0  # the centre trusts no revocation list that is an hour old
 _LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `python -m loadtest explore`."""
-    parser.add_argument("--persons", type=int, default=PERSONS, help=f"how many persons (default: {PERSONS:,})")
-    parser.add_argument(
-        "--cards", type=int, default=CARDS, help=f"how many of them have a card here (default: {CARDS})"
-    )
-    parser.add_argument("--site", type=Path, help="the folder of the site (default: one of this size in /var/tmp)")
+    served.add_arguments(parser)
     parser.add_argument("--pause", type=float, default=40.0, help="mean seconds between two patients of a counter")
     parser.add_argument("--headless", type=float, metavar="SECONDS", help="run without the page for so long, then end")
     parser.add_argument("--users", type=int, default=200, help="counters when the morning is fullest (default: 200)")
     parser.add_argument("--web-port", type=int, default=8089, help="where Locust's page is (default: 8089)")
+    parser.add_argument("--serve", action="store_true", help="only serve, for a Locust in another terminal")
 
 
 def run(arguments: Namespace) -> int:
     """Run Locust against a centre of its own; return Locust's exit code: 1 when a request failed."""
     end_when_told()
     screen = Console(highlight=False, soft_wrap=True)
+    folder = served.folder_of(arguments)
+    command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--site", str(folder)]
+    command += ["--persons", str(arguments.persons), "--cards", str(arguments.cards)]
+    command += ["--users", str(arguments.users), "--pause", f"{arguments.pause:g}"]
+    if arguments.headless:
+        command += ["--headless", "--run-time", f"{arguments.headless:g}s", "--only-summary"]
+    else:
+        command += ["--web-host", "127.0.0.1", "--web-port", str(arguments.web_port)]
+    with _serving(folder, arguments, screen):
+        screen.print(shlex.join(command), style="dim")
+        if arguments.serve:
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+            return 0
+        if not arguments.headless:
+            screen.print(f"http://127.0.0.1:{arguments.web_port}")
+        return subprocess.run(command, check=False).returncode  # noqa: S603 (what is above)
+
+
+@contextmanager
+def _serving(folder: Path, arguments: Namespace, screen: Console) -> Iterator[None]:
     with ExitStack() as stack:
-        site = stack.enter_context(open_site(arguments.site or default_folder(arguments.persons)))
+        site = stack.enter_context(open_site(folder))
         asyncio.run(seed(site, arguments.persons, SEED, screen))
         deck = asyncio.run(make_deck(site, SEED, arguments.persons, arguments.cards))
         _make_insurer(site)
+        stack.enter_context(_revocation_kept_fresh(site))
         api = stack.enter_context(server("eligibility", ["api"], site.api_environment(1), site.folder / "api.log"))
         intake = stack.enter_context(
             server("payer_sync", ["intake"], site.intake_environment(), site.folder / "intake.log")
         )
         stack.enter_context(worker(site))
-        told = {SITE: str(site.folder), DECK: str(deck), INTAKE: intake.url, PAUSE: str(arguments.pause)}
-        told[MEMBERS] = told_members(enrol_members(site, READING_TERMINALS))
-        command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--host", api.url]
-        command += ["--users", str(arguments.users)]
-        if arguments.headless:
-            command += ["--headless", "--run-time", f"{arguments.headless:g}s", "--only-summary"]
-        else:
-            command += ["--web-host", "127.0.0.1", "--web-port", str(arguments.web_port)]
-            screen.print(f"http://127.0.0.1:{arguments.web_port}")
-        screen.print(shlex.join(command), style="dim")
-        return subprocess.run(command, env=os.environ | told, check=False).returncode  # noqa: S603 (what is above)
+        members = enrol_members(site, READING_TERMINALS)
+        stack.callback(served.tell_no_more, folder)
+        served.tell(folder, served.Served(os.getpid(), api.url, intake.url, str(deck), members))
+        yield
+
+
+@contextmanager
+def _revocation_kept_fresh(site: Site) -> Iterator[None]:
+    ended = threading.Event()
+
+    def publish() -> None:
+        while not ended.wait(_LISTS_EVERY_S):
+            publish_revocation(site.folder, site.jpki)
+
+    publish_revocation(site.folder, site.jpki)  # seeding may have taken longer than those of the opening hold
+    thread = threading.Thread(target=publish, name="revocation lists", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _make_insurer(site: Site) -> None:

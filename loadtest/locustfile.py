@@ -1,19 +1,35 @@
 """`locust -f loadtest/locustfile.py`: a nation's counters to explore by hand, with Locust's own page.
 
-`python -m loadtest explore` opens a site, starts the centre and says the command; without a run time the morning is
-played in ten minutes and begins again.
+A site that nobody serves yet is filled and served first (loadtest/explore.py), until Locust ends. Without a run time
+the morning is played in ten minutes and begins again.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from locust import LoadTestShape
+from locust import LoadTestShape, events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
 
+from loadtest import served
 from loadtest.users import Pusher, Reader, Receptionist, monday
 
 __all__ = ["Monday", "Pusher", "Reader", "Receptionist"]
 _MORNING_S: Final = 600.0
 _USERS: Final = 200
 _SPAWNED_A_SECOND: Final = 20.0
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def _add_arguments(parser: LocustArgumentParser, **_: Any) -> None:
+    served.add_arguments(parser, include_in_web_ui=False)  # the site is there before the page is
+    parser.add_argument("--pause", type=float, default=40.0, help="mean seconds between two patients of a counter")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _begin(environment: Environment, **_: Any) -> None:
+    assert environment.parsed_options is not None  # noqa: S101 (Locust has read its command line)
+    found = served.find_or_begin(environment.parsed_options)
+    environment.host = environment.host or found.host
 
 
 class Monday(LoadTestShape):

@@ -5,10 +5,9 @@ themselves are done here, before anything is measured, by the same requests as a
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -78,16 +77,6 @@ def visits(site: Site, url: str, deck: Deck, terminals: Sequence[int]) -> tuple[
 def enrol_members(site: Site, terminals: Sequence[int]) -> list[Member]:
     """Enrol a doctor at each terminal, or give the one who is there new factors."""
     return asyncio.run(_enrol(site, terminals))
-
-
-def told_members(members: Sequence[Member]) -> str:
-    """Return them as text for another process's environment."""
-    return json.dumps([asdict(member) for member in members])
-
-
-def read_members(told: str) -> list[Member]:
-    """Read what `told_members` wrote."""
-    return [Member(**member) for member in json.loads(told)]
 
 
 async def _enrol(site: Site, terminals: Sequence[int]) -> list[Member]:

@@ -2,14 +2,13 @@
 
 import itertools
 import json
-import os
 import secrets
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -26,11 +25,12 @@ from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import SIGNATURE_CONTEXT
 from loadtest.driving.connection import terminal_tls
 from loadtest.driving.deck import Deck, DeckCard, read_deck, read_keys
-from loadtest.explore import DECK, INTAKE, MEMBERS, PAUSE, READING_TERMINALS, SITE
+from loadtest.explore import READING_TERMINALS
 from loadtest.nation.rows import COLUMNS
 from loadtest.population import Nation
-from loadtest.reading import AGREED, read_members
+from loadtest.reading import AGREED, Member
 from loadtest.seed import TERMINALS
+from loadtest.served import Served, find, folder_of
 
 _POOL: Final = 20
 _PADDING, _SHA256 = padding.PKCS1v15(), hashes.SHA256()
@@ -48,18 +48,29 @@ class _Mutual(HTTPAdapter):
 
 
 @cache
-def _deck() -> Deck:
-    return read_deck(Path(os.environ[DECK]))
+def _served(folder: Path) -> Served:
+    found = find(folder)
+    assert found is not None  # noqa: S101 (locustfile.py has begun it, or ended)
+    return found
 
 
 @cache
-def _keys() -> tuple[Any, ...]:
-    return read_keys(Path(os.environ[SITE]))
+def _deck(folder: Path) -> Deck:
+    return read_deck(Path(_served(folder).deck))
 
 
 @cache
-def _context(terminal: int) -> ssl.SSLContext:
-    folder = Path(os.environ[SITE])
+def _keys(folder: Path) -> tuple[Any, ...]:
+    return read_keys(folder)
+
+
+@cache
+def _members(folder: Path) -> Iterator[Member]:
+    return itertools.cycle(_served(folder).members)
+
+
+@cache
+def _context(folder: Path, terminal: int) -> ssl.SSLContext:
     path = folder / "terminals" / f"{terminal:04}.crt"
     return terminal_tls(folder / "pki" / "server_authority.crt", path, path.with_suffix(".key"))
 
@@ -71,15 +82,16 @@ class _Counter(HttpUser):
 
     def on_start(self) -> None:
         """Sit down at a terminal."""
+        self._folder = folder_of(self.environment.parsed_options)
+        self._deck = _deck(self._folder)
         self._chance = np.random.default_rng(secrets.randbits(64))
         session: HttpSession = self.client
-        session.mount("https://", _Mutual(_context(self._terminal())))
+        session.mount("https://", _Mutual(_context(self._folder, self._terminal())))
         self._challenges: list[str] = []
 
     def wait_time(self) -> float:
         """Return the time to the next patient: mostly about the mean, now and then long."""
-        mean = float(os.environ.get(PAUSE, "40"))
-        return float(self._chance.gamma(2.0, mean / 2))
+        return float(self._chance.gamma(2.0, self.environment.parsed_options.pause / 2))
 
     def _terminal(self) -> int:
         return int(self._chance.integers(TERMINALS))
@@ -92,7 +104,7 @@ class _Counter(HttpUser):
             if not self._challenges:
                 return None
         challenge = self._challenges.pop()
-        signed = _keys()[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
+        signed = _keys(self._folder)[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
         proof = {"challenge": challenge, "certificate": card.certificate, "signature": b64url(signed)}
         asked = {"proof": proof, "method": "pin", "consents": list(consents)}
         return self._ask("verification", "/v1/verifications", asked)
@@ -121,23 +133,20 @@ class Receptionist(_Counter):
     @task(85)
     def card(self) -> None:
         """Verify the next patient's card; every fourth consents to what limits their payment."""
-        deck = _deck()
-        card = deck.cards[int(self._chance.integers(len(deck.cards)))]
+        card = self._deck.cards[int(self._chance.integers(len(self._deck.cards)))]
         self._verify(card, ["limit_certificate"] if self._chance.random() < 0.25 else [])
 
     @task(14)
     def number(self) -> None:
         """Check by the number on a paper: somebody has forgotten the card."""
-        deck = _deck()
-        asked = json.loads(deck.numbers[int(self._chance.integers(len(deck.numbers)))])
+        asked = json.loads(self._deck.numbers[int(self._chance.integers(len(self._deck.numbers)))])
         self._ask("number_verification", "/v1/number-verifications", asked)
 
     @task(1)
     def bulk(self) -> None:
         """Send tomorrow's appointments, and look once how far they are."""
-        deck = _deck()
-        chosen = self._chance.integers(len(deck.numbers), size=50)
-        items = [json.loads(deck.numbers[int(n)]) | {"item_id": str(at)} for at, n in enumerate(chosen)]
+        chosen = self._chance.integers(len(self._deck.numbers), size=50)
+        items = [json.loads(self._deck.numbers[int(n)]) | {"item_id": str(at)} for at, n in enumerate(chosen)]
         taken = self._ask("bulk_check", "/v1/bulk-verifications", {"items": items})
         if taken:
             self._send("GET", "bulk_status", f"/v1/bulk-verifications/{taken['bulk_id']}")
@@ -147,11 +156,10 @@ class Reader(_Counter):
     """A doctor who reads the medicines and the check-ups of a patient who agreed."""
 
     fixed_count = len(READING_TERMINALS)
-    _members = itertools.cycle(read_members(os.environ.get(MEMBERS, "[]")))
 
     def on_start(self) -> None:
         """Sign in with password and passcode."""
-        self._member = next(self._members)
+        self._member = next(_members(folder_of(self.environment.parsed_options)))
         super().on_start()
         asked = {"name": self._member.name, "password": self._member.password, "passcode": self._member.passcode()}
         session = self._ask("sign_in", "/v1/staff-sessions", asked)
@@ -163,9 +171,8 @@ class Reader(_Counter):
     @task
     def read(self) -> None:
         """See a patient: the card, both consents, then what they open."""
-        deck = _deck()
-        places = deck.medicated or range(len(deck.cards))
-        card = deck.cards[places[int(self._chance.integers(len(places)))]]
+        places = self._deck.medicated or range(len(self._deck.cards))
+        card = self._deck.cards[places[int(self._chance.integers(len(places)))]]
         answer = self._verify(card, AGREED)
         if answer and answer["consents"]:  # nobody who is not covered today can agree
             path = f"/v1/verifications/{answer['verification_id']}"
@@ -182,11 +189,10 @@ class Pusher(User):
     @task
     def push(self) -> None:
         """Send a file of a few hundred records of people who are new."""
-        if INTAKE not in os.environ:
-            return
+        site = folder_of(self.environment.parsed_options)
         number, began = secrets.randbits(31), time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="eligibility-push-") as folder:
-            command = _push_command(Path(folder) / "file.csv", number)
+            command = _push_command(site, Path(folder) / "file.csv", number)
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own module)
         failed = None if done.returncode in (0, 1) else RuntimeError(f"push ended with {done.returncode}")
         self.environment.events.request.fire(
@@ -195,8 +201,8 @@ class Pusher(User):
         )  # fmt: skip
 
 
-def _push_command(file: Path, number: int) -> list[str]:
-    site, nation = Path(os.environ[SITE]), Nation.make(300, number, date(2026, 11, 1), insurers=1)
+def _push_command(site: Path, file: Path, number: int) -> list[str]:
+    nation = Nation.make(300, number, date(2026, 11, 1), insurers=1)
     insurer = (site / "insurers" / "exploring").read_text(encoding="ascii").strip()
     with file.open("wb") as out:
         out.write((",".join(COLUMNS) + "\n").encode())
@@ -206,7 +212,7 @@ def _push_command(file: Path, number: int) -> list[str]:
             out.write(frame.write_csv(include_header=False, quote_style="never").encode())
     certificate = site / "insurers" / f"{insurer}.crt"
     options = ["--certificate", str(certificate), "--key", str(certificate.with_suffix(".key")), "--kind", "delta"]
-    options += ["--authority", str(site / "pki" / "server_authority.crt"), "--to", os.environ[INTAKE]]
+    options += ["--authority", str(site / "pki" / "server_authority.crt"), "--to", _served(site).intake]
     return [sys.executable, "-m", "payer_sync", "push", str(file), *options]
 
 

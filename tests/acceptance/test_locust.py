@@ -1,6 +1,7 @@
 """Locust plays ten seconds of a Monday morning against a real centre, without its page."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -11,9 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 READ = ("sign_in", "medication_reading", "checkup_reading")
+OPERATIONS = ("challenges", "verification", "number_verification", *READ, "push")
+SMALL = ("--persons", "300", "--cards", "20")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder that PostgreSQL's own user may enter."""
     with tempfile.TemporaryDirectory(prefix="eligibility-locust-test-") as made:
@@ -21,16 +24,40 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def test_every_kind_of_user_is_played_and_nobody_is_refused(folder: Path) -> None:
-    options = ["--persons", "300", "--cards", "20", "--users", "12", "--pause", "0.3", "--headless", "10"]
-    done = subprocess.run(
-        [sys.executable, "-m", "loadtest", "explore", *options, "--site", str(folder / "site")],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def explored(folder: Path) -> str:
+    options = [*SMALL, "--users", "12", "--pause", "0.3", "--headless", "10"]
+    return _said([sys.executable, "-m", "loadtest", "explore", *options, "--site", str(folder / "site")])
+
+
+def _said(command: list[str], exit_code: int = 0) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    for operation in ("challenges", "verification", "number_verification", *READ, "push"):
+    assert done.returncode == exit_code, said
+    return said
+
+
+def _assert_all_played(said: str) -> None:
+    for operation in OPERATIONS:
         counted = re.search(rf"^\w+ +{operation} +(\d+) +(\d+)\(", said, re.MULTILINE)
         assert counted, said
         assert int(counted[1]) > 0
         assert int(counted[2]) == 0
+
+
+def test_every_kind_of_user_is_played_and_nobody_is_refused(explored: str) -> None:
+    _assert_all_played(explored)
+
+
+def test_the_command_that_was_printed_works_on_its_own(explored: str, folder: Path) -> None:
+    printed = next(line for line in explored.splitlines() if " -m locust -f " in line)
+    said = _said(shlex.split(printed))
+    _assert_all_played(said)
+    assert not (folder / "site" / "served.json").exists(), "what it served has ended with it"
+
+
+def test_locust_without_a_site_ends_at_once_and_says_why(folder: Path) -> None:
+    options = [*SMALL, "--site", str(folder / "a space"), "--headless", "--run-time", "60s"]
+    said = _said([sys.executable, "-m", "locust", "-f", "loadtest/locustfile.py", *options], exit_code=1)
+    assert "PostgreSQL cannot keep its data below a path with a space" in said
+    assert "python -m loadtest explore --serve" in said
