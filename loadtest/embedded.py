@@ -47,9 +47,14 @@ def stores(folder: Path) -> Iterator[Stores]:
     ELIGIBILITY_DATABASE_URL and ELIGIBILITY_REDIS_URL, if set, name external ones that are used instead.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    database_url, redis_url = os.environ.get("ELIGIBILITY_DATABASE_URL"), os.environ.get("ELIGIBILITY_REDIS_URL")
+    database_url, redis_url = external_database(), os.environ.get("ELIGIBILITY_REDIS_URL")
     with _postgresql(folder / "postgresql", database_url) as database, _redis(folder / "redis", redis_url) as redis:
         yield Stores(database, redis, embedded=database_url is None)
+
+
+def external_database() -> str | None:
+    """Return the administrator's address of the PostgreSQL that is used instead of the embedded one, if any."""
+    return os.environ.get("ELIGIBILITY_DATABASE_URL")
 
 
 def database_url(administrator_url: str, name: str) -> str:

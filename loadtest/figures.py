@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def error_ratio(self) -> float:
-        """The share of requests that got neither an answer nor a refusal with Retry-After."""
+        """The share of requests that were neither answered nor turned away before anything was done."""
         return self.errors / self.requests if self.requests else float("nan")
 
     def percentile(self, percent: float) -> float:
@@ -62,6 +62,7 @@ class Outcome:
             "p95_ms": self.percentile(95),
             "p99_ms": self.percentile(99),
             "max_ms": float(self.latency_ms.max()) if len(self.latency_ms) else float("nan"),
+            "answered_ratio": self.answered / self.requests if self.requests else float("nan"),
             "error_ratio": self.error_ratio,
         }
 
@@ -88,6 +89,12 @@ def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: floa
         latency_ms=latency[ending == ANSWERED] * 1000,
         series=tuple(series),
     )
+
+
+def during(sent: Sent, begin_s: float, end_s: float) -> Sent:
+    """Return what was due from one moment of the window to another, and whatever was never answered; not its names."""
+    here = (sent.intended_s >= begin_s) & (sent.intended_s < end_s)
+    return Sent(sent.operation, sent.intended_s[here], sent.latency_s[here], sent.ending[here], unsent=sent.unsent)
 
 
 def recovered_after_s(series: Sequence[Second], load_ended_s: int, p99_ms: float) -> float:

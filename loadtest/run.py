@@ -5,12 +5,13 @@ both; computing is counted per process, which other processes disturb little.
 """
 
 import asyncio
+import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,8 @@ from loadtest.bulking import Bulk, check_in_bulk, worker
 from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
 from loadtest.driving.plan import READINGS, Operation, Plan, Sent, Stream, Visit, number_of_processes
-from loadtest.figures import Outcome, outcome, recovered_after_s
+from loadtest.embedded import external_database
+from loadtest.figures import Outcome, during, outcome, recovered_after_s
 from loadtest.installation import publish_revocation
 from loadtest.measuring import Observation, Watching, postgresql, tree
 from loadtest.merging import merge_meanwhile
@@ -33,7 +35,7 @@ from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
 from loadtest.seed import SEED, seed
 from loadtest.site import Site, default_folder, open_site
-from loadtest.verdict import Measured, judge
+from loadtest.verdict import Limit, Measured, bound_of, judge
 
 PATHS: Final = {
     Operation.VERIFICATION: "/v1/verifications",
@@ -44,7 +46,12 @@ PATHS: Final = {
 }
 SCENARIOS: Final = ("limit", "steady", "bulk", "parallel", "overload")
 _POOL_OF_CHALLENGES: Final = 20  # fetched by one request
+_OVERLOAD_BEGINS_S: Final = 2.0
 _RECOVERY_SEEN_S: Final = 15.0
+_NEEDS_EMBEDDED: Final = (
+    "この計測は組み込みの PostgreSQL の負荷も測ります。ELIGIBILITY_DATABASE_URL を外してください。 / What is measured "
+    "includes the computing of the embedded PostgreSQL: unset ELIGIBILITY_DATABASE_URL.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +92,11 @@ SIZES: Final = {
             Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30, Operation.MEDICATION_READING: 15,
             Operation.CHECKUP_READING: 15,
         }, steady_s=2, steady_rounds=1,
-        parallel={}, parallel_s=0, merged_rows=0, bulk_items=50,
-        overload_s=1, overload_connections=4, most_at_once=80, warm=False,
+        parallel={
+            Operation.VERIFICATION: 20, Operation.NUMBER_VERIFICATION: 10, Operation.MEDICATION_READING: 5,
+            Operation.CHECKUP_READING: 5,
+        }, parallel_s=2, merged_rows=500, bulk_items=50,
+        overload_s=1, overload_connections=4, most_at_once=128, warm=False,
     ),
 }  # fmt: skip
 
@@ -99,6 +109,14 @@ class Minute:
     answer_us: float
 
 
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """One operation sent as fast as answers come, and what all processes computed for it, in seconds."""
+
+    outcome: Outcome
+    computed_s: float
+
+
 class Morning:
     """One run: its site, its servers, and the chapters it has come to."""
 
@@ -106,43 +124,40 @@ class Morning:
         self._site, self._size, self._deck, self._screen, self._workers = site, size, deck, screen, workers
         self._windows = int(time.time())  # so that no two windows send the same
         self._visits: tuple[Visit, ...] = ()
+        self._limits: Sequence[Limit] = ()
 
-    def verifications_at_once(self) -> tuple[Outcome, float]:
-        """Verify as fast as answers come; return what it came to, and what each computed, in µs."""
-        size, blocks, computed = self._size, [], 0.0
-        with ExitStack() as stack:
-            environment, log = self._site.api_environment(self._workers), self._site.folder / "api.log"
-            self._centre = self._ceiling = stack.enter_context(server("eligibility", ["api"], environment, log))
+    def at_once(self, operations: Sequence[Operation]) -> dict[Operation, Flood]:
+        """Send one operation after the other as fast as answers come."""
+        size, made = self._size, {}
+        with self._api() as self._centre:
+            self._ceiling = self._centre
             self._warm_up()
-            most = int(size.most_a_second * size.limit_s)
-            operation = Operation.VERIFICATION
-            for _ in range(size.limit_rounds):
-                streams = [Stream(operation, PATHS[operation], None, most)]
-                sent, seen = self._window(streams, size.limit_s, self._centre)
-                blocks.append(sent)
-                computed += _all_computed(seen)
-        made = outcome(operation.value, blocks, size.limit_s)
-        return made, computed / max(made.answered, 1) * 1e6
+            for operation in operations:
+                blocks, computed = [], 0.0
+                for _ in range(size.limit_rounds):
+                    sent, seen = self._window([self._as_answered(operation)], size.limit_s, self._centre)
+                    blocks.append(sent)
+                    computed += _all_computed(seen)
+                made[operation] = Flood(outcome(operation.value, blocks, size.limit_s), computed)
+        return made
 
     def minutes(self, rates: Mapping[Operation, float], count: int) -> Iterator[Minute]:
         """Send at set rates, one minute after the other."""
-        environment, log = self._site.api_environment(self._workers), self._site.folder / "api.log"
-        with server("eligibility", ["api"], environment, log) as self._centre, worker(self._site):
+        with self._api() as self._centre, worker(self._site):
             for _ in range(count):
-                publish_revocation(self._site.folder, self._site.jpki)  # the centre trusts no list that is an hour old
                 made = self._at_rates("minute", rates, 60, 1)
                 answered = sum(one.answered for one in made.outcomes)
                 computed_s = made.observation.computed_s["api"] + made.observation.computed_s["postgresql"]
                 yield Minute(made.outcomes, computed_s / max(answered, 1) * 1e6)
 
-    def run(self, scenarios: Sequence[str]) -> list[Chapter]:
-        """Play the scenarios, in this order."""
+    def run(self, scenarios: Sequence[str], limits: Sequence[Limit]) -> list[Chapter]:
+        """Play the scenarios, in this order; what is slow is said by the limits."""
         self.chapters: list[Chapter] = []
+        self._limits = limits
         with ExitStack() as stack:
-            environment, logs = dict(self._site.api_environment(self._workers)), self._site.folder
-            environment["ELIGIBILITY_MOST_AT_ONCE"] = str(self._size.most_at_once)
-            self._centre = stack.enter_context(server("eligibility", ["api"], environment, logs / "api.log"))
-            self._ceiling = stack.enter_context(server("loadtest.bench.ceiling", [], environment, logs / "ceiling.log"))
+            self._centre = stack.enter_context(self._api(ELIGIBILITY_MOST_AT_ONCE=str(self._size.most_at_once)))
+            environment, log = self._site.api_environment(self._workers), self._site.folder / "ceiling.log"
+            self._ceiling = stack.enter_context(server("loadtest.bench.ceiling", [], environment, log))
             stack.enter_context(worker(self._site))
             if self._size.warm:
                 self._warm_up()
@@ -169,8 +184,7 @@ class Morning:
             targets = {"centre": self._centre} | ({"ceiling": self._ceiling} if operation in _IN_CEILING else {})
             for _ in range(size.limit_rounds):
                 for name, target in targets.items():
-                    most = int(size.most_a_second * _LIGHTER[operation] * size.limit_s)
-                    sent, seen = self._window([Stream(operation, PATHS[operation], None, most)], size.limit_s, target)
+                    sent, seen = self._window([self._as_answered(operation)], size.limit_s, target)
                     rounds[name].append(sent)
                     computed[name] += _all_computed(seen)
                     _extend(observation, seen)
@@ -204,7 +218,8 @@ class Morning:
         rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.steady.items())
         return Chapter(
             "steady",
-            f"{rates}, Poisson arrivals, {size.steady_rounds} × {size.steady_s:g} s; latency from when each was due.",
+            f"{rates}, so many exactly, at random moments (Poisson), {size.steady_rounds} × {size.steady_s:g} s; "
+            "latency from when each was due.",
             chapter.outcomes,
             [*chapter.measured, *([process] if size.persons >= _WHERE_MEMORY_COUNTS else [])],
             chapter.observation,
@@ -255,36 +270,54 @@ class Morning:
         known = [m for c in self.chapters for m in c.measured if (m.scenario, m.operation) == ("limit", "verification")]
         sustained = known[0].figures["rate"] if known else size.steady[Operation.VERIFICATION]
         usual, more = sustained / 3, sustained * 3 - sustained / 3
-        begin, total = 2.0, 2.0 + size.overload_s + _RECOVERY_SEEN_S * min(size.overload_s / 60, 1)
+        begin, end = _OVERLOAD_BEGINS_S, _OVERLOAD_BEGINS_S + size.overload_s
+        total = end + _RECOVERY_SEEN_S * min(size.overload_s / 60, 1)
         # What is sent on top are number checks: cards could not sign so many challenges within their 120 seconds.
+        check, by_number = Operation.VERIFICATION, Operation.NUMBER_VERIFICATION
         streams = [
-            Stream(Operation.VERIFICATION, PATHS[Operation.VERIFICATION], usual, _enough(usual, total)),
-            Stream(
-                Operation.NUMBER_VERIFICATION, PATHS[Operation.NUMBER_VERIFICATION], more,
-                _enough(more, size.overload_s), begin, size.overload_s,
-            ),
-        ]  # fmt: skip
-        sent, seen = self._window(streams, total, self._centre, size.overload_connections)
-        outcomes = [
-            outcome(operation.value, [[s for s in sent if s.operation is operation]], total)
-            for operation in (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
+            Stream(check, PATHS[check], round(usual * total), drawn=True),
+            Stream(by_number, PATHS[by_number], round(more * size.overload_s), True, begin, size.overload_s),
         ]
-        everything = outcome("verification", [sent], total)
-        figures = everything.figures() | {
-            "recovery_s": recovered_after_s(outcomes[0].series, int(begin + size.overload_s), 1000.0)
-        }
+        sent, seen = self._window(streams, total, self._centre, size.overload_connections, reconnect_s=end)
+        outcomes, measured = [], []
+        for operation in (check, by_number):
+            own = [s for s in sent if s.operation is operation]
+            made = outcome(operation.value, [own], total)
+            accepted = outcome(operation.value, [[during(s, begin, end) for s in own]], size.overload_s)
+            outcomes.append(made)
+            figures = accepted.figures() | {"error_ratio": made.error_ratio}  # no error after it either
+            measured.append(Measured("overload", operation.value, accepted.requests, figures))
+        slow_ms = bound_of(self._limits, "overload", check.value, "p99_ms")
+        recovery_s = recovered_after_s(outcomes[0].series, int(end), slow_ms)
+        after = outcome("recovery", [[during(s, end, total) for s in sent]], total - end)
+        figures = {"recovery_s": recovery_s, "error_ratio": after.error_ratio}
+        measured.append(Measured("overload", "recovery", after.requests, figures))
+        connections = size.overload_connections * TERMINALS_DRIVEN
         told = (
             f"{sustained * 3:,.0f}/s, three times what can be sustained, for {size.overload_s:g} s over "
-            f"{size.overload_connections * TERMINALS_DRIVEN} connections; then {usual:,.0f} verifications/s as before."
+            f"{connections:,} connections; then all of them are opened anew at once, and {usual:,.0f} verifications/s "
+            "go on as before."
         )
-        notes = [
-            f"shed with 503 and Retry-After: {everything.shed:,} of {everything.requests:,}; back to normal "
-            f"{figures['recovery_s']:.0f} s after",
-        ]
-        measured = [Measured("overload", "verification", everything.requests, figures)]
-        return Chapter("overload", told, outcomes, measured, seen, notes)
+        shed, requests = (sum(getattr(one, name) for one in outcomes) for name in ("shed", "requests"))
+        note = f"shed with 503 and Retry-After: {shed:,} of {requests:,}; back to normal {recovery_s:.0f} s after"
+        return Chapter("overload", told, outcomes, measured, seen, [note])
+
+    # ── Servers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _api(self, **more: str) -> AbstractContextManager[ServerProcess]:
+        self._publish()
+        environment = {**self._site.api_environment(self._workers), **more}
+        return server("eligibility", ["api"], environment, self._site.folder / "api.log")
+
+    def _publish(self) -> None:
+        # The centre trusts no list that is an hour old, and seeding alone may take longer.
+        publish_revocation(self._site.folder, self._site.jpki)
 
     # ── Windows ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _as_answered(self, operation: Operation) -> Stream:
+        most = int(self._size.most_a_second * _LIGHTER[operation] * self._size.limit_s)
+        return Stream(operation, PATHS[operation], most, drawn=False)
 
     def _at_rates(
         self, scenario: str, rates: Mapping[Operation, float], seconds: float, rounds: int, started: Any = None
@@ -293,7 +326,7 @@ class Morning:
         if READINGS & rates.keys() and not self._visits:
             self._visits = visits(self._site, self._centre.url, read_deck(self._deck), READING_TERMINALS)
         for _ in range(rounds):
-            streams = [Stream(o, PATHS[o], rate, _enough(rate, seconds)) for o, rate in rates.items()]
+            streams = [Stream(o, PATHS[o], round(rate * seconds), drawn=True) for o, rate in rates.items()]
             sent, seen = self._window(streams, seconds, self._centre, CONNECTIONS_EACH, started)
             blocks.append(sent)
             _extend(observation, seen)
@@ -310,14 +343,17 @@ class Morning:
         target: ServerProcess,
         connections: int = 1,
         started: Any = None,
+        reconnect_s: float | None = None,
     ) -> tuple[list[Sent], Observation]:
+        self._publish()
         count = number_of_processes()
         each = TERMINALS_DRIVEN // count
         self._windows += 1
         plans = [
             Plan(
                 self._site.folder, self._deck, self._centre.url, target.url, range(n * each, (n + 1) * each),
-                connections, tuple(_share(s, count) for s in streams), seconds, self._windows, self._visits,
+                connections, tuple(share(s, n, count) for s in streams), seconds, self._windows, self._visits,
+                reconnect_s,
             )
             for n in range(count)
         ]  # fmt: skip
@@ -345,7 +381,7 @@ class Morning:
         for operation in (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION):
             for target in (self._centre, self._ceiling):
                 most = self._size.cards * 3
-                self._window([Stream(operation, PATHS[operation], None, most)], 15 if most > 1000 else 1, target)
+                self._window([Stream(operation, PATHS[operation], most, drawn=False)], 15 if most > 1000 else 1, target)
 
 
 TERMINALS_DRIVEN: Final = 128
@@ -358,17 +394,9 @@ _WHERE_MEMORY_COUNTS: Final = 1_000_000
 _LIGHTER: Final = {Operation.VERIFICATION: 1, Operation.NUMBER_VERIFICATION: 3, Operation.CHALLENGES: 6}
 
 
-def _share(stream: Stream, count: int) -> Stream:
-    rate = None if stream.rate is None else stream.rate / count
-    return Stream(
-        stream.operation, stream.path, rate, -(-stream.at_most // count), stream.begin_s, stream.seconds
-    )  # fmt: skip
-
-
-def _enough(rate: float, seconds: float) -> int:
-    """Return how many requests are prepared, so that chance never asks for more."""
-    mean = rate * seconds
-    return int(mean + 6 * mean**0.5) + 10
+def share(stream: Stream, number: int, count: int) -> Stream:
+    """Return one process's part of a stream; all parts together are the whole."""
+    return replace(stream, count=(stream.count + number) // count)
 
 
 def _of_bulk(scenario: str, done: Bulk) -> Measured:
@@ -405,20 +433,40 @@ async def _stored(site: Site) -> tuple[int, str]:
             " where oid = 'verification'::regclass or oid in"
             " (select inhrelid from pg_inherits where inhparent = 'verification'::regclass)"
         )
-        version = await connection.fetchval("select current_setting('server_version')")
+        version, commits = await connection.fetchrow(
+            "select current_setting('server_version'), current_setting('synchronous_commit')"
+        )
     finally:
         await connection.close()
-    return int(stored), f"{version}, {'embedded' if site.stores.embedded else 'external'}, synchronous_commit=on"
+    return int(stored), f"{version}, embedded, synchronous_commit={commits}"
+
+
+@contextmanager
+def open_filled(folder: Path, persons: int, screen: Console) -> Iterator[Site]:
+    """Open a site whose PostgreSQL can be watched, and fill it; end the process where it is another's."""
+    if external_database():
+        sys.stderr.write(_NEEDS_EMBEDDED)
+        sys.exit(2)
+    with open_site(folder) as site:
+        asyncio.run(seed(site, persons, SEED, screen))
+        yield site
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `python -m loadtest run`."""
     parser.add_argument("--size", choices=sorted(SIZES), default="full", help="small is for CI: no time is judged")
     parser.add_argument("--site", type=Path, help="the folder of the site (default: one of this size in /var/tmp)")
-    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("--scenarios", type=_scenarios, default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--steady-rounds", type=int, help="minutes at the steady rate (default: 10)")
     parser.add_argument("--workers", type=int, default=number_of_processes(), help="API processes")
     parser.add_argument("--out", type=Path, default=Path("build") / "loadtest", help="the folder of the report")
+
+
+def _scenarios(text: str) -> tuple[str, ...]:
+    chosen = tuple(text.split(","))
+    if unknown := [one for one in chosen if one not in SCENARIOS]:
+        raise ArgumentTypeError(f"{', '.join(unknown)!r}: there are {', '.join(SCENARIOS)}")
+    return chosen
 
 
 def run(arguments: Namespace) -> int:
@@ -426,17 +474,13 @@ def run(arguments: Namespace) -> int:
     end_when_told()
     size, screen = SIZES[arguments.size], Console(highlight=False, soft_wrap=True)
     if arguments.steady_rounds:
-        size = Size(**{n: getattr(size, n) for n in size.__slots__} | {"steady_rounds": arguments.steady_rounds})
-    scenarios = [s for s in arguments.scenarios.split(",") if s in SCENARIOS]
-    if arguments.size == "small":
-        scenarios = [s for s in scenarios if s != "parallel"]
-    described = machine()
-    with open_site(arguments.site or default_folder(size.persons)) as site:
-        asyncio.run(seed(site, size.persons, SEED, screen))
+        size = replace(size, steady_rounds=arguments.steady_rounds)
+    described, limits = machine(), promised(arguments.size)
+    with open_filled(arguments.site or default_folder(size.persons), size.persons, screen) as site:
         deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
         stored, version = asyncio.run(_stored(site))
-        chapters = Morning(site, size, deck, screen, arguments.workers).run(scenarios)
-    verdict = judge(promised(arguments.size), [measured for chapter in chapters for measured in chapter.measured])
+        chapters = Morning(site, size, deck, screen, arguments.workers).run(arguments.scenarios, limits)
+    verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
     setting = Setting(
         arguments.size, size.persons, stored, SEED, datetime.now(UTC), arguments.workers, number_of_processes(),
         version, described, commit(),

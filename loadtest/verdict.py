@@ -112,6 +112,12 @@ def judge(limits: Sequence[Limit], measured: Sequence[Measured]) -> Verdict:
     return Verdict(tuple(judged))
 
 
+def bound_of(limits: Sequence[Limit], scenario: str, operation: str, figure: str) -> float:
+    """Return what is promised of a figure; infinity where nothing is."""
+    wanted = (scenario, operation, figure)
+    return next((one.bound for one in limits if (one.scenario, one.operation, one.figure) == wanted), math.inf)
+
+
 def _judge(limit: Limit, found: Sequence[Measured]) -> Judged:
     def said(measured: float | None, *, passed: bool, reason: str = "") -> Judged:
         return Judged(limit.scenario, limit.operation, limit.figure, limit.words, measured, passed, reason)

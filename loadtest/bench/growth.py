@@ -1,33 +1,39 @@
 """Measures whether a verification costs the same with more behind it: `python -m loadtest.bench.growth`.
 
 A site of persons is given stored verifications and their audit events, spread over the present month, then
-verifications are sent as fast as they are answered: few stored and many stored. The sites of both sizes of nation can
-be filled before by `python -m loadtest seed`; the computing per verification is shown beside the rate, because it
-hardly depends on what else the machine does.
+verifications and number checks are sent as fast as they are answered: few stored and many stored. Only some thousand
+persons show a card; number checks are about persons of the whole nation, so that the rows looked up are the nation's.
+The sites of both sizes of nation can be filled before by `python -m loadtest seed`; the computing per answer is shown
+beside the rate, because it hardly depends on what else the machine does.
 """
 
 import asyncio
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
+from loadtest.driving.plan import Operation
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
-from loadtest.run import SIZES, Morning
-from loadtest.seed import SEED, seed
-from loadtest.site import Site, default_folder, open_site
+from loadtest.run import SIZES, Flood, Morning, open_filled
+from loadtest.seed import SEED
+from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
 
 _SIZE: Final = "growth"
+_SCENARIO: Final = "at_once"
+_OPERATIONS: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
+_NUMBERS: Final = 200_000  # persons asked about by number: more than are answered in one measurement
 _CHUNK: Final = 250_000
+Floods = Mapping[Operation, Flood]
 # Identifiers of version 7 in the order of time, as the application makes them, over the month up to now.
 _STORE: Final = """
 with made as (
@@ -68,18 +74,50 @@ async def store(site: Site, verifications: int, persons: int, screen: Console) -
         await connection.close()
 
 
-def measure(persons: int, stored: int | None, screen: Console) -> tuple[float, float]:
-    """Return the rate of verifications at a size, and what each computes, in µs."""
+def measure(persons: int, stored: int | None, screen: Console) -> Floods:
+    """Return what each operation came to at a size."""
     size = replace(SIZES["full"], persons=persons)
-    with ExitStack() as stack:
-        site = stack.enter_context(open_site(default_folder(persons)))
-        asyncio.run(seed(site, persons, SEED, screen))
+    with open_filled(default_folder(persons), persons, screen) as site:
         if stored is not None:
             asyncio.run(store(site, stored, persons, screen))
-        deck = asyncio.run(make_deck(site, SEED, persons, size.cards))
-        made, each_us = Morning(site, size, deck, screen, workers=2).verifications_at_once()
-    screen.print(f"{persons:>12,} persons  {stored or 0:>12,} stored  {made.rate:>7,.0f}/s  {each_us:,.0f} µs each")
-    return made.rate, each_us
+        deck = asyncio.run(make_deck(site, SEED, persons, size.cards, _NUMBERS))
+        made = Morning(site, size, deck, screen, workers=2).at_once(_OPERATIONS)
+    for operation, flood in made.items():
+        screen.print(
+            f"{persons:>12,} persons  {stored or 0:>12,} stored  {operation:<20} {flood.outcome.rate:>7,.0f}/s  "
+            f"p99 {flood.outcome.percentile(99):,.0f} ms  {_each_us([flood]):,.0f} µs each"
+        )
+    return made
+
+
+def measured(few: Sequence[Floods], many: Sequence[Floods]) -> list[Measured]:
+    """Return the figures that limits are about: the many beside the few, and whether either left one unanswered."""
+    made = []
+    for operation in _OPERATIONS:
+        less, more = ([turn[operation] for turn in turns] for turns in (few, many))
+        everything = [flood.outcome for flood in (*less, *more)]
+        requests = sum(one.requests for one in everything)
+        figures = {
+            "growth_ratio": _rate(more) / _rate(less),
+            "slowdown_ratio": _p99_ms(more) / _p99_ms(less),
+            "answered_ratio": sum(one.answered for one in everything) / max(requests, 1),
+            "error_ratio": sum(one.errors for one in everything) / max(requests, 1),
+        }
+        made.append(Measured(_SCENARIO, operation.value, requests, figures))
+    return made
+
+
+def _rate(turns: Sequence[Flood]) -> float:
+    return sum(flood.outcome.rate for flood in turns)
+
+
+def _p99_ms(turns: Sequence[Flood]) -> float:
+    latency_ms = np.concatenate([flood.outcome.latency_ms for flood in turns])
+    return float(np.percentile(latency_ms, 99)) if len(latency_ms) else float("nan")
+
+
+def _each_us(turns: Sequence[Flood]) -> float:
+    return sum(f.computed_s for f in turns) / max(sum(f.outcome.answered for f in turns), 1) * 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,10 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for _ in range(chosen.rounds):
         few.append(measure(chosen.persons, None, screen))
         many.append(measure(chosen.more_persons, chosen.stored, screen))
-    rate = sum(r for r, _ in many) / sum(r for r, _ in few)
-    computed = sum(c for _, c in few) / sum(c for _, c in many)
-    verdict = judge(promised(_SIZE), [Measured("at_once", "verification", chosen.rounds, {"growth_ratio": rate})])
-    screen.print(f"many beside few: {rate:.2f} by rate, {computed:.2f} by computing")
+    for operation in _OPERATIONS:
+        ratio = _each_us([turn[operation] for turn in few]) / _each_us([turn[operation] for turn in many])
+        screen.print(f"{operation}: many beside few {ratio:.2f} by computing")
+    verdict = judge(promised(_SIZE), measured(few, many))
     show_verdict(screen, verdict)
     return 0 if verdict.passed else 1
 

@@ -22,9 +22,9 @@ from loadtest.driving.deck import make_deck
 from loadtest.driving.plan import Operation
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
-from loadtest.run import SIZES, Minute, Morning
-from loadtest.seed import SEED, seed
-from loadtest.site import Site, default_folder, open_site
+from loadtest.run import SIZES, Minute, Morning, open_filled
+from loadtest.seed import SEED
+from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
 
 _SIZE: Final = "hour"
@@ -150,8 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = replace(SIZES["full"], persons=chosen.persons)
     rates: dict[Operation, float] = {o: rate * chosen.share for o, rate in size.parallel.items()}
     minutes: list[Minute] = []
-    with open_site(default_folder(chosen.persons)) as site:
-        asyncio.run(seed(site, chosen.persons, SEED, screen))
+    with open_filled(default_folder(chosen.persons), chosen.persons, screen) as site:
         deck = asyncio.run(make_deck(site, SEED, chosen.persons, size.cards))
         before = asyncio.run(_tables(site))
         for minute in Morning(site, size, deck, screen, workers=2).minutes(rates, chosen.minutes):

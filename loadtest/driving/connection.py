@@ -6,13 +6,25 @@ A general client costs several times what the centre's own edge does, and would 
 import asyncio
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httptools
 
-Answered = Callable[[int, bytes], None]
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `status` is `LOST` where nothing did."""
+
+    status: int
+    body: bytes = b""
+    retry_after: bytes = b""  # the header as it stands
+
+
+Answered = Callable[[Answer], None]
 LOST = 0  # the status of a request whose connection ended before its answer
+_RETRY_AFTER = b"retry-after"
 
 
 class Connection(asyncio.Protocol):
@@ -25,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._parser: Any = None
         self._answered: Answered | None = None
         self._body: list[bytes] = []
+        self._retry_after = b""
+        self._last = False  # whether the next answer is this connection's last
         self.lost = asyncio.Event()
 
     @property
@@ -33,10 +47,10 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, request: list[bytes], answered: Answered) -> None:
-        """Send one request; `answered` is told its status and body, or `LOST`."""
+        """Send one request; `answered` is told what came of it."""
         self._answered = answered
         if not self.open:
-            self._finish(LOST, b"")
+            self._finish(Answer(LOST))
             return
         self._transport.writelines(request)
 
@@ -44,6 +58,7 @@ class Connection(asyncio.Protocol):
         """Be ready for requests."""
         self._transport = transport
         self._parser = httptools.HttpResponseParser(self)
+        self._last = False
         self.lost.clear()
         self._idle(self)
 
@@ -55,8 +70,13 @@ class Connection(asyncio.Protocol):
         """Tell whoever waits that no answer will come."""
         self._transport = None
         if self._answered is not None:
-            self._finish(LOST, b"")
+            self._finish(Answer(LOST))
         self.lost.set()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the one header that says what an answer means."""
+        if len(name) == len(_RETRY_AFTER) and name.lower() == _RETRY_AFTER:
+            self._retry_after = value
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
@@ -64,22 +84,29 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand over a whole answer."""
-        status, body = self._parser.get_status_code(), b"".join(self._body)
-        self._body = []
-        if not self._parser.should_keep_alive() and self._transport is not None:
+        answer = Answer(self._parser.get_status_code(), b"".join(self._body), self._retry_after)
+        self._body, self._retry_after = [], b""
+        if (self._last or not self._parser.should_keep_alive()) and self._transport is not None:
             self._transport.close()
             self._transport = None
-        self._finish(status, body)
+        self._finish(answer)
+
+    def renew(self) -> None:
+        """End the connection as soon as no answer is open on it; whoever keeps it connects anew."""
+        if self._answered is None:
+            self.close()
+        else:
+            self._last = True
 
     def close(self) -> None:
         """End the connection."""
         if self._transport is not None:
             self._transport.close()
 
-    def _finish(self, status: int, body: bytes) -> None:
+    def _finish(self, answer: Answer) -> None:
         answered, self._answered = self._answered, None
         if answered is not None:
-            answered(status, body)
+            answered(answer)
         if self._transport is not None:
             self._idle(self)
 

@@ -32,20 +32,21 @@ class DeckCard:
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """Cards, and bodies of number checks about the same persons; `medicated` are places of cards."""
+    """Cards, and bodies of number checks about the same persons or others; `medicated` are places of cards."""
 
     cards: tuple[DeckCard, ...]
     numbers: tuple[bytes, ...]
     medicated: tuple[int, ...]  # those whose holders have medicines
 
 
-async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
+async def make_deck(site: Site, seed: int, persons: int, cards: int, numbers: int | None = None) -> Path:
     """Certify the cards of some persons, drawn by the seed, unless that was done before; return the file.
 
     The register holds a card of everybody; certificates are made for those that are used, because an authority's
-    signature costs a third of a millisecond. Two processes sign.
+    signature costs a third of a millisecond. Two processes sign. Number checks need no card: with `numbers` they are
+    about so many persons, drawn one by one from the whole nation; without, about the cards' holders.
     """
-    path = site.folder / f"cards-{cards}.json"
+    path = site.folder / (f"cards-{cards}.json" if numbers is None else f"cards-{cards}-numbers-{numbers}.json")
     if path.exists():
         return path
     drawn = Draws(seed).below("deck", np.arange(cards * 2), persons) + 1
@@ -55,9 +56,10 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int) -> Path:
     with ProcessPoolExecutor(max_workers=number_of_processes()) as pool:
         certified = [c for part in pool.map(_certify, [site.folder] * len(pieces), pieces) for c in part]
     medicated = await _medicated(site.database, chosen.tolist())
+    asked = chosen if numbers is None else Draws(seed).below("numbers", np.arange(numbers), persons) + 1
     content = {
         "cards": certified,
-        "numbers": await _numbers(site.database, chosen.tolist()),
+        "numbers": await _numbers(site.database, asked.tolist()),
         "medicated": [place for place, person in enumerate(chosen.tolist()) if person in medicated],
     }
     path.with_suffix(".new").write_text(json.dumps(content), encoding="utf-8")
@@ -99,11 +101,12 @@ async def _medicated(database: str, persons: list[int]) -> set[int]:
 
 
 async def _numbers(database: str, persons: list[int]) -> list[dict[str, Any]]:
-    connection = await connect(database)
+    connection = await connect(database, command_timeout_s=None)
     try:
         rows = await connection.fetch(
-            "select insurer_number, symbol, number, branch_number, birth_date from coverage"
-            " where person_id = any($1) and known_to = 'infinity' and lost_on is null order by coverage_id",
+            "select insurer_number, symbol, number, branch_number, birth_date"
+            " from unnest($1::bigint[]) with ordinality asked (person_id, place) join coverage using (person_id)"
+            " where known_to = 'infinity' and lost_on is null order by place, coverage_id",
             persons,
         )
     finally:

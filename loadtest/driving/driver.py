@@ -19,13 +19,14 @@ import numpy as np
 import uvloop
 
 from loadtest.driving import preparing
-from loadtest.driving.connection import LOST, Connection, terminal_tls
+from loadtest.driving.connection import LOST, Answer, Connection, terminal_tls
 from loadtest.driving.deck import read_deck, read_keys
 from loadtest.driving.plan import ANSWERED, ERROR, READINGS, SHED, Operation, Plan, Sent, Stream
 
 Request = list[bytes]
 _START_IN_S: Final = 0.2
 _TICK_S: Final = 0.001
+_TURNED_AWAY: Final = "overloaded"  # the only code that promises that nothing was done
 
 
 class DriverFailed(Exception):
@@ -124,8 +125,10 @@ class _Driver:
         for queue, one in zip(prepared, running, strict=True):
             begin = start + one.stream.begin_s
             end = window_end if one.stream.seconds is None else begin + one.stream.seconds
-            send = self._send_on_answer if one.stream.rate is None else self._send_at
+            send = self._send_at if one.stream.drawn else self._send_on_answer
             sending.append(send(begin, end, queue, one))
+        if self._plan.reconnect_s is not None:
+            sending.append(self._reconnect_at(start + self._plan.reconnect_s))
         await asyncio.gather(*sending)
         drained = time.monotonic() + self._plan.drain_s
         while any(one.open for one in running) and time.monotonic() < drained:  # noqa: ASYNC110 (a clock decides)
@@ -174,7 +177,7 @@ class _Driver:
         for one in running:
             stream, terminals = one.stream, list(plan.terminals)
             own = [visit for visit in plan.visits if visit.terminal in plan.terminals]
-            count = stream.at_most
+            count = stream.count
             offset = plan.seed * 7919 + plan.terminals.start * 104_729
             if stream.operation is Operation.VERIFICATION:
                 each = -(-count // len(terminals))
@@ -208,16 +211,17 @@ class _Driver:
         return fetched
 
     async def _send_at(self, start: float, end: float, queue: deque[tuple[int, Request]], running: "_Running") -> None:
-        rate = running.stream.rate
-        assert rate is not None  # noqa: S101 (who calls has looked)
-        gaps = np.random.default_rng(self._plan.seed + self._plan.terminals.start).exponential(1 / rate, len(queue))
-        due = start + np.cumsum(gaps)
-        for moment in due[due < end]:
+        seed = (self._plan.seed, self._plan.terminals.start, list(Operation).index(running.stream.operation))
+        for moment, (terminal, request) in zip(arrivals(start, end, len(queue), seed), queue, strict=True):
             while (now := time.monotonic()) < moment:  # noqa: ASYNC110 (a clock decides)
                 await asyncio.sleep(max(moment - now, _TICK_S))
-            terminal, request = queue.popleft()
-            self._send(terminal, request, float(moment), running)
-        running.short = bool(due[-1] < end) if len(due) else True
+            self._send(terminal, request, moment, running)
+
+    async def _reconnect_at(self, moment: float) -> None:
+        while (now := time.monotonic()) < moment:  # noqa: ASYNC110 (a clock decides)
+            await asyncio.sleep(moment - now)
+        for connection in self._connections:
+            connection.renew()
 
     async def _send_on_answer(
         self, start: float, end: float, queue: deque[tuple[int, Request]], running: "_Running"
@@ -264,19 +268,13 @@ class _Running:
     def begin(self, connection: Connection, request: Request, due: float) -> None:
         connection.send(request, partial(self._answered, due))
 
-    def _answered(self, due: float, status: int, body: bytes) -> None:
+    def _answered(self, due: float, answer: Answer) -> None:
         self.open -= 1
         self._due.append(due)
         self._latency.append(time.monotonic() - due)
-        if status == 200:
-            self._ending.append(ANSWERED)
-            self._endings[_outcome(body)] += 1
-        elif status == 503 and b'"retry_after_s":' in body and b'"retry_after_s":null' not in body:
-            self._ending.append(SHED)
-            self._endings["shed"] += 1
-        else:
-            self._ending.append(ERROR)
-            self._endings[_error(status, body)] += 1
+        kind, name = ending(answer)
+        self._ending.append(kind)
+        self._endings[name] += 1
         if self.refill is not None:
             self.refill()
 
@@ -296,15 +294,35 @@ class _Running:
         )
 
 
+def ending(answer: Answer) -> tuple[int, str]:
+    """Return how a request ended, and by which name that is counted.
+
+    Shed is what was turned away before anything was done, and told when to come back. Every other refusal is an error:
+    a terminal that meets `busy` does not know whether its request took effect.
+    """
+    if answer.status == LOST:
+        return ERROR, "connection lost"
+    if answer.status == 200:
+        return ANSWERED, _outcome(answer.body)
+    code = _code(answer.body)
+    if answer.status == 503 and code == _TURNED_AWAY and answer.retry_after.isdigit():
+        return SHED, "shed"
+    return ERROR, f"{answer.status} {code}".strip()
+
+
+def arrivals(start: float, end: float, count: int, seed: Sequence[int]) -> list[float]:
+    """Draw exactly so many moments between two, in order: a Poisson process of which it is known how many came."""
+    moments: list[float] = np.sort(np.random.default_rng(seed).uniform(start, end, count)).tolist()
+    return moments
+
+
 def _outcome(body: bytes) -> str:
     at = body.find(b'"outcome":"')
     return body[at + 11 : body.find(b'"', at + 11)].decode("ascii") if at >= 0 else "answered"
 
 
-def _error(status: int, body: bytes) -> str:
-    if status == LOST:
-        return "connection lost"
+def _code(body: bytes) -> str:
     try:
-        return f"{status} {json.loads(body).get('code', '')}".strip()
+        return str(json.loads(body).get("code", ""))
     except (ValueError, AttributeError):
-        return f"{status}"
+        return ""

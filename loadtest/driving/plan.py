@@ -26,15 +26,15 @@ READINGS: Final = frozenset({Operation.MEDICATION_READING, Operation.CHECKUP_REA
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Requests of one operation: at a set rate, drawn as they come in life (Poisson); None is as fast as answered.
+    """Requests of one operation: drawn over its time as they come in life, or sent as fast as answers come.
 
-    `at_most` bounds how many are prepared where the rate is not known ahead.
+    Of what is drawn all `count` requests are sent, so that a set rate is met exactly; otherwise they are the most.
     """
 
     operation: Operation
     path: str
-    rate: float | None
-    at_most: int
+    count: int
+    drawn: bool
     begin_s: float = 0.0  # from the start of the window
     seconds: float | None = None  # to the end of the window
 
@@ -62,6 +62,7 @@ class Plan:
     seconds: float
     seed: int
     visits: tuple[Visit, ...] = ()  # those whose terminals are among the process's own are read
+    reconnect_s: float | None = None  # from the start: when every connection is ended and opened anew, all at once
     drain_s: float = 10.0  # how long answers are waited for after the last request
 
 
@@ -69,7 +70,7 @@ class Plan:
 class Sent:
     """What one stream came to: for each request when it was meant to leave, how long its answer took, and how it ended.
 
-    An error is named by its status and problem code; `rejected` are those shed with 503 and Retry-After.
+    An error is named by its status and problem code; shed is what was turned away with 503 and Retry-After.
     """
 
     operation: Operation

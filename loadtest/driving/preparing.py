@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import MAX_CHALLENGES, SIGNATURE_CONTEXT
-from loadtest.driving.connection import Connection
+from loadtest.driving.connection import Answer, Connection
 from loadtest.driving.deck import Deck
 from loadtest.driving.plan import Visit
 
@@ -41,14 +41,12 @@ async def fetch_challenges(connection: Connection, count: int) -> list[str]:
     fetched: list[str] = []
     while len(fetched) < count:
         wanted = min(count - len(fetched), MAX_CHALLENGES)
-        answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
-        connection.send(
-            http("/v1/challenges", [json.dumps({"count": wanted}).encode()]), lambda *a, to=answer: to.set_result(a)
-        )
-        status, body = await answer
-        if status != 200:
-            raise PreparingFailed(f"challenges: status {status}: {body[:300].decode(errors='replace')}")
-        fetched += json.loads(body)["challenges"]
+        came: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        connection.send(http("/v1/challenges", [json.dumps({"count": wanted}).encode()]), came.set_result)
+        answer = await came
+        if answer.status != 200:
+            raise PreparingFailed(f"challenges: status {answer.status}: {answer.body[:300].decode(errors='replace')}")
+        fetched += json.loads(answer.body)["challenges"]
     return fetched
 
 

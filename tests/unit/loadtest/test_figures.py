@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Sent
-from loadtest.figures import Second, outcome, recovered_after_s
+from loadtest.figures import Second, during, outcome, recovered_after_s
 
 
 def sent(*requests: tuple[float, float, int], unsent: int = 0) -> Sent:
@@ -23,6 +23,7 @@ def test_rates_and_percentiles_are_of_answers_alone() -> None:
     assert made.percentile(50) == pytest.approx(20.0)
     assert made.figures()["max_ms"] == pytest.approx(30.0)
     assert made.error_ratio == 0.0
+    assert made.figures()["answered_ratio"] == pytest.approx(2 / 3)
 
 
 def test_what_was_never_answered_is_an_error() -> None:
@@ -46,6 +47,18 @@ def test_seconds_of_several_blocks_follow_each_other() -> None:
     block = [sent((0.5, 0.01, ANSWERED), (1.5, 0.02, ERROR))]
     made = outcome("verification", [block, block], 2.0)
     assert [(s.at_s, s.answered, s.errors) for s in made.series] == [(0, 1, 0), (1, 0, 1), (2, 1, 0), (3, 0, 1)]
+
+
+def test_a_part_of_a_window_is_judged_by_what_was_due_in_it() -> None:
+    calm_and_loud = sent((1.9, 0.01, ANSWERED), (2.0, 0.9, ANSWERED), (3.0, 0.1, ERROR), (4.0, 0.01, SHED))
+    made = outcome("verification", [[during(calm_and_loud, 2.0, 4.0)]], 2.0)
+    assert (made.requests, made.answered, made.shed, made.errors) == (2, 1, 0, 1)
+    assert made.figures()["p99_ms"] == pytest.approx(900.0)
+
+
+def test_what_was_never_answered_counts_in_every_part() -> None:
+    made = outcome("verification", [[during(sent((1.0, 0.01, ANSWERED), unsent=2), 5.0, 9.0)]], 4.0)
+    assert (made.requests, made.errors) == (2, 2)
 
 
 def second(at: int, *, shed: int = 0, errors: int = 0, p99: float = 5.0) -> Second:

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from loadtest.verdict import Limit, LimitsMalformed, Measured, judge, read_limits
+from loadtest.verdict import Limit, LimitsMalformed, Measured, bound_of, judge, read_limits
 
 LIMITS = (
     Limit("steady", "verification", "rate", 100.0),
@@ -85,7 +85,7 @@ def test_the_limits_of_the_house_can_be_read(size: str) -> None:
 
 def test_the_small_size_asserts_no_timing() -> None:
     limits = read_limits(files("loadtest").joinpath("limits.toml").read_text(encoding="utf-8"), "small")
-    assert {limit.figure for limit in limits} == {"error_ratio"}
+    assert {limit.figure for limit in limits} == {"answered_ratio", "error_ratio"}
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,9 @@ def test_the_small_size_asserts_no_timing() -> None:
 def test_limits_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(LimitsMalformed):
         read_limits(text, "full")
+
+
+def test_a_bound_is_that_of_its_figure_and_without_a_promise_there_is_none() -> None:
+    assert bound_of(LIMITS, "steady", "verification", "p99_ms") == 50.0
+    assert bound_of(LIMITS, "steady", "verification", "max_ms") == math.inf
+    assert bound_of(LIMITS, "overload", "verification", "p99_ms") == math.inf

@@ -1,0 +1,121 @@
+"""What a driver counts as shed, when it sends, and how its connections end."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import numpy as np
+import pytest
+
+from loadtest.driving.connection import LOST, Answer, Connection
+from loadtest.driving.driver import arrivals, ending
+from loadtest.driving.plan import ANSWERED, ERROR, SHED
+
+
+def problem(code: str, retry_after_s: int | None = 2) -> bytes:
+    return json.dumps({"status": 503, "code": code, "retry_after_s": retry_after_s}).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer(200, b'{"outcome":"valid"}'), (ANSWERED, "valid")),
+        (Answer(200, b'{"challenges":[]}'), (ANSWERED, "answered")),
+        (Answer(503, problem("overloaded"), b"2"), (SHED, "shed")),
+        (Answer(503, problem("overloaded")), (ERROR, "503 overloaded")),
+        (Answer(503, problem("overloaded"), b"soon"), (ERROR, "503 overloaded")),
+        (Answer(429, problem("overloaded"), b"2"), (ERROR, "429 overloaded")),
+        (Answer(503, problem("busy"), b"2"), (ERROR, "503 busy")),
+        (Answer(503, problem("revocation_unknown"), b"2"), (ERROR, "503 revocation_unknown")),
+        (Answer(503, b"<html>", b"2"), (ERROR, "503")),
+        (Answer(503, b"[]", b"2"), (ERROR, "503")),
+        (Answer(500, problem("internal", None)), (ERROR, "500 internal")),
+        (Answer(LOST), (ERROR, "connection lost")),
+    ],
+)
+def test_only_what_was_turned_away_before_anything_was_done_is_shed(answer: Answer, expected: tuple[int, str]) -> None:
+    assert ending(answer) == expected
+
+
+def test_exactly_so_many_arrive_in_order_within_their_time() -> None:
+    moments = arrivals(100.0, 160.0, 2500, (1, 2))
+    assert len(moments) == 2500
+    assert moments == sorted(moments)
+    assert moments[0] >= 100.0
+    assert moments[-1] < 160.0
+
+
+def test_arrivals_are_as_irregular_as_in_life_and_no_two_streams_agree() -> None:
+    gaps = np.diff(arrivals(0.0, 1000.0, 100_000, (1, 2)))
+    assert gaps.std() / gaps.mean() == pytest.approx(1.0, abs=0.05)  # a Poisson process'; a metronome's is 0
+    assert not set(arrivals(0.0, 1.0, 100, (1, 2))) & set(arrivals(0.0, 1.0, 100, (1, 3)))
+
+
+class Centre:
+    """A server that answers a request when it is told to."""
+
+    def __init__(self) -> None:
+        self.answer = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    @asynccontextmanager
+    async def asked_by(self, connection: Connection) -> AsyncIterator[None]:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            await asyncio.get_running_loop().create_connection(lambda: connection, "127.0.0.1", port)
+            yield
+            connection.close()
+            self.answer.set()
+            await self._ended.wait()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.readline():
+                await reader.readline()
+                await self.answer.wait()
+                self.answer.clear()
+                body = problem("overloaded")
+                head = f"HTTP/1.1 503 Busy\r\nretry-AFTER: 2\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        self._ended.set()
+
+
+def asked(connection: Connection) -> asyncio.Future[Answer]:
+    came: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    connection.send([b"GET / HTTP/1.1\r\n\r\n"], came.set_result)
+    return came
+
+
+async def test_an_answer_is_told_with_its_retry_after_and_a_lost_one_without() -> None:
+    centre, connection = Centre(), Connection(0, lambda _: None)
+    async with centre.asked_by(connection):
+        came = asked(connection)
+        centre.answer.set()
+        assert await came == Answer(503, problem("overloaded"), b"2")
+        came = asked(connection)
+        connection.close()
+        assert await came == Answer(LOST)
+
+
+async def test_a_connection_without_an_open_answer_is_renewed_at_once() -> None:
+    centre, connection = Centre(), Connection(0, lambda _: None)
+    async with centre.asked_by(connection):
+        connection.renew()
+        assert not connection.open
+        await connection.lost.wait()
+
+
+async def test_a_connection_with_an_open_answer_is_renewed_after_it() -> None:
+    centre, connection = Centre(), Connection(0, lambda _: None)
+    async with centre.asked_by(connection):
+        came = asked(connection)
+        connection.renew()
+        assert connection.open
+        centre.answer.set()
+        assert (await came).status == 503
+        assert not connection.open
+        await connection.lost.wait()
