@@ -31,8 +31,15 @@ def test_a_small_morning_is_measured_judged_and_reported(
     report, page = (folder / "out" / name for name in ("report.md", "report.html"))
     text = report.read_text(encoding="utf-8")
     assert re.search(r"\| limit \| verification \| error_ratio \| ≤ 0 \| 0 \| holds \|", text)
-    assert re.search(r"\| overload \| verification \| error_ratio \| ≤ 0 \| 0 \| holds \|", text)
+    assert re.search(r"\| parallel \| merge \| error_ratio \| ≤ 0 \| 0 \| holds \|", text)
+    for judged in ("verification", "number_verification", "recovery"):
+        assert re.search(rf"\| overload \| {judged} \| error_ratio \| ≤ 0 \| 0 \| holds \|", text)
     assert "persons: 300" in text
+    assert "synchronous_commit=on" in text
+    published = [file.stat().st_mtime_ns for file in (folder / "site" / "crl").glob("*.crl")]
+    filled = (folder / "site" / "cards-20.json").stat().st_mtime_ns
+    assert published
+    assert min(published) > filled, "revocation lists are no older than the windows, however long filling takes"
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") >= 10
     assert not re.search(r"(src|href)=.https?:", html)
