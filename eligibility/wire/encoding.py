@@ -66,13 +66,18 @@ Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 
 class Wire(BaseModel):
-    """A message: frozen, and nothing in it that is not written here."""
+    """A message: frozen. Who reads an answer passes over what a newer server has added to it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Incoming(Wire):
-    """A message to a server, or a part of one: no NUL in its texts. Answers come from where there can be none."""
+    """A message to a server, or a part of one: nothing in it that is not written here, and no NUL in its texts.
+
+    Answers come from where there can be none.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     @field_validator("*")
     @classmethod

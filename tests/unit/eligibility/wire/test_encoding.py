@@ -45,3 +45,12 @@ def test_only_what_comes_in_is_searched_for_nul(words: str) -> None:
     with pytest.raises(ValidationError, match="text without NUL"):
         _Asked(words=words)
     assert _Told(words=words).words == words
+
+
+def test_what_a_newer_server_adds_to_an_answer_is_passed_over() -> None:
+    assert _Told.model_validate_json('{"words": "a", "more": 1}') == _Told(words="a")
+
+
+def test_a_server_takes_nothing_that_it_does_not_know() -> None:
+    with pytest.raises(ValidationError):
+        _Asked.model_validate_json('{"words": "a", "more": 1}')
