@@ -75,8 +75,11 @@ class Merging:
 
 
 @contextmanager
-def merge_meanwhile(site: Site, rows: int, number: int) -> Iterator[Merging]:
-    """Write the file of an insurer that the site does not have yet, and run the intake that takes it."""
+def merge_meanwhile(site: Site, rows: int, number: int, *, vacuum: bool) -> Iterator[Merging]:
+    """Write the file of an insurer that the site does not have yet, and run the intake that takes it.
+
+    What it brought is taken away at the end; `vacuum` says whether its room is, too, or left to autovacuum.
+    """
     insurer = asyncio.run(enrol_stranger(site))
     file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
     _write(file, insurer, rows, number)
@@ -86,7 +89,7 @@ def merge_meanwhile(site: Site, rows: int, number: int) -> Iterator[Merging]:
     with ExitStack() as stack:
         environment, log = site.intake_environment(), site.folder / "intake.log"
         intake = stack.enter_context(server("payer_sync", ["intake"], environment, log, BESIDE_COUNTERS))
-        stack.callback(lambda: asyncio.run(_take_away(site)))
+        stack.callback(lambda: asyncio.run(_take_away(site, vacuum=vacuum)))
         options = ["--certificate", str(certificate), "--key", str(key), "--kind", "delta", "--to", intake.url]
         options += ["--authority", str(site.folder / "pki" / "server_authority.crt")]
         push = command_of("payer_sync", ["push", str(file), *options], BESIDE_COUNTERS)
@@ -119,7 +122,7 @@ async def enrol_stranger(site: Site) -> InsurerNumber:
     return insurer
 
 
-async def _take_away(site: Site) -> None:
+async def _take_away(site: Site, *, vacuum: bool) -> None:
     connection = await connect(site.database, command_timeout_s=None)
     try:
         persons = await connection.fetchval("select persons from load_nation")
@@ -127,7 +130,7 @@ async def _take_away(site: Site) -> None:
         await connection.execute("set session_replication_role = replica")
         for statement in _TAKEN_AWAY:
             await connection.execute(statement, persons)
-        for table in ("person", "coverage", "stated_holder", "limit_certificate"):
+        for table in ("person", "coverage", "stated_holder", "limit_certificate") if vacuum else ():
             await connection.execute(f"vacuum (analyze) {table}")
     finally:
         await connection.close()

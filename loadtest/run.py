@@ -27,7 +27,7 @@ from loadtest.embedded import external_database
 from loadtest.figures import Outcome, during, outcome, recovered_after_s
 from loadtest.installation import publish_revocation
 from loadtest.measuring import Observation, Watching, postgresql, tree
-from loadtest.merging import merge_meanwhile
+from loadtest.merging import Merging, merge_meanwhile
 from loadtest.processes import ServerProcess, end_when_told, server
 from loadtest.promises import promised, show_verdict
 from loadtest.reading import visits
@@ -103,10 +103,14 @@ SIZES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One window of several operations: what each came to, and what API and PostgreSQL computed for each answer."""
+    """One window of several operations: what each came to, and what API and PostgreSQL computed for each answer.
+
+    `beside` holds what a merge and a bulk check came to, in a minute that had them.
+    """
 
     outcomes: Sequence[Outcome]
     answer_us: float
+    beside: Sequence[Measured] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +146,18 @@ class Morning:
         return made
 
     def minutes(self, rates: Mapping[Operation, float], count: int) -> Iterator[Minute]:
-        """Send at set rates, one minute after the other."""
+        """Send at set rates, one minute after the other; now and then a file is merged and a bulk check done beside."""
         with self._api() as self._centre, worker(self._site):
-            for _ in range(count):
-                made = self._at_rates("minute", rates, 60, 1)
+            for number in range(count):
+                beside: Sequence[Measured] = ()
+                if number % _PEAK_EVERY == _PEAK_EVERY // 2:
+                    made, merged, checked = self._all_peaks("minute", rates, 60, vacuum=False)
+                    beside = (_of_merge("minute", merged), _of_bulk("minute", checked))
+                else:
+                    made = self._at_rates("minute", rates, 60, 1)
                 answered = sum(one.answered for one in made.outcomes)
                 computed_s = made.observation.computed_s["api"] + made.observation.computed_s["postgresql"]
-                yield Minute(made.outcomes, computed_s / max(answered, 1) * 1e6)
+                yield Minute(made.outcomes, computed_s / max(answered, 1) * 1e6, beside)
 
     def run(self, scenarios: Sequence[str], limits: Sequence[Limit]) -> list[Chapter]:
         """Play the scenarios, in this order; what is slow is said by the limits."""
@@ -236,29 +245,15 @@ class Morning:
     def _parallel(self) -> Chapter:
         """All peaks at once: counters, readings, a bulk check, and an insurer's file merged meanwhile."""
         size = self._size
-        with (
-            merge_meanwhile(self._site, size.merged_rows, self._windows) as merging,
-            ThreadPoolExecutor(max_workers=1) as beside,
-        ):
-            bulk: list[Future[Bulk]] = []
-
-            def started() -> None:
-                merging.start()
-                bulk.append(beside.submit(self._check_in_bulk))
-
-            chapter = self._at_rates("parallel", size.parallel, size.parallel_s, 1, started)
-            merged, checked = merging.wait(), bulk[0].result()
+        chapter, merged, checked = self._all_peaks("parallel", size.parallel, size.parallel_s, vacuum=True)
         note = f"merge: {merged.rows:,} rows in {merged.seconds:.1f} s ({merged.rows / merged.seconds:,.0f} rows/s)"
-        done = Measured(
-            "parallel", "merge", 1, {"error_ratio": float(merged.rows < size.merged_rows), "seconds": merged.seconds}
-        )
         rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.parallel.items())
         told = (
             f"{rates} for {size.parallel_s:g} s, while an insurer's file of {size.merged_rows:,} rows is merged and "
             f"{checked.items:,} insured numbers are checked in bulk."
         )
         notes = [*merged.said, note, f"bulk check: {checked.seconds:.2f} s {checked.said}".rstrip()]
-        measured = [*chapter.measured, done, _of_bulk("parallel", checked)]
+        measured = [*chapter.measured, _of_merge("parallel", merged), _of_bulk("parallel", checked)]
         return Chapter("parallel", told, chapter.outcomes, measured, chapter.observation, notes)
 
     def _check_in_bulk(self) -> Bulk:
@@ -336,6 +331,22 @@ class Morning:
         measured = [Measured(scenario, o.operation, o.requests, o.figures()) for o in outcomes]
         return Chapter(scenario, "", outcomes, measured, observation)
 
+    def _all_peaks(
+        self, scenario: str, rates: Mapping[Operation, float], seconds: float, *, vacuum: bool
+    ) -> tuple[Chapter, Merging, Bulk]:
+        bulk: list[Future[Bulk]] = []
+        with (
+            merge_meanwhile(self._site, self._size.merged_rows, self._windows, vacuum=vacuum) as merging,
+            ThreadPoolExecutor(max_workers=1) as beside,
+        ):
+
+            def started() -> None:
+                merging.start()
+                bulk.append(beside.submit(self._check_in_bulk))
+
+            chapter = self._at_rates(scenario, rates, seconds, 1, started)
+            return chapter, merging.wait(), bulk[0].result()
+
     def _window(
         self,
         streams: Sequence[Stream],
@@ -390,6 +401,7 @@ CONNECTIONS_EACH: Final = 8
 READING_TERMINALS: Final = range(0, TERMINALS_DRIVEN, 2)  # where a member of staff is signed in
 _IN_CEILING: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
 _WHERE_MEMORY_COUNTS: Final = 1_000_000
+_PEAK_EVERY: Final = 10  # minutes of an hour: one with a merge and a bulk check
 # How many more of an operation a machine answers than verifications, at the very most.
 _LIGHTER: Final = {Operation.VERIFICATION: 1, Operation.NUMBER_VERIFICATION: 3, Operation.CHALLENGES: 6}
 
@@ -397,6 +409,11 @@ _LIGHTER: Final = {Operation.VERIFICATION: 1, Operation.NUMBER_VERIFICATION: 3, 
 def share(stream: Stream, number: int, count: int) -> Stream:
     """Return one process's part of a stream; all parts together are the whole."""
     return replace(stream, count=(stream.count + number) // count)
+
+
+def _of_merge(scenario: str, done: Merging) -> Measured:
+    figures = {"seconds": done.seconds, "error_ratio": float(done.rows < done.asked)}
+    return Measured(scenario, "merge", 1, figures)
 
 
 def _of_bulk(scenario: str, done: Bulk) -> Measured:

@@ -1,9 +1,9 @@
 """An hour at the pace of a nation's busiest: `python -m loadtest.bench.hour`.
 
-Verifications, number checks and readings are sent minute after minute at a set rate, and the database's own
-housekeeping goes on beside them as it is set up. At the end it is told what each table has taken in, what its
-autovacuum did, and what is left for it to do; and what an answer computes in the last sixth of the time beside the
-first.
+Verifications, number checks and readings are sent minute after minute at a set rate, every tenth minute beside an
+insurer's merge and a bulk check, and the database's own housekeeping goes on as it is set up. At the end it is told
+what each table has taken in, what its autovacuum did, and what is left for it to do; and what an answer computes in the
+last sixth of the time beside the first.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ def kept(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[st
     return sorted(made, key=lambda table: -table.grown_mib)
 
 
-def measured(minutes: Sequence[Minute], tables: Sequence[Kept]) -> tuple[Measured, Measured]:
+def measured(minutes: Sequence[Minute], tables: Sequence[Kept]) -> tuple[Measured, ...]:
     """Return the figures that limits are about: the last sixth beside the first, and the table most in arrears."""
     sixth = len(minutes) // _SIXTHS
     first, last = (median(m.answer_us for m in some) for some in (minutes[:sixth], minutes[-sixth:]))
@@ -104,7 +104,13 @@ def measured(minutes: Sequence[Minute], tables: Sequence[Kept]) -> tuple[Measure
     return (
         Measured(_SCENARIO, "all", requests, answers),
         Measured(_SCENARIO, "autovacuum", len(tables), arrears),
+        *(_beside(minutes, operation) for operation in ("merge", "bulk_check")),
     )
+
+
+def _beside(minutes: Sequence[Minute], operation: str) -> Measured:
+    ratios = [one.figures["error_ratio"] for m in minutes for one in m.beside if one.operation == operation]
+    return Measured(_SCENARIO, operation, len(ratios), {"error_ratio": sum(ratios) / max(len(ratios), 1)})
 
 
 async def _tables(site: Site) -> dict[str, Mapping[str, Any]]:
@@ -121,7 +127,8 @@ def _show_minute(screen: Console, number: int, minute: Minute) -> None:
         f" {o.shed:,} shed {o.errors:,} errors"
         for o in minute.outcomes
     )
-    screen.print(f"{number:>3}  {minute.answer_us:,.0f} µs  {told}")
+    beside = "  ".join(f"{one.operation} {one.figures['seconds']:.1f} s" for one in minute.beside)
+    screen.print(f"{number:>3}  {minute.answer_us:,.0f} µs  {told}  {beside}".rstrip())
 
 
 def _show_tables(screen: Console, tables: Sequence[Kept]) -> None:
