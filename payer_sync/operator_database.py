@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import ValidationError
 from rich.console import Console
 
-from eligibility.storage.database import UnsafeDatabase, connect
+from eligibility.storage.database import MalformedAddress, UnsafeDatabase, connect
 from payer_sync.loading import ROLE
 from payer_sync.settings import OperatorSettings
 from payer_sync.table_content import LOAD_TIMEOUT_S
@@ -50,7 +50,7 @@ async def _at_database(work: Callable[[Any], Awaitable[int]], timeout_s: float) 
         return _fail(SET_UP, _UNSAFE)
     except (OSError, asyncpg.PostgresError):
         return _fail(SERVER_AWAY, _AWAY)
-    except (ValueError, asyncpg.InterfaceError):  # their words can hold a piece of the password
+    except MalformedAddress:
         return _fail(SET_UP, _MALFORMED)
     try:
         return await work(connection)

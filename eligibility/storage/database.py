@@ -20,6 +20,15 @@ class UnsafeDatabase(Exception):
     """PostgreSQL is set up so that an acknowledged write could be lost; the process will not start on it."""
 
 
+class MalformedAddress(asyncpg.InterfaceError):  # type: ignore[misc]
+    """The database's address is not of the form postgresql://USER:PASSWORD@HOST/NAME, with %XX for signs in them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database's address is not postgresql://USER:PASSWORD@HOST/NAME, with %XX for signs in them"
+        )
+
+
 class _BulkConnection(asyncpg.Connection):  # type: ignore[misc]
     """Leaves a portion of a COPY with the system at once: the server works on while this process is busy elsewhere.
 
@@ -47,16 +56,20 @@ async def connect(
     """Open one connection, as the given process role if named; `bulk` is for many rows by COPY.
 
     Raises:
+        MalformedAddress: the address has another form.
         UnsafeDatabase: fsync is off; synchronous_commit each session sets on for itself.
     """
-    connection = await asyncpg.connect(
-        url,
-        user=role,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=command_timeout_s,
-        server_settings=_SESSION | _BULK_SESSION if bulk else _SESSION,
-        connection_class=_BulkConnection if bulk else asyncpg.Connection,
-    )
+    try:
+        connection = await asyncpg.connect(
+            url,
+            user=role,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=command_timeout_s,
+            server_settings=_SESSION | _BULK_SESSION if bulk else _SESSION,
+            connection_class=_BulkConnection if bulk else asyncpg.Connection,
+        )
+    except ValueError:  # its words can hold a piece of the password
+        raise MalformedAddress from None
     try:
         await prepare_connection(connection)
     except BaseException:
