@@ -204,6 +204,8 @@ class Morning:
             notes.append(f"{operation}: {each}, driver and PostgreSQL included")
             if "ceiling" in made:
                 figures["ceiling_ratio"] = made["centre"].rate / made["ceiling"].rate
+                # A ceiling that fails is low, and flatters.
+                figures["error_ratio"] = max(made[name].error_ratio for name in made)
                 ceiling_cost = computed["ceiling"] / max(made["ceiling"].answered, 1)
                 notes.append(
                     f"ceiling: {made['ceiling'].rate:,.0f}/s, {ceiling_cost * 1e6:,.0f} µs each; the centre's rate is "

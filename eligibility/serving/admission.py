@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 _log = structlog.get_logger(__name__)
@@ -34,22 +35,21 @@ class Admission:
             await self._app(scope, receive, send)
             return
         if self._inside >= self._most:
-            if self._turned_away % _TOLD_EVERY == 0:
-                _log.warning("overloaded", inside=self._inside, turned_away=self._turned_away + 1)
-            self._turned_away += 1
-            await self._answers[self._turned_away % _SPREAD_S](scope, receive, send)
+            await self._answers[self._turn_away() - 1](scope, receive, send)
             return
-        whole = False
+        counted, whole = True, False
 
         async def received() -> Any:
-            nonlocal whole
+            nonlocal counted, whole
             if whole:
                 return await receive()
             self._inside -= 1
-            try:
-                message = await receive()
-            finally:
-                self._inside += 1
+            counted = False
+            message = await receive()
+            if self._inside >= self._most:  # while this one waited for its sender the room was filled
+                raise HTTPException(503, headers={"Retry-After": str(self._turn_away())})
+            self._inside += 1
+            counted = True
             whole = not message.get("more_body", False)
             return message
 
@@ -57,4 +57,10 @@ class Admission:
         try:
             await self._app(scope, received, send)
         finally:
-            self._inside -= 1
+            self._inside -= counted
+
+    def _turn_away(self) -> int:
+        if self._turned_away % _TOLD_EVERY == 0:
+            _log.warning("overloaded", inside=self._inside, turned_away=self._turned_away + 1)
+        self._turned_away += 1
+        return self._turned_away % _SPREAD_S + 1

@@ -57,6 +57,7 @@ class ProblemText:
     vendor: Sentence
 
 
+_CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 503: "overloaded"}
 type_of_problem = "urn:eligibility:problem:{}".format
 OnRefused = Callable[[Request, str], Awaitable[None]]
 
@@ -204,10 +205,12 @@ def install_problem_handlers(
 
     @app.exception_handler(HTTPException)
     async def framework(request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "malformed")
+        if isinstance(error.__cause__, ClientDisconnect):
+            raise error.__cause__
+        code = _CODES.get(error.status_code, "malformed")
         if code in ("malformed", "too_large"):
             await on_refused(request, code)
-        return answer(code)
+        return answer(code, (), int(error.headers["Retry-After"]) if code == "overloaded" and error.headers else None)
 
     @app.exception_handler(asyncpg.DataError)
     async def unstorable(request: Request, error: asyncpg.DataError) -> Response:

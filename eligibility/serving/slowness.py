@@ -32,7 +32,7 @@ class PatientProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, patience: Patience, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._patience = patience
-        self._arriving = False
+        self._arriving, self._completed = False, False
         self._began_at, self._arrived_bytes = 0.0, 0
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -40,26 +40,33 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let the connection rest before its first request no longer than between two."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._rest()
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, and begin to count the time when it is no whole request."""
+        """Take what arrived, and begin to count the time when the client owes the rest of something."""
+        self._completed = False
         super().data_received(data)
+        if self.transport.is_closing():
+            return
+        resting = self.cycle is None or self.cycle.response_complete
         if self._late is not None:
             self._arrived_bytes += len(data)
-        elif self._owed() and not self.transport.is_closing():
-            self._began_at, self._arrived_bytes = self.loop.time(), len(data)
-            self._late = self.loop.call_later(self._patience.arrival_s, self._judge)
+        elif self._arriving or (resting and not self._completed):  # empty lines alone begin nothing, ever so many
+            self._arrived_bytes = len(data)
+            self._wait_for_the_rest()
+        elif resting:  # the rest of a message that was answered before it was whole: the connection rests again
+            self._rest()
 
     def on_message_begin(self) -> None:
-        """Note that a request has begun."""
+        """Note that a request has begun, which has a time of its own."""
         super().on_message_begin()
         self._arriving = True
+        self._late = _stopped(self._late)
 
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
         super().on_message_complete()
-        self._arriving = False
+        self._arriving, self._completed = False, True
         self._late = _stopped(self._late)
 
     def pause_writing(self) -> None:
@@ -77,20 +84,27 @@ class PatientProtocol(HttpToolsProtocol):
         self._late, self._unread = _stopped(self._late), _stopped(self._unread)
         super().connection_lost(exc)
 
-    def _owed(self) -> bool:
-        # Also when no request has begun: empty lines before one are skipped, however many come.
-        return self._arriving or self.cycle is None or self.cycle.response_complete
+    def _rest(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _wait_for_the_rest(self) -> None:
+        self._began_at = self.loop.time()
+        self._late = self.loop.call_later(self._patience.arrival_s, self._judge)
 
     def _judge(self) -> None:
         self._late = None
         if self.transport.is_closing():
             return
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self.flow.read_paused or (answering and self.cycle.waiting_for_100_continue):
+            self._wait_for_the_rest()  # what is not read here, or not asked for yet, cannot arrive
+            return
         allowed_s = self._patience.arrival_s + self._arrived_bytes / self._patience.bytes_a_second
         left_s = self._began_at + allowed_s - self.loop.time()
-        if left_s > 0 or self.flow.read_paused:  # what is not read here cannot arrive
+        if left_s > 0:
             self._late = self.loop.call_later(max(left_s, _LOOK_AGAIN_S), self._judge)
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if not (answering and self.cycle.response_started):
             self.transport.write(_TOO_SLOW)
         self.transport.close()
 

@@ -68,6 +68,8 @@ async def connect(
             server_settings=_SESSION | _BULK_SESSION if bulk else _SESSION,
             connection_class=_BulkConnection if bulk else asyncpg.Connection,
         )
+    except OSError:  # a certificate that is not trusted is a ValueError, too
+        raise
     except ValueError:  # its words can hold a piece of the password
         raise MalformedAddress from None
     try:

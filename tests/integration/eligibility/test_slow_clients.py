@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.serving.slowness import Patience
+from eligibility.storage.enrolment import enrol_terminal
 from loadtest.embedded import Stores
-from tests.integration.eligibility.world import Authorities, World, running_world
+from tests.integration.eligibility.world import INSTITUTION, Authorities, World, running_world
 
 AT_ONCE = 2
 HALF = b"POST /v1/verifications HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
@@ -25,12 +28,16 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 @asynccontextmanager
-async def _connected(url: str, **limits: Any) -> AsyncIterator[Connection]:
-    """Connect without a client certificate, as anybody can."""
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+async def _connected(
+    url: str, certificate: tuple[Path, Path] | None = None, **limits: Any
+) -> AsyncIterator[Connection]:
+    """Connect as a terminal, or without a client certificate, as anybody can."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(*certificate)
     port = int(url.rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=anybody, **limits)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, **limits)
     try:
         yield reader, writer
     finally:
@@ -52,6 +59,13 @@ async def _served(app: App, folder: Path, authorities: Authorities, patience: Pa
     finally:
         server.should_exit = True
         await serving
+
+
+async def _certificate(world: World) -> tuple[Path, Path]:
+    """Enrol a terminal, and write its certificate and key."""
+    terminal_id, now = uuid4(), datetime.now(UTC)
+    await enrol_terminal(world.owner, terminal_id, InstitutionCode(INSTITUTION), "窓口", now)
+    return world.authorities.enrolment.terminal(INSTITUTION, terminal_id, now).write(world.folder, str(terminal_id))
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:
@@ -81,10 +95,14 @@ async def narrow(
         yield world
 
 
-@pytest.mark.parametrize("path", [b"/v1/verifications", b"/v1/card-registrations", b"/v1/bulk-verifications"])
-async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes) -> None:
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [(b"/v1/verifications", True), (b"/v1/card-registrations", False), (b"/v1/bulk-verifications", False)],
+)
+async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes, known: bool) -> None:
     counter = await narrow.terminal()
-    connections = [_connected(narrow.url) for _ in range(AT_ONCE + 1)]
+    certificate = await _certificate(narrow) if known else None
+    connections = [_connected(narrow.url, certificate) for _ in range(AT_ONCE + 1)]
     opened = [await connection.__aenter__() for connection in connections]
     try:
         for _, writer in opened:
@@ -96,6 +114,40 @@ async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes) -
     finally:
         for connection in connections:
             await connection.__aexit__(None, None, None)
+
+
+async def test_messages_that_come_to_their_end_together_are_not_all_let_in(narrow: World) -> None:
+    certificate, answers = await _certificate(narrow), []
+    connections = [_connected(narrow.url, certificate) for _ in range(AT_ONCE * 2)]
+    opened = [await connection.__aenter__() for connection in connections]
+    try:
+        for _, writer in opened:
+            writer.write(HALF)
+        await asyncio.sleep(0.2)
+        async with narrow.owner.transaction():
+            await narrow.owner.execute("lock table audit_event in access exclusive mode")  # a refusal is recorded
+            for _, writer in opened:
+                writer.write(b"x" * 499)
+            heads = [asyncio.create_task(reader.readuntil(b"\r\n\r\n")) for reader, _ in opened]
+            waiting = set(heads)
+            while len(waiting) > AT_ONCE:
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        answers = [await head for head in heads]
+    finally:
+        for connection in connections:
+            await connection.__aexit__(None, None, None)
+    shed = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+    assert len(shed) == AT_ONCE
+    assert all(b"retry-after: " in answer.lower() for answer in shed)
+
+
+async def test_a_message_whose_sender_goes_away_leaves_no_event(narrow: World) -> None:
+    counter = await narrow.terminal()
+    async with _connected(narrow.url) as (_, writer):
+        writer.write(HALF.replace(b"/v1/verifications", b"/v1/card-registrations"))
+        await asyncio.sleep(0.2)
+    assert (await counter.number()).status_code == 200
+    assert [code for _, code in await narrow.events()] == ["none"]
 
 
 async def test_who_is_calling_is_asked_before_the_message_is_whole(narrow: World) -> None:
@@ -117,6 +169,25 @@ async def test_a_request_that_does_not_come_to_its_end_is_cut(
         assert (await reader.read()).endswith(
             b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         )
+
+
+async def test_the_rest_of_a_message_that_was_answered_early_is_no_slowness(
+    tmp_path: Path, authorities: Authorities
+) -> None:
+    async def early(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _echo(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    patience = Patience(arrival_s=0.5, bytes_a_second=1024, reading_s=FAR)
+    async with _served(early, tmp_path, authorities, patience) as url, _connected(url) as (reader, writer):
+        writer.write(HALF)
+        first = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"x" * 499)
+        assert first.startswith(b"HTTP/1.1 401 ")
+        assert await reader.read() == b""  # it rests, and is closed as any that rests, without a word
 
 
 async def test_a_drop_now_and_then_does_not_help(tmp_path: Path, authorities: Authorities) -> None:
