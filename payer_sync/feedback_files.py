@@ -37,16 +37,24 @@ class Told:
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts faults as they come, and keeps the first."""
+    """Counts faults as they come, and keeps the first, and all that refuse the file, however late they come."""
 
     counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
-    first: list[FeedbackLine] = field(default_factory=list)
+    _refusals: list[FeedbackLine] = field(default_factory=list)
+    _others: list[FeedbackLine] = field(default_factory=list)
+
+    @property
+    def first(self) -> list[FeedbackLine]:
+        """What is shown: what refuses the file before the others, each in the order in which it came."""
+        return self._refusals + self._others
 
     def add(self, line: FeedbackLine) -> None:
         """Count one fault."""
         self.counts[line.code, line.severity] += 1
-        if len(self.first) < ROWS_SHOWN:
-            self.first.append(line)
+        if line.severity is Severity.FILE_REFUSED:
+            self._refusals.append(line)
+        elif len(self._others) < ROWS_SHOWN:
+            self._others.append(line)
 
     def told(self, *files: Path) -> Told:
         """Return what was told."""

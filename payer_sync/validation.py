@@ -63,7 +63,6 @@ class Validation:
         except FileRefused as refused:
             self.file_refused = True
             yield from (line_of(fault) for fault in refused.faults)
-            return
         if agreement:
             apart = agreement.faults()
             self.refused_records += len(apart)

@@ -17,7 +17,7 @@ from eligibility.wire.submissions import Severity
 from payer_sync.claims.kinds import Malformed, has_gaiji
 from payer_sync.claims.records import RECORD_TYPE, Field, Record, Uke, day_name
 from payer_sync.decoding import UNDEFINED_IN_CP932, byte_fault, unreadable_byte
-from payer_sync.faults import Fault, FaultCode, FileRefused, both, shape
+from payer_sync.faults import SHAPE_LENGTH, Fault, FaultCode, FileRefused, both, shape
 from payer_sync.refusals import Refusals, gathered_refusals
 
 LONGEST_LINE: Final = 64 * 1024
@@ -45,14 +45,14 @@ class Line(NamedTuple):
     values: dict[str, Any]
     days: list[tuple[int, int]]
     record: Record
-    texts: list[str]  # its fields as they were written
+    texts: list[str]  # its fields as they were written, as much of each as a shape shows
 
     def shape_of(self, name: str) -> str | None:
         """Return what the value of a field of its record looked like; None where the record has no such field."""
         position = self.record.position_of(name)
         if position is None:
             return None
-        return shape(self.texts[position].strip(_SPACES)) if position < len(self.texts) else ""
+        return shape(self.texts[position]) if position < len(self.texts) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,8 @@ def _parse(number: int, record_type: str, record: Record, fields: list[str], fau
         text = fields[entry.position].strip(_SPACES) if entry.position < count else ""
         values[entry.key] = _read(number, record_type, entry, text, faults)
     days = _days(number, record_type, record.days_at, fields, faults) if record.days_at else []
-    return Line(number, record_type, values, days, record, fields)
+    texts = [text.strip(_SPACES)[: SHAPE_LENGTH + 1] for text in fields[: record.width]]
+    return Line(number, record_type, values, days, record, texts)
 
 
 def _read(number: int, record_type: str, entry: Field, text: str, faults: list[Fault]) -> object:

@@ -46,11 +46,21 @@ class Record:
         """Return where the field of this name stands; None where the record has no such field."""
         return _positions(self).get(name)
 
+    @property
+    def width(self) -> int:
+        """How many fields its table has, the type and the days included; a record may have more that nobody knows."""
+        return _width(self)
+
 
 @cache
 def _positions(record: Record) -> dict[str, int]:
     days = () if record.days_at is None else enumerate((day_name(day) for day in range(1, 32)), record.days_at)
     return {RECORD_TYPE: 0, **{entry.name: entry.position for entry in record.fields}} | {n: at for at, n in days}
+
+
+@cache
+def _width(record: Record) -> int:
+    return max(_positions(record).values()) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,3 @@ order by 1;
 update quarantined_record
 set stated = jsonb_set(stated, '{name_key}', to_jsonb(name_key_now(stated ->> 'name_key')))
 where superseded_at is null and stated ->> 'name_key' <> name_key_now(stated ->> 'name_key');
-drop trigger state_holders_now on coverage;
-drop function state_holders_now();
-drop function name_key_now(text);
-drop function old_forms_of_names();

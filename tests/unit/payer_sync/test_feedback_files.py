@@ -9,6 +9,7 @@ import pytest
 
 from eligibility.wire.submissions import FeedbackLine, Severity
 from payer_sync.feedback_files import CSV_ENCODINGS, FORMS, HEADER, guard, unguard, write_feedback
+from payer_sync.feedback_page import ROWS_SHOWN
 
 
 def _line(record: int | None = 1, **different: str | None) -> FeedbackLine:
@@ -82,3 +83,14 @@ def test_feedback_that_is_cut_off_leaves_the_earlier_one_whole(tmp_path: Path) -
     with pytest.raises(ConnectionError):
         write_feedback(tmp_path / "a", cut())
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_refuses_the_file_is_shown_first_however_late_it_comes(tmp_path: Path) -> None:
+    late = _line(9, code="bytes_undecodable", severity=Severity.FILE_REFUSED)
+    lines = [_line(n, severity=Severity.WARNING) for n in range(ROWS_SHOWN + 1)]
+
+    told = write_feedback(tmp_path / "a", [*lines, late])
+
+    assert told.first[:2] == [late, lines[0]]
+    assert len(told.first) == ROWS_SHOWN + 1
+    assert (tmp_path / f"a{FORMS[2]}").read_text("utf-8").count("bytes_undecodable") > 1  # counted, and a row

@@ -112,6 +112,15 @@ def test_records_of_one_coverage_that_disagree_name_each_other(write: Write, dif
     ]
 
 
+def test_records_that_disagree_are_told_beside_bytes_that_cannot_be_read(write: Write) -> None:
+    path = write(_record(1, **LIMIT), _record(2), _record(1, **LIMIT | {"限度額適用区分": "A01"}))
+    path.write_bytes(path.read_bytes() + b"\xff\r\n")
+
+    assert [(record, code) for record, code, _ in _faults(path)] == [
+        (4, "bytes_undecodable"), (1, "contradicts"), (3, "contradicts"),
+    ]  # fmt: skip
+
+
 def test_records_that_carry_several_certificates_of_one_coverage_agree(write: Write) -> None:
     later = LIMIT | {"限度額有効開始日": "20270401"}
 

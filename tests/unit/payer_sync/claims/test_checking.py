@@ -1,6 +1,7 @@
 """Whole UKE files: the real sample, good and all-wrong samples with their feedback, and files that are refused."""
 
 import json
+import tracemalloc
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -248,3 +249,18 @@ def test_a_reviewer_may_send_receipts_of_any_insurer_and_of_none(written: Path) 
 
     assert [e.claim.insurer_number for e in receipts] == ["06130512", None]
     assert [fault for fault in faults if fault["severity"] != "warning"] == []
+
+
+def test_a_receipt_of_long_lines_takes_no_more_memory_than_their_tables_have_fields(written: Path) -> None:
+    lines = (SAMPLES / "claim_medical_1" / "good.uke").read_bytes().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if line.startswith(b"SI,"))
+    long = (lines[place].rstrip(b"\r\n") + b",ab" * 10_000 + b"\r\n", b"SI," + b"9" * 30_000 + b"\r\n")
+    written.write_bytes(b"".join([*lines[:place], *long * 50, *lines[place:]]))
+    check = ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY)
+    tracemalloc.start()
+    try:
+        _checked(check)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert check.read == len(lines) + 100
