@@ -142,7 +142,7 @@ async def test_a_holder_is_found_by_every_form_of_the_name_whichever_release_has
     await state(1000, "淸", "淸")
     assert await found("清") == []
     await owner.execute(QUARANTINED)
-    assert [name[4:] for name in await migrate(owner)][:1] == ["_post_old_forms_of_names.sql"]
+    assert "_post_old_forms_of_names.sql" in [name[4:] for name in await migrate(owner)]
     assert await found("清") == [1000]
     keys = await owner.fetch("select name, name_key from coverage")
     assert [row["name"] for row in keys if row["name_key"] != name_key(row["name"])] == []
