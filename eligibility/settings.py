@@ -51,9 +51,7 @@ class ApiSettings(LaneSettings):
     most_at_once: int = Field(
         default=256, ge=1, description="Requests in work in each process; those beyond are turned away with 503."
     )
-    pool_size: int = Field(
-        default=8, ge=1, le=200, description="Connections to PostgreSQL of each process, beside four of its own use."
-    )
+    pool_size: int = Field(default=8, ge=1, le=200, description="Connections to PostgreSQL of each process.")
     tls_certificate: Path
     tls_key: Path
     terminal_authorities: Path = Field(description="PEM: the CAs of terminals' certificates.")

@@ -75,15 +75,11 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        url = settings.database_url.get_secret_value()
-        pool = await open_pool(url, role=COUNTER_ROLE, size=settings.pool_size)
-        # What every counter waits for is four statements, one of each at a time: each has a connection to itself, so
-        # that no crowd of readings, sign-ins or bulk checks stands before it.
-        lanes = await open_pool(url, role=COUNTER_ROLE, size=4)
-        recorder = Recorder(lanes)
-        terminals = Gatherer(partial(terminal_standings, lanes), rest_s=LOOKUP_REST_S)
-        cards = Gatherer(partial(holders_by_cards, lanes), rest_s=LOOKUP_REST_S)
-        numbers = Gatherer(partial(coverages_by_numbers, lanes), rest_s=LOOKUP_REST_S)
+        pool = await open_pool(settings.database_url.get_secret_value(), role=COUNTER_ROLE, size=settings.pool_size)
+        recorder = Recorder(pool)
+        terminals = Gatherer(partial(terminal_standings, pool), rest_s=LOOKUP_REST_S)
+        cards = Gatherer(partial(holders_by_cards, pool), rest_s=LOOKUP_REST_S)
+        numbers = Gatherer(partial(coverages_by_numbers, pool), rest_s=LOOKUP_REST_S)
         revocation.refresh(now())
         app.state.now = now
         app.state.settings = settings
@@ -119,7 +115,6 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
                 with suppress(asyncio.CancelledError):
                     await task
             await budget.close()
-            await lanes.close()
             await pool.close()
 
     app = FastAPI(

@@ -8,11 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from eligibility.domain.codes import Role
-from eligibility.storage.database import connect
 from loadtest.embedded import Stores
 from tests.integration.eligibility.world import Authorities, Counter, World, running_world
-from tests.integration.waiting import until_waiting
 
 AT_ONCE = 3
 
@@ -25,22 +22,6 @@ async def narrow(
     redis = running_stores.redis_url
     async with running_world(tmp_path, authorities, database, owner, redis, most_at_once=AT_ONCE) as world:
         yield world
-
-
-async def test_counters_do_not_stand_behind_what_else_waits_for_the_database(
-    tmp_path: Path, authorities: Authorities, database: str, owner: Any, running_stores: Stores
-) -> None:
-    async with running_world(tmp_path, authorities, database, owner, running_stores.redis_url, pool_size=1) as world:
-        counter, member = await world.terminal(), await world.staff(Role.DOCTOR)
-        [proof] = await _proofs(world, counter, 1)
-        watching = await connect(database)
-        async with owner.transaction():
-            await owner.execute("lock table staff in access exclusive mode")
-            signing_in = asyncio.create_task(counter.sign_in(member))
-            await until_waiting(watching, 1)
-            answers = [await counter.number(), await counter.verify(world.card(), proof=proof)]
-        assert [answer.status_code for answer in (*answers, await signing_in)] == [200, 200, 201]
-        await watching.close()
 
 
 async def _proofs(world: World, counter: Counter, count: int) -> list[dict[str, str]]:
