@@ -67,6 +67,15 @@ class Outcome:
         }
 
 
+def shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return which shares of all their requests were answered, and ended in an error."""
+    requests = max(sum(one.requests for one in outcomes), 1)
+    return {
+        "answered_ratio": sum(one.answered for one in outcomes) / requests,
+        "error_ratio": sum(one.errors for one in outcomes) / requests,
+    }
+
+
 def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: float) -> Outcome:
     """Put together what several processes sent of one operation, in one or several windows of one length."""
     series: list[Second] = []

@@ -21,6 +21,7 @@ from rich.progress import Progress
 from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
 from loadtest.driving.plan import Operation
+from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
 from loadtest.run import SIZES, Flood, Morning, open_filled
@@ -96,14 +97,9 @@ def measured(few: Sequence[Floods], many: Sequence[Floods]) -> list[Measured]:
     for operation in _OPERATIONS:
         less, more = ([turn[operation] for turn in turns] for turns in (few, many))
         everything = [flood.outcome for flood in (*less, *more)]
+        compared = {"growth_ratio": _rate(more) / _rate(less), "slowdown_ratio": _p99_ms(more) / _p99_ms(less)}
         requests = sum(one.requests for one in everything)
-        figures = {
-            "growth_ratio": _rate(more) / _rate(less),
-            "slowdown_ratio": _p99_ms(more) / _p99_ms(less),
-            "answered_ratio": sum(one.answered for one in everything) / max(requests, 1),
-            "error_ratio": sum(one.errors for one in everything) / max(requests, 1),
-        }
-        made.append(Measured(_SCENARIO, operation.value, requests, figures))
+        made.append(Measured(_SCENARIO, operation.value, requests, compared | shares(everything)))
     return made
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
 from loadtest.driving.plan import Operation
+from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
 from loadtest.run import SIZES, Minute, Morning, open_filled
@@ -92,14 +93,9 @@ def measured(minutes: Sequence[Minute], tables: Sequence[Kept]) -> tuple[Measure
     """Return the figures that limits are about: the last sixth beside the first, and the table most in arrears."""
     sixth = len(minutes) // _SIXTHS
     first, last = (median(m.answer_us for m in some) for some in (minutes[:sixth], minutes[-sixth:]))
-    requests = sum(outcome.requests for m in minutes for outcome in m.outcomes)
-    errors = sum(outcome.errors for m in minutes for outcome in m.outcomes)
-    answered = sum(outcome.answered for m in minutes for outcome in m.outcomes)
-    answers = {
-        "growth_ratio": first / last,
-        "answered_ratio": answered / max(requests, 1),
-        "error_ratio": errors / max(requests, 1),
-    }
+    everything = [outcome for m in minutes for outcome in m.outcomes]
+    requests = sum(one.requests for one in everything)
+    answers = {"growth_ratio": first / last} | shares(everything)
     arrears = {"waiting_ratio": max((table.waiting for table in tables), default=0.0)}
     return (
         Measured(_SCENARIO, "all", requests, answers),

@@ -238,13 +238,12 @@ def _is_utf8(raw: bytes) -> bool:
 
 def _parse(number: int, record_type: str, record: Record, fields: list[str], faults: list[Fault]) -> Line:
     values: dict[str, Any] = {}
-    count = len(fields)
+    texts = [text.strip(_SPACES) for text in fields[: record.width]]
     for entry in record.fields:
-        text = fields[entry.position].strip(_SPACES) if entry.position < count else ""
+        text = texts[entry.position] if entry.position < len(texts) else ""
         values[entry.key] = _read(number, record_type, entry, text, faults)
     days = _days(number, record_type, record.days_at, fields, faults) if record.days_at else []
-    texts = [text.strip(_SPACES)[: SHAPE_LENGTH + 1] for text in fields[: record.width]]
-    return Line(number, record_type, values, days, record, texts)
+    return Line(number, record_type, values, days, record, [text[: SHAPE_LENGTH + 1] for text in texts])
 
 
 def _read(number: int, record_type: str, entry: Field, text: str, faults: list[Fault]) -> object:

@@ -1,27 +1,10 @@
 """Beyond what a process takes at once, requests are turned away before anything is done for them (CASES F-12)."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
 
-from loadtest.embedded import Stores
-from tests.integration.eligibility.world import Authorities, Counter, World, running_world
-
-AT_ONCE = 3
-
-
-@pytest.fixture
-async def narrow(
-    tmp_path: Path, authorities: Authorities, database: str, owner: Any, running_stores: Stores
-) -> AsyncIterator[World]:
-    """A centre that works on few requests at once."""
-    redis = running_stores.redis_url
-    async with running_world(tmp_path, authorities, database, owner, redis, most_at_once=AT_ONCE) as world:
-        yield world
+from tests.integration.eligibility.world import AT_ONCE, Counter, World
 
 
 async def _proofs(world: World, counter: Counter, count: int) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,8 @@ from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.serving.slowness import Patience
 from eligibility.storage.enrolment import enrol_terminal
-from loadtest.embedded import Stores
-from tests.integration.eligibility.world import INSTITUTION, Authorities, World, running_world
+from tests.integration.eligibility.world import AT_ONCE, INSTITUTION, Authorities, World
 
-AT_ONCE = 2
 HALF = b"POST /v1/verifications HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
 SHORT = Patience(arrival_s=0.2, bytes_a_second=1024, reading_s=0.2)
 FAR = 600.0  # seconds: what would only come after the test is over
@@ -85,16 +83,6 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"came: %d" % came})
 
 
-@pytest.fixture
-async def narrow(
-    tmp_path: Path, authorities: Authorities, database: str, owner: Any, running_stores: Stores
-) -> AsyncIterator[World]:
-    """A centre that works on few requests at once."""
-    redis = running_stores.redis_url
-    async with running_world(tmp_path, authorities, database, owner, redis, most_at_once=AT_ONCE) as world:
-        yield world
-
-
 @pytest.mark.parametrize(
     ("path", "known"),
     [(b"/v1/verifications", True), (b"/v1/card-registrations", False), (b"/v1/bulk-verifications", False)],
@@ -102,25 +90,22 @@ async def narrow(
 async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes, known: bool) -> None:
     counter = await narrow.terminal()
     certificate = await _certificate(narrow) if known else None
-    connections = [_connected(narrow.url, certificate) for _ in range(AT_ONCE + 1)]
-    opened = [await connection.__aenter__() for connection in connections]
-    try:
-        for _, writer in opened:
+    async with AsyncExitStack() as connections:
+        for _ in range(AT_ONCE + 1):
+            _, writer = await connections.enter_async_context(_connected(narrow.url, certificate))
             writer.write(HALF.replace(b"/v1/verifications", path))
             await writer.drain()
         await asyncio.sleep(0.2)  # until they are seen; were it too short, this would only be easier
         answers = [await counter.number() for _ in range(AT_ONCE * 2)]
-        assert [answer.status_code for answer in answers] == [200] * AT_ONCE * 2
-    finally:
-        for connection in connections:
-            await connection.__aexit__(None, None, None)
+    assert [answer.status_code for answer in answers] == [200] * AT_ONCE * 2
 
 
 async def test_messages_that_come_to_their_end_together_are_not_all_let_in(narrow: World) -> None:
-    certificate, answers = await _certificate(narrow), []
-    connections = [_connected(narrow.url, certificate) for _ in range(AT_ONCE * 2)]
-    opened = [await connection.__aenter__() for connection in connections]
-    try:
+    certificate = await _certificate(narrow)
+    async with AsyncExitStack() as connections:
+        opened = [
+            await connections.enter_async_context(_connected(narrow.url, certificate)) for _ in range(AT_ONCE * 2)
+        ]
         for _, writer in opened:
             writer.write(HALF)
         await asyncio.sleep(0.2)
@@ -133,9 +118,6 @@ async def test_messages_that_come_to_their_end_together_are_not_all_let_in(narro
             while len(waiting) > AT_ONCE:
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         answers = [await head for head in heads]
-    finally:
-        for connection in connections:
-            await connection.__aexit__(None, None, None)
     shed = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
     assert len(shed) == AT_ONCE
     assert all(b"retry-after: " in answer.lower() for answer in shed)

@@ -335,6 +335,7 @@ async def running_world(
         await serving
 
 
+AT_ONCE = 3  # requests that a narrow centre works on
 PASSWORD = "correct horse battery"
 _USUAL_DRUG: dict[str, Any] = {
     "drug_code": "620900101", "name": "アサガオ錠５ｍｇ", "unit": "錠", "form": "1", "yj_code": "9991001F1011",
