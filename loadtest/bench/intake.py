@@ -28,7 +28,7 @@ _LOOK_EVERY_S: Final = 0.05
 _TAKEN: Final = (ExitCode.MERGED, ExitCode.MERGED_IN_PART)
 _COPY_TIMEOUT_S: Final = 3600.0
 _NUMBERS: Final = 1_000
-_STARTED, _STAGED, _ENDED = SubmissionState.CHECKING, SubmissionState.MERGING, SubmissionState.MERGED
+_BEFORE_LOADER: Final = (SubmissionState.RECEIVING, SubmissionState.RECEIVED)
 
 
 class WrongOutcome(Exception):
@@ -72,12 +72,27 @@ class Intake:
         if client.returncode not in _TAKEN:
             raise WrongOutcome(f"push ended with {client.returncode}: {said}")
         submission = Submission.model_validate_json(said)
-        missed = {_STARTED, _ENDED} - set(steps)
-        if missed:
-            raise WrongOutcome(f"{path.name} was never seen as {', '.join(missed)}")
-        checking, merged = steps[_STARTED], steps[_ENDED]
-        merging = steps.get(_STAGED, merged)  # it may last for less than a look
-        return PushedFile(submission, merged - checking, merging - checking, time.perf_counter() - began)
+        return PushedFile(submission, steps.load_s, steps.checking_s, time.perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """When a submission was last seen before its loader took it, first seen as staged, and first seen at its end.
+
+    A step may last for less than a look: both spans hold at least what lies between two looks, never less than it took.
+    """
+
+    started: float
+    staged: float
+    ended: float
+
+    @property
+    def checking_s(self) -> float:
+        return self.staged - self.started
+
+    @property
+    def load_s(self) -> float:
+        return self.ended - self.started
 
 
 @contextmanager
@@ -198,17 +213,22 @@ select (select count(*) from coverage where submission_id = $1 and known_to = 'i
 """
 
 
-async def _follow(address: str, client: subprocess.Popen[str]) -> dict[SubmissionState, float]:
-    """Return when the newest submission was first seen in each state, until the client has ended."""
-    seen: dict[SubmissionState, float] = {}
+async def _follow(address: str, client: subprocess.Popen[str]) -> _Steps:
+    """Look at the newest submission until the client has ended, and once more."""
+    started, staged = time.perf_counter(), None
     async with _owner(address) as owner:
         known = await owner.fetchval("select count(*) from submission")
-        while client.poll() is None:
-            states = await owner.fetch("select state from submission order by created_at offset $1", known)
-            for row in states:
-                seen.setdefault(SubmissionState(row["state"]), time.perf_counter())
+        while True:
+            ended = client.poll() is not None
+            state = await owner.fetchval("select state from submission order by created_at offset $1 limit 1", known)
+            now = time.perf_counter()
+            if state is None or state in _BEFORE_LOADER:
+                started = now
+            elif state != SubmissionState.CHECKING:
+                staged = staged or now
+            if ended or state == SubmissionState.MERGED:
+                return _Steps(started, staged or now, now)
             await asyncio.sleep(_LOOK_EVERY_S)
-    return seen
 
 
 async def _create(administrator_url: str, name: str, address: str, insurers: Iterable[str]) -> None:
