@@ -78,8 +78,10 @@ class Merging:
 def merge_meanwhile(site: Site, rows: int, number: int, *, vacuum: bool) -> Iterator[Merging]:
     """Write the file of an insurer that the site does not have yet, and run the intake that takes it.
 
-    What it brought is taken away at the end; `vacuum` says whether its room is, too, or left to autovacuum.
+    What it brought is taken away at the end, what a killed run has left at the beginning; `vacuum` says whether its
+    room is, too, or left to autovacuum.
     """
+    asyncio.run(_take_away(site, vacuum=vacuum))
     insurer = asyncio.run(enrol_stranger(site))
     file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
     _write(file, insurer, rows, number)
@@ -128,9 +130,9 @@ async def _take_away(site: Site, *, vacuum: bool) -> None:
         persons = await connection.fetchval("select persons from load_nation")
         # Only rows that nothing refers to are taken away; asking for each would read the claims each time.
         await connection.execute("set session_replication_role = replica")
-        for statement in _TAKEN_AWAY:
-            await connection.execute(statement, persons)
-        for table in ("person", "coverage", "stated_holder", "limit_certificate") if vacuum else ():
+        done = [await connection.execute(statement, persons) for statement in _TAKEN_AWAY]
+        anything = any(tag != "DELETE 0" for tag in done)
+        for table in ("person", "coverage", "stated_holder", "limit_certificate") if vacuum and anything else ():
             await connection.execute(f"vacuum (analyze) {table}")
     finally:
         await connection.close()
