@@ -27,8 +27,8 @@ wal_init_zero = off
 # What a key refuses is not repeated in the server's log: it may be a linkage code or an insured number.
 log_error_verbosity = terse
 """
-_START_TIMEOUT_S = 30.0
-_STARTS = 3
+_START_TIMEOUT_S = 120.0
+_STARTS = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_START_S: Final = 30.0
+_START_S: Final = 180.0
 # The niceness of what may take its time while people stand at counters: intake, worker, and an insurer's own client.
 BESIDE_COUNTERS: Final = 10
 

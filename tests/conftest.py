@@ -5,13 +5,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import argon2
 import asyncpg
 import pytest
 from hypothesis import settings
 
+from eligibility.identity import staff_factors
+from eligibility.storage import database as storage
 from eligibility.storage.database import connect
 from eligibility.storage.migrate import migrate
 from loadtest.embedded import Stores, create_database, database_url, stores
@@ -20,9 +24,15 @@ from terminal_agent.card.pcscd import OwnPcscd, PcscdUnavailable, own_pcscd
 # How long an example takes is the machine's affair: no test asserts a time.
 settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
+# Nor is it a test's affair how soon a busy machine lets PostgreSQL answer.
+storage.CONNECT_TIMEOUT_S = storage.COMMAND_TIMEOUT_S = 120.0
+storage.connect.__kwdefaults__["command_timeout_s"] = storage.COMMAND_TIMEOUT_S
+# A password's hash is dear on purpose, and each centre that a test runs makes one: by the same function, cheaply.
+staff_factors.PasswordHasher = partial(argon2.PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)  # type: ignore[misc, assignment]
 _numbers = itertools.count(1)
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 (the folder made in it is this run's own)
 _ROOM_BYTES: Final = 4 << 30
+_ENDINGS: Final = 12  # of PostgreSQL's five seconds, in which a session that was just closed has to be gone
 SHARED_DATA = Path(os.environ.get("ELIGIBILITY_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -78,12 +88,23 @@ async def database(running_stores: Stores, template: str) -> AsyncIterator[str]:
     """The owner's address of a fresh, migrated database that only this test sees."""
     name = f"eligibility_test_{os.getpid()}_{next(_numbers)}"
     administrator = await asyncpg.connect(running_stores.database_url)
-    await administrator.execute(f"create database {name} template {template}")
+    # Copied beside the log, which would fill what memory there is with thousands of copies.
+    await _when_left_alone(administrator, f"create database {name} template {template} strategy file_copy")
     try:
         yield database_url(running_stores.database_url, name)
     finally:
-        await administrator.execute(f"drop database {name} with (force)")
+        await _when_left_alone(administrator, f"drop database {name} with (force)")
         await administrator.close()
+
+
+async def _when_left_alone(administrator: Any, statement: str) -> None:
+    for _ in range(_ENDINGS - 1):
+        try:
+            await administrator.execute(statement)
+        except asyncpg.ObjectInUseError:
+            continue
+        return
+    await administrator.execute(statement)
 
 
 @pytest.fixture

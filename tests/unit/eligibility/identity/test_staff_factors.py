@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import argon2
 import pyotp
 import pytest
 
+from eligibility.identity import staff_factors
 from eligibility.identity.staff_factors import (
     PasswordTooShort,
     SecretUnreadable,
@@ -34,6 +36,12 @@ def known(factors: StaffFactors) -> tuple[str, str]:
 
 def _passcode(secret: str, seconds: int = 0) -> str:
     return pyotp.TOTP(secret).at(NOW + timedelta(seconds=seconds))
+
+
+def test_a_password_costs_who_guesses_it_what_rfc_9106_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staff_factors, "PasswordHasher", argon2.PasswordHasher)  # and not that of the other tests
+    stored = StaffFactors(KEY).hash_password(PASSWORD)
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_both_factors_hold_and_the_step_is_told(factors: StaffFactors, known: tuple[str, str]) -> None:
