@@ -17,10 +17,8 @@ from rich.console import Console as RichConsole
 from eligibility.domain.codes import ConsentClass, Outcome
 from eligibility.wire.problems import Problem
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
-from terminal_agent import doctor
 from terminal_agent.answer import answer_panel
 from terminal_agent.bridge.errors import BridgeError
-from terminal_agent.bridge.service import run_bridge
 from terminal_agent.bulk import command as bulk_command
 from terminal_agent.bulk.tables import FileUnusable
 from terminal_agent.card.connection import Connection
@@ -32,11 +30,11 @@ from terminal_agent.client import Centre, CentreError, CredentialsUnreadable, Re
 from terminal_agent.console import Console
 from terminal_agent.enrolment import command as enrolment_command
 from terminal_agent.enrolment.credentials import EnrolmentTrouble
-from terminal_agent.face import command as face_command
+from terminal_agent.face import arguments as face_arguments
 from terminal_agent.kiosk import passcode_command
 from terminal_agent.kiosk.passcode import PasscodeTrouble
-from terminal_agent.kiosk.serving import PortTaken, run_screens
 from terminal_agent.language import Language
+from terminal_agent.loopback import PortTaken
 from terminal_agent.messages import ADVICE, PROMPTS, Advice
 from terminal_agent.outbox import command as outbox_command
 from terminal_agent.outbox.draining import TerminalRefused
@@ -86,20 +84,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; no trouble ends in a traceback."""
     chosen = _parser().parse_args(arguments)
     if chosen.command == "face":
+        # What only one command needs is loaded by it: a person at the counter waits for `check`.
+        from terminal_agent.face import command as face_command
+
         return face_command.run(chosen)
     # What is said beside the answer goes to standard error, so that --json leaves nothing else on standard output.
     console = Console(Language(chosen.language), RichConsole(stderr=True), sys.stdin)
     try:
         if chosen.command == "run":
+            from terminal_agent.kiosk.serving import run_screens
+
             run_screens(_settings(chosen.settings), chosen.settings, chosen.virtual)
             return ExitCode.VALID
         if chosen.command == "passcode":
             passcode_command.run(chosen.file)
             return ExitCode.VALID
         if chosen.command == "doctor":
+            from terminal_agent import doctor
+
             well = doctor.run(_settings(chosen.settings), chosen.settings, Language(chosen.language), chosen.json)
             return ExitCode.VALID if well else ExitCode.OTHER_OUTCOME
         if chosen.command == "bridge":
+            from terminal_agent.bridge.service import run_bridge
+
             run_bridge(_bridge_settings(chosen))
             return ExitCode.VALID
         if chosen.command in ("enrol", "renew"):
@@ -183,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     examining.add_argument("--json", action="store_true", help="print the findings as one JSON object")
     examining.add_argument("--language", choices=[x.value for x in Language], default=Language.BOTH.value)
     examining.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
-    face_command.add_arguments(commands)
+    face_arguments.add_arguments(commands)
     bridge = commands.add_parser("bridge", help="Serve the clinic's software alone: a shared folder, REST, or both.")
     bridge.add_argument("--folder", type=Path, metavar="DIR", help="with req, res, face, err (TERMINAL_BRIDGE_FOLDER)")
     bridge.add_argument("--port", type=int, metavar="PORT", help="REST on 127.0.0.1 (TERMINAL_BRIDGE_PORT)")

@@ -6,11 +6,17 @@ from typing import Final
 LOOPBACK: Final = "127.0.0.1"
 
 
+class PortTaken(Exception):
+    """Another program listens on the port."""
+
+    code = "port_taken"
+
+
 def bound_to_loopback(port: int) -> socket.socket:
     """Return a socket that is bound to a port (0: to a free one) and reached from this machine alone.
 
     Raises:
-        OSError: another program has the port.
+        PortTaken: another program has the port.
     """
     # With the protocol named: asyncio turns Nagle's algorithm off only where it is, and an answer that is written in
     # two parts would otherwise wait 40 ms for the acknowledgement of the first.
@@ -18,7 +24,7 @@ def bound_to_loopback(port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((LOOPBACK, port))
-    except BaseException:
+    except OSError as error:
         bound.close()
-        raise
+        raise PortTaken from error
     return bound

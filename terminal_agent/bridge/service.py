@@ -31,7 +31,7 @@ from terminal_agent.bridge.text import CharacterCode
 from terminal_agent.bridge.visits import VisitBook
 from terminal_agent.client import Centre, CredentialsUnreadable
 from terminal_agent.logs import configure_logs
-from terminal_agent.loopback import LOOPBACK, bound_to_loopback
+from terminal_agent.loopback import LOOPBACK, PortTaken, bound_to_loopback
 from terminal_agent.settings import TerminalSettings
 from terminal_agent.withdrawal import without_consent
 
@@ -113,7 +113,7 @@ class Bridge:
         token = own_token(self._settings.bridge_token or state_folder(self._settings) / "rest.token")
         try:
             listening = bound_to_loopback(port)
-        except OSError as error:
+        except PortTaken as error:
             raise RestPortTaken from error
         self.port = int(listening.getsockname()[1])
         app = make_app(self.responder, token, frozenset({f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"}))

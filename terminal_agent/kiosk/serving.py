@@ -61,7 +61,7 @@ class Screens:
         self._face = face or FaceMode(FaceState(OffReason.NOT_ENABLED))
         self._keys = Keys()
         self._passcode = Passcode.read(settings.visual_passcode, _now) if settings.visual_passcode else None
-        self._socket = _bound(settings.screens_port)
+        self._socket = bound_to_loopback(settings.screens_port)
         self._server: _Server | None = None
         self.daybook = Daybook(_now)
         self.desks = Desks(_now)
@@ -251,19 +251,6 @@ def run_screens(settings: TerminalSettings, file: Path | None, virtual: Path | N
                 print(f"patient  {screens.patient_url}\nstaff    {screens.staff_url}", flush=True)  # noqa: T201
 
         asyncio.run(screens.serve(started))
-
-
-class PortTaken(Exception):
-    """Another program listens on the screens' port."""
-
-    code = "port_taken"
-
-
-def _bound(port: int) -> socket.socket:
-    try:
-        return bound_to_loopback(port)
-    except OSError as error:
-        raise PortTaken from error
 
 
 def _now() -> datetime:

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from terminal_agent.loopback import LOOPBACK, bound_to_loopback
+from terminal_agent.loopback import LOOPBACK, PortTaken, bound_to_loopback
 
 
 async def test_whoever_calls_is_answered_without_waiting_for_more_to_send() -> None:
@@ -27,5 +27,5 @@ def test_only_this_machine_is_listened_to_and_a_port_has_one_listener() -> None:
         listening.listen()
         address, port = listening.getsockname()
         assert address == LOOPBACK
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(PortTaken):
             bound_to_loopback(port)
