@@ -87,8 +87,10 @@ async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
     with FirstFile(connection, aside, await announced(owner, files[0], insurer, now), LAYOUT, NOBODY, now) as first:
         with pytest.raises(asyncpg.UniqueViolationError) as failed:
             await first.merge_alone(checked(), nobody_asks)
-        left = being_made, [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        # The driver tells PostgreSQL of a statement that was cancelled in a task of its own, which nobody waits for.
+        names = {task.get_coro().__qualname__ for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        left = being_made, names - {"Connection._cancel"}
         assert failed.value.constraint_name != "person_linkage_code_key"
-    assert left == (set(), [])
+    assert left == (set(), set())
     await aside.close()
     await connection.close()
