@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from terminal_agent.face import card_photo
 from terminal_agent.face.settings import FaceSettings
 from tests.unit.terminal_agent.face import networks
 
@@ -19,6 +20,11 @@ REAL_RECOGNIZER = "0fe838d0428ea190ced10eacac8c632338adccb160a1b986d8a6b8fb40f1d
 def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("TERMINAL_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _patience_with_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card_photo, "_CELL_TIMEOUT_S", 120)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,9 +127,9 @@ def test_the_cell_is_told_nothing_and_may_write_nothing(monkeypatch: pytest.Monk
 
 
 def test_a_cell_that_takes_too_long_or_dies_is_a_photo_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card_photo, "_CELL_TIMEOUT_S", 0.001)
-    assert decode_photo(GOOD, trusted=False) is None
-    monkeypatch.undo()
+    with monkeypatch.context() as hurried:
+        hurried.setattr(card_photo, "_CELL_TIMEOUT_S", 0.001)
+        assert decode_photo(GOOD, trusted=False) is None
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     assert decode_photo(GOOD, trusted=False) is None
 
@@ -143,9 +144,29 @@ def test_the_cells_memory_ends_a_little_above_what_its_libraries_take() -> None:
         "from terminal_agent.face import cell\n"
         "cell.main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", greedy], input=GOOD, capture_output=True, timeout=60, check=False,
-        env={"PYTHONPATH": os.fspath(card_photo.Path(card_photo.__file__).parents[2])},
-    )  # fmt: skip
+    done = _run(greedy)
     assert done.returncode == 1
     assert b"MemoryError" in done.stderr
+
+
+@pytest.mark.parametrize(("decode", "ended"), [("real(encoded)", 0), ("next(forever)", -signal.SIGKILL)])
+def test_the_cells_processor_time_is_its_pictures_and_not_its_libraries(decode: str, ended: int) -> None:
+    slow_to_load = (
+        "import itertools, sys, time\n"
+        "import terminal_agent.face.opencv as opencv\n"
+        "from terminal_agent.face import cell\n"
+        "real, forever = opencv.decode, filter(None, itertools.repeat(0))\n"
+        f"opencv.decode = lambda encoded: {decode}\n"
+        "cell._CPU_S = 1\n"
+        "while time.process_time() < 2:\n"
+        "    pass\n"
+        "sys.exit(cell.main())\n"
+    )
+    assert _run(slow_to_load).returncode == ended
+
+
+def _run(script: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", script], input=GOOD, capture_output=True, timeout=120, check=False,
+        env={"PYTHONPATH": os.fspath(card_photo.Path(card_photo.__file__).parents[2])},
+    )  # fmt: skip
