@@ -162,9 +162,10 @@ async def _pair(world: World) -> Any:
 
 async def _keep_asking(counter: Counter, key: UUID, told: dict[UUID, bytes], enough: asyncio.Event) -> None:
     try:
-        answer = await _ask(counter, key)
-    except httpx.HTTPError:
+        while (answer := await _ask(counter, key)).status_code == 503:
+            pass  # it is busy
+    except httpx.TransportError:
         return
-    if answer.status_code == 200:
-        assert told.setdefault(key, answer.content) == answer.content
-        enough.set()
+    assert answer.status_code == 200
+    assert told.setdefault(key, answer.content) == answer.content
+    enough.set()

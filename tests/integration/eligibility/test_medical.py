@@ -15,8 +15,11 @@ from eligibility.domain.dates import day_in_japan
 from loadtest.pki import KeyPair
 from tests.integration.eligibility.world import INSURER, OTHER_INSTITUTION, Counter, World
 
-TODAY = day_in_japan(datetime.now(UTC))
 ALL = [wanted.value for wanted in ConsentClass]
+
+
+def today() -> date:
+    return day_in_japan(datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ async def doctor(world: World, counter: Counter, role: Role = Role.DOCTOR) -> di
 async def test_medicines_come_latest_first_with_name_ingredient_and_where_from(world: World, counter: Counter) -> None:
     was = await visit(world, counter)
     await world.drug()
-    await world.medicine(was.person, medicine_on=TODAY - timedelta(days=40), comment="１日１回　朝食後")
+    await world.medicine(was.person, medicine_on=today() - timedelta(days=40), comment="１日１回　朝食後")
     await world.medicine(
-        was.person, medicine_on=TODAY - timedelta(days=3), drug_code="629999999", drug_known=False, drug_name=None,
+        was.person, medicine_on=today() - timedelta(days=3), drug_code="629999999", drug_known=False, drug_name=None,
         unit=None, quantity=None, kind="medical", institution_name="別の医院", institution_code=OTHER_INSTITUTION,
     )  # fmt: skip
 
@@ -73,8 +76,8 @@ async def test_medicines_come_latest_first_with_name_ingredient_and_where_from(w
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
     assert body["verification_id"] == was.verification_id
-    assert body["through_month"] == f"{TODAY:%Y-%m}"
-    assert body["from_month"] == f"{TODAY.year - 3}-{TODAY:%m}"
+    assert body["through_month"] == f"{today():%Y-%m}"
+    assert body["from_month"] == f"{today().year - 3}-{today():%m}"
     unknown, known = body["medicines"]
     assert (known["drug_name"], known["ingredient"], known["unit"]) == ("アサガオ錠５ｍｇ", "9991001", "錠")
     assert (Decimal(known["quantity"]), known["days_or_times"]) == (Decimal("1.5"), 14)
@@ -98,16 +101,16 @@ async def test_a_name_that_the_master_learned_later_is_shown(world: World, count
 
 async def test_checkups_come_latest_first_with_names_and_ranges(world: World, counter: Counter) -> None:
     was = await visit(world, counter)
-    await world.checkup(was.person, TODAY - timedelta(days=400), {"value": "26.1", "flag": "H"})
+    await world.checkup(was.person, today() - timedelta(days=400), {"value": "26.1", "flag": "H"})
     later = {"item_code": "9N736000000000011", "result_kind": "CD", "value": "2", "value_name": "いいえ", "unit": ""}
     unranged = {"low": None, "high": None, "flag": None}
     unknown = {"item_code": "9Z999000000000049", "result_kind": "ST", "value": "字", "unit": ""}
-    await world.checkup(was.person, TODAY - timedelta(days=30), later | unranged, unknown | unranged)
+    await world.checkup(was.person, today() - timedelta(days=30), later | unranged, unknown | unranged)
 
     body = (await counter.http.get(was.checkups(), headers=await doctor(world, counter))).json()
 
     assert [c["performed_on"] for c in body["checkups"]] == [
-        (TODAY - timedelta(days=days)).isoformat() for days in (30, 400)
+        (today() - timedelta(days=days)).isoformat() for days in (30, 400)
     ]
     new, old = body["checkups"]
     assert (old["insurer_number"], old["insurer_name"]) == (INSURER, f"保険者{INSURER}")
@@ -119,15 +122,15 @@ async def test_checkups_come_latest_first_with_names_and_ranges(world: World, co
 
 async def test_treatments_come_latest_month_first_in_the_claims_own_order(world: World, counter: Counter) -> None:
     was = await visit(world, counter)
-    month = TODAY.replace(day=1)
-    earlier = months_before(TODAY, 2).replace(day=1)
+    month = today().replace(day=1)
+    earlier = months_before(today(), 2).replace(day=1)
     await world.treatment(was.person, care_month=earlier, days=[earlier + timedelta(days=8), earlier], times=2)
     device = {"record_type": "TO", "code": "710010001", "name": "検査器材", "quantity": Decimal("1.5"), "unit": "個"}
     await world.treatment(
         was.person, institution_code=OTHER_INSTITUTION, institution_name="別の病院", days=[], times=None, **device
     )
     body = (await counter.http.get(was.treatments(), headers=await doctor(world, counter))).json()
-    assert (body["from_month"], body["through_month"]) == (f"{TODAY.year - 3}-{TODAY:%m}", f"{TODAY:%Y-%m}")
+    assert (body["from_month"], body["through_month"]) == (f"{today().year - 3}-{today():%m}", f"{today():%Y-%m}")
     used, done = body["treatments"]
     assert (used["care_month"], used["days"], used["times"]) == (f"{month:%Y-%m}", [], None)
     assert (used["record"], used["name"], Decimal(used["quantity"]), used["unit"]) == (
@@ -174,7 +177,7 @@ async def test_treatments_that_are_corrected_or_anothers_or_too_old_are_not_show
     await world.treatment(was.person, known_to=datetime(2026, 2, 1, tzinfo=UTC))
     await world.treatment(None)
     await world.treatment(other)
-    await world.treatment(was.person, care_month=months_before(TODAY, 37).replace(day=1))
+    await world.treatment(was.person, care_month=months_before(today(), 37).replace(day=1))
     token = await doctor(world, counter)
     assert (await counter.http.get(was.treatments(), headers=token)).json()["treatments"] == []
     await counter.http.delete(was.consent("treatment"))
@@ -195,7 +198,7 @@ async def test_what_is_corrected_or_nobodys_or_anothers_is_not_shown(world: Worl
     await world.medicine(was.person, known_to=datetime(2026, 2, 1, tzinfo=UTC), comment="corrected")
     await world.medicine(None, comment="nobody's")
     await world.medicine(other, comment="another's")
-    await world.checkup(other, TODAY - timedelta(days=1), {})
+    await world.checkup(other, today() - timedelta(days=1), {})
     token = await doctor(world, counter)
     assert (await counter.http.get(was.medications(), headers=token)).json()["medicines"] == []
     assert (await counter.http.get(was.checkups(), headers=token)).json()["checkups"] == []
@@ -216,7 +219,7 @@ async def test_months_narrow_what_is_shown_and_never_widen_it(
     query: str, expected: list[str], world: World, counter: Counter
 ) -> None:
     was = await visit(world, counter)
-    ago = {months: months_before(TODAY, months) for months in (1, 2, 3, 20, 35, 40)}
+    ago = {months: months_before(today(), months) for months in (1, 2, 3, 20, 35, 40)}
     for months in (2, 35, 40):
         await world.medicine(was.person, medicine_on=ago[months], comment=f"{months} months")
     for number, month in ago.items():
@@ -254,7 +257,7 @@ async def test_what_was_shown_to_whom_is_on_record_before_it_leaves(world: World
     assert (event["person_id"], str(event["verification_id"])) == (was.person, was.verification_id)
     assert event["detail"] == {
         "class": "medication", "role": "pharmacist", "terminal": str(counter.terminal_id), "from": "2026-01",
-        "through": f"{TODAY:%Y-%m}",
+        "through": f"{today():%Y-%m}",
     }  # fmt: skip
     looks = await world.owner.fetch(
         "select staff_id, verification_id::text, class from disclosures_of($1, now() - interval '1 hour')", was.person
@@ -384,7 +387,7 @@ async def test_a_person_not_covered_then_is_not_shown_later(world: World, counte
     assert await _refused(world, counter, was) == "not_shown_not_covered"
 
 
-@pytest.mark.parametrize(("ahead", "allowed"), [(timedelta(hours=24, seconds=-5), True), (timedelta(hours=24), False)])
+@pytest.mark.parametrize(("ahead", "allowed"), [(timedelta(hours=24, minutes=-5), True), (timedelta(hours=24), False)])
 async def test_a_consent_holds_for_24_hours(ahead: timedelta, allowed: bool, world: World, counter: Counter) -> None:
     was = await visit(world, counter)
     world.clock.offset = ahead
@@ -483,12 +486,13 @@ async def test_no_read_that_begins_after_a_withdrawal_is_answered(world: World, 
         withdrawn.set()
 
     async def reader() -> list[tuple[bool, httpx.Response]]:
-        return [await read() for _ in range(10)]
+        answers = []
+        while sum(late for late, _ in answers) < 2:
+            answers.append(await read())
+        return answers
 
     _, *answers = await asyncio.gather(withdraw(), *(reader() for _ in range(10)))
-    found = [answer for several in answers for answer in several]
-    assert sum(late for late, _ in found) > 10
-    for late, answer in found:
+    for late, answer in (answer for several in answers for answer in several):
         assert answer.status_code == 403 or not late
         # What had begun before is whole or refused, and never half of either.
         assert (answer.status_code == 200) is ("カナリア" in answer.text)
@@ -525,8 +529,8 @@ async def test_both_ways_to_a_reading_answer_alike(world: World, counter: Counte
     # A query takes the long way through the app's routing; what comes of it is the same.
     was, token = await visit(world, counter), await doctor(world, counter)
     await world.medicine(was.person)
-    await world.checkup(was.person, TODAY - timedelta(days=30), {"value": "26.1"})
-    month = f"{TODAY:%Y-%m}"
+    await world.checkup(was.person, today() - timedelta(days=30), {"value": "26.1"})
+    month = f"{today():%Y-%m}"
     paths = [f"/v1/verifications/{named}/{wanted}" for named in (was.verification_id, str(uuid4()), "unnamed")]
     for path, status in zip(paths, (200, 404, 422), strict=True):
         answers = [await counter.http.get(path + query, headers=token) for query in ("", f"?through={month}")]
