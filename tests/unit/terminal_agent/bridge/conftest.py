@@ -186,7 +186,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     staff, clock = [DOCTOR], [NOW]
     store = SealedStore(tmp_path / "state", lambda: clock[0])
     visits = VisitBook(store, lambda: clock[0])
-    with serving(centre) as url, Centre(httpx.Client(base_url=url, timeout=5)) as line:
+    with serving(centre) as url, Centre(httpx.Client(base_url=url, timeout=60)) as line:
         responder = Responder(line, INSTITUTION, visits, store, lambda: staff[0] if staff else None, lambda: clock[0])
         yield Desk(centre, responder, visits, staff, clock)
     store.close()

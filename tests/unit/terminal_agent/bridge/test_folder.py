@@ -307,7 +307,7 @@ with served.folder.held():
     assert served.wait_long() == 1
     print(served.inside("err")[1], (served.root / "err" / served.inside("err")[1]).read_text())
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
     assert Result.LOCKED in done.stdout, done.stderr
 
 
@@ -358,7 +358,7 @@ def test_a_kill_at_any_step_leaves_one_answer(tmp_path: Path, content: bytes) ->
         _prepared(root, content)
     script = _KILLING.format(project=str(Path(__file__).parents[4]))
     done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, roots)], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", script, *map(str, roots)], capture_output=True, text=True, timeout=240, check=True
     )
     # The first was not killed and says how many steps there are; the last ones need fewer than were thought of.
     told = [line for line in done.stdout.splitlines() if line.lstrip("-").isdigit()]
@@ -479,7 +479,7 @@ def test_serving_goes_on_when_the_folder_goes_away_and_comes_back(served: Served
     (served.root / "away" / NAME).write_bytes(WHOLE)
     (served.root / "away").rename(req)
     waiting = threading.Event()
-    for _ in range(500):
+    for _ in range(6_000):
         if served.inside("res"):
             break
         waiting.wait(0.01)

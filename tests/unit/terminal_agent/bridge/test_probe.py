@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from terminal_agent.bridge import probe as probing
 from terminal_agent.bridge.errors import BridgeError, FolderMissing, FolderUnusable, NotRunning, RestPortTaken
 from terminal_agent.bridge.probe import probe
 from terminal_agent.bridge.service import Bridge
 from terminal_agent.settings import TerminalSettings
 from tests.unit.terminal_agent.bridge.conftest import Desk
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_PATIENCE_S", 60.0)
 
 
 def _settings(**bridge: Path | int) -> TerminalSettings:

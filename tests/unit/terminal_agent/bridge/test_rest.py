@@ -55,7 +55,10 @@ def rest(desk: Desk, tmp_path: Path) -> Iterator[httpx.Client]:
     with (
         bridge.running(),
         httpx.Client(
-            base_url=f"http://127.0.0.1:{bridge.port}", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+            base_url=f"http://127.0.0.1:{bridge.port}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            trust_env=False,
+            timeout=60,
         ) as client,
     ):
         yield client

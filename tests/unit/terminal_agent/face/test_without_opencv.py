@@ -16,7 +16,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TERMINAL_")}
     command = [sys.executable, "-c", _WITHOUT.format(arguments=list(arguments))]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=inherited | environment,
+        command, capture_output=True, text=True, timeout=240, check=False, env=inherited | environment,
         cwd=Path(__file__).parents[4],
     )  # fmt: skip
 

@@ -36,16 +36,16 @@ def serving(settings: TerminalSettings) -> Iterator[Screens]:
     thread = threading.Thread(target=lambda: asyncio.run(screens.serve(started.set)), name="screens")
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(120)
         yield screens
     finally:
         screens.stop()
-        thread.join(20)
+        thread.join(120)
 
 
 def health(screens: Screens) -> str:
     """Return the health panel, as a browser gets it that was opened with the staff's address."""
-    with httpx.Client(trust_env=False, follow_redirects=True, timeout=20) as browser:
+    with httpx.Client(trust_env=False, follow_redirects=True, timeout=120) as browser:
         browser.get(screens.staff_url)
         answer = browser.get(f"http://127.0.0.1:{screens.port}/staff/health")
     assert answer.status_code == 200
@@ -97,7 +97,7 @@ def test_without_an_outbox_nothing_is_said_to_be_lost(keeping: TerminalSettings)
 
 def test_one_browser_may_be_at_two_counters_of_one_machine(settings: TerminalSettings) -> None:
     apart = settings.model_copy(update={"screens_port": 0})
-    with serving(apart) as one, serving(apart) as other, httpx.Client(trust_env=False) as browser:
+    with serving(apart) as one, serving(apart) as other, httpx.Client(trust_env=False, timeout=60) as browser:
         for address in (one.patient_url, one.staff_url, other.patient_url, other.staff_url):
             assert browser.get(address).status_code == 303
         for counter in (one, other):

@@ -40,7 +40,7 @@ def test_whatever_fails_at_a_picture_leads_to_another_way(tmp_path: Path, clock:
     posted: queue.Queue[Event] = queue.Queue()
     gaze = Gaze(session_of(_OutOfOrder(), clock), f"folder:{tmp_path}", posted.put)
     gaze.start()
-    assert posted.get(timeout=20) == FaceNotConfirmed(may_try_again=False)
+    assert posted.get(timeout=120) == FaceNotConfirmed(may_try_again=False)
     gaze.close()
 
 

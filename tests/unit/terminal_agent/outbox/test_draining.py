@@ -221,7 +221,7 @@ def test_a_live_check_goes_first(journal: Journal, line: _Line) -> None:
         with live.check():
             pass
         assert not asked.wait(0.3)
-    draining.join(10)
+    draining.join(120)
     assert len(line.asked) == 3
 
 
