@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import IO, Any, Final, cast
@@ -36,7 +36,15 @@ _ROLE: Final = "eligibility_counter"
 _POOL: Final = 4
 _LONGEST_LINE: Final = 16 * 1024 * 1024
 _INSTITUTION: Final = "1310000001"
+_LOOK_AGAIN_S: Final = 0.1
 Number = list[str]  # insurer, symbol, number, branch number, birth date
+
+
+class CountersEnded(Exception):
+    """The counters' process has ended, since a question failed; its own last words stand on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__("a question of the counters failed, and with it all of them; why stands on standard error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +66,51 @@ class Counters:
         self._said, self._heard = said, heard
 
     def take(self) -> Answered:
-        """Return what was answered since the last time."""
-        self._said.write("take\n")
-        self._said.flush()
-        return Answered(json.loads(self._heard.readline()))
+        """Return what was answered since the last time; where that is nothing yet, wait for the first answer.
+
+        Raises:
+            CountersEnded: no answer will come.
+        """
+        while not (times := self._times()):
+            time.sleep(_LOOK_AGAIN_S)
+        return Answered(times)
+
+    def _times(self) -> list[float]:
+        self.tell("take")
+        heard = self._heard.readline()
+        if not heard.endswith("\n"):
+            raise CountersEnded
+        return cast(list[float], json.loads(heard))
+
+    def tell(self, line: str) -> None:
+        """Tell the process a line; that it has ended is only seen when nothing is answered."""
+        with suppress(BrokenPipeError):
+            self._said.write(line + "\n")
+            self._said.flush()
 
 
 @contextmanager
 def counters(address: str, numbers: list[Number], pace: float = PACE) -> Iterator[Counters]:
-    """Let counters ask until the end."""
+    """Let counters ask until the end.
+
+    Raises:
+        CountersEnded: they could not begin.
+    """
     process = subprocess.Popen(  # noqa: S603 (our own module)
         [sys.executable, "-m", "loadtest.bench.counters", str(pace)],
         env=os.environ | {_ADDRESS: address}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     said, heard = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
-    with process, said, heard:
+    with process:
         try:
-            said.write(json.dumps(numbers) + "\n")
             asking = Counters(said, heard)
+            asking.tell(json.dumps(numbers))
             asking.take()  # it has connected and warmed up when it answers
             yield asking
         finally:
             process.terminate()
+            with suppress(BrokenPipeError):  # it has ended, and never read what it was told last
+                said.close()
 
 
 async def ask(address: str, pace: float) -> None:

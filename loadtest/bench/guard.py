@@ -15,7 +15,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -230,10 +230,10 @@ class Planter:
         row["住所"] += "別棟"
 
 
-async def measure(address: str, folder: Path, persons: int, seed: int, share: float = 0.05) -> Guarded:
-    """Load a nation into a migrated database, plant into what its insurers state next, and count what was kept."""
+async def measure(address: str, folder: Path, persons: int, seed: int, today: date, share: float = 0.05) -> Guarded:
+    """Load a nation of a day into a migrated database, plant into what insurers state next, and count what was kept."""
     chance = random.Random(seed)  # noqa: S311 (nothing secret is drawn)
-    nation = Nation.make(persons, seed=seed, today=day_in_japan(datetime.now(UTC)))
+    nation = Nation.make(persons, seed=seed, today=today)
     owner = await connect(address)
     guarded = Guarded()
     try:
@@ -307,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         owner = await connect(own)
         await migrate(owner)
         await owner.close()
-        return await measure(own, folder, chosen.persons, chosen.seed)
+        return await measure(own, folder, chosen.persons, chosen.seed, day_in_japan(datetime.now(UTC)))
 
     with tempfile.TemporaryDirectory(prefix="eligibility-bench-") as folder, stores(Path(folder)) as running:
         guarded = asyncio.run(run(running.database_url, Path(folder)))

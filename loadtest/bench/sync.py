@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from eligibility.domain.dates import day_in_japan
 from loadtest.bench import check, guard
-from loadtest.bench.counters import Answered, counters
+from loadtest.bench.counters import Answered, CountersEnded, counters
 from loadtest.bench.files import Sent, write_delta, write_first
 from loadtest.bench.intake import (
     Intake,
@@ -79,15 +79,15 @@ class Bench:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; return 1 when a limit does not hold at the full size, 2 when a merge was wrong at any."""
+    """Measure; return 1 when a limit does not hold at the full size, 2 when a merge or a counter failed at any."""
     parser = ArgumentParser(prog="python -m loadtest.bench.sync", description=__doc__)
     parser.add_argument("--size", type=read_size, default=FULL_SIZE, help="small, full or so many persons")
     persons: int = parser.parse_args(arguments).size
     screen = Console(highlight=False, soft_wrap=True)
     end_when_told()
     try:
-        bench = run(persons, screen)
-    except WrongOutcome as wrong:
+        bench = run(persons, screen, day_in_japan(datetime.now(UTC)))
+    except (WrongOutcome, CountersEnded) as wrong:
         screen.print(f"[red]✗[/] {wrong}")
         return 2
     show_phases(screen, bench.phases)
@@ -109,11 +109,12 @@ def limits() -> tuple[Limit, ...]:
     return (*promised("sync"), *promised(guard.SIZE))
 
 
-def run(persons: int, screen: Console) -> Bench:
-    """Push, merge, copy, check and ask with a register of so many persons; return what was measured.
+def run(persons: int, screen: Console, today: date) -> Bench:
+    """Push, merge, copy, check and ask with a register of so many persons on a day; return what was measured.
 
     Raises:
         WrongOutcome: a merge did not come to what its file states.
+        CountersEnded: a question that counters asked meanwhile failed.
     """
     _BUILD.mkdir(exist_ok=True)
     with ExitStack() as stack:
@@ -124,10 +125,9 @@ def run(persons: int, screen: Console) -> Bench:
         step("PostgreSQL and Redis start")
         running = stack.enter_context(stores(Path(data)))
         usage = stack.enter_context(Usage())
-        now = datetime.now(UTC)
         if running.embedded:
             usage.watch_children("postgresql", asyncio.run(postmaster_pid(running.database_url)))
-        bench = Bench(persons, folder, running, Enrolment.create(now), usage, day_in_japan(now), step)
+        bench = Bench(persons, folder, running, Enrolment.create(datetime.now(UTC)), usage, today, step)
         _measure(bench)
         return bench
 
@@ -234,7 +234,7 @@ def _keep_peaks(bench: Bench) -> None:
 def _guard(bench: Bench) -> None:
     persons = min(int(bench.persons * _GUARD_SHARE), _GUARD_MOST)
     with database(bench.stores.database_url, f"bench_sync_guard_{os.getpid()}", ()) as address:
-        guarded = asyncio.run(guard.measure(address, bench.folder, persons, _SEED))
+        guarded = asyncio.run(guard.measure(address, bench.folder, persons, _SEED, bench.today))
     bench.measured.append(guard.judged(guarded))
     bench.remarks.append(
         f"guard: {guarded.caught.total():,} of {guarded.planted.total():,} wrong links among {guarded.rows:,}"

@@ -303,7 +303,7 @@ async def test_coverages_that_follow_each_other_are_told_to_nobody(
 
 
 async def test_planted_wrong_links_are_kept_and_harmless_changes_are_not(database: str, tmp_path: Path) -> None:
-    guarded = await measure(database, tmp_path, persons=1500, seed=3, share=0.1)
+    guarded = await measure(database, tmp_path, persons=1500, seed=3, today=date(2026, 11, 21), share=0.1)
 
     assert guarded.planted.total() > 50
     assert judge(promised(SIZE), [judged(guarded)]).passed
