@@ -30,7 +30,7 @@ from payer_sync.submission import Filed, announce, find_submission
 from tests.holders import holders_not_found
 
 INSURERS = ("06130512", "33120015")
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 240
 Record = Mapping[str, str]
 
 

@@ -412,7 +412,7 @@ async def test_documents_are_records_and_each_is_taken_or_refused_whole(
     loaded = await take_checkups(
         archive(
             document(), document(value="high", day=date(2026, 6, 4)), document(number="5", day=date(2026, 6, 5)),
-            "<ClinicalDocument", document(value="", born=date(2026, 12, 31), day=date(2026, 12, 31)),
+            "<ClinicalDocument", document(value="", born=date(2999, 12, 31), day=date(2999, 12, 31)),
             document(day=date(2026, 6, 6)),
         )
     )  # fmt: skip

@@ -32,7 +32,7 @@ INSURER = InsurerNumber("06130512")
 ROUNDS = int(os.environ.get("ELIGIBILITY_CRASH_ROUNDS", "8"))
 RECORDS = 30
 MESSAGES = 90  # a load of such a file has about as many
-RECOVERY_S = 60
+RECOVERY_S = 240
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from eligibility.storage.database import connect
 from eligibility.wire.submissions import CHUNK_BYTES, Submission, SubmissionKind, SubmissionState
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, Intake
-from tests.integration.waiting import until_waiting
+from tests.integration.waiting import until_left, until_waiting
 
 pytestmark = pytest.mark.database
 FIRST, SECOND = "06130512", "33120015"
@@ -32,7 +32,7 @@ HELD_AT = {
 
 
 async def _until(owner: Any, state: SubmissionState) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while await owner.fetchval("select count(*) from submission where state = $1", state.value) == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # the other process tells nobody but the table
 
@@ -127,31 +127,32 @@ async def test_while_a_file_is_checked_its_state_says_how_many_of_its_records_ha
 async def test_a_chunk_that_a_slow_line_brings_after_the_file_was_merged_is_kept_nowhere(
     intake: Any, send: Any, upload: Any, write: Any, record: Any, credentials: Any, tmp_path: Path
 ) -> None:
-    path = write(record(1), record(2))
+    path = write(*(record(person) for person in range(1, 801)))  # so much that two minutes are waited for its end
     begun, rest = threading.Event(), threading.Event()
     submission = await upload(path, only=0)
 
     def slowly() -> Iterator[bytes]:
-        yield path.read_bytes()[:100]
+        yield path.read_bytes()[:-1]
         begun.set()
-        assert rest.wait(60)
-        yield path.read_bytes()[100:]
+        assert rest.wait(120)
+        yield path.read_bytes()[-1:]
 
     def late() -> httpx.Response:
-        with httpx.Client(base_url=intake.url, verify=credentials(FIRST).context(), trust_env=False) as client:
+        context = credentials(FIRST).context()
+        with httpx.Client(base_url=intake.url, verify=context, trust_env=False, timeout=60) as client:
             return client.put(
                 f"/v1/submissions/{submission.submission_id}/content", params={"offset": 0}, content=slowly()
             )
 
     waiting = asyncio.create_task(asyncio.to_thread(late))
     try:
-        assert await asyncio.to_thread(begun.wait, 60)
+        assert await asyncio.to_thread(begun.wait, 120)
         assert (await send(path)).submission.state is SubmissionState.MERGED
     finally:
         rest.set()
 
     assert ((await waiting).status_code, (await waiting).json()["code"]) == (409, "wrong_offset")
-    assert list((tmp_path / "intake" / "spool").iterdir()) == []
+    await until_left(tmp_path / "intake" / "spool")
 
 
 @pytest.mark.parametrize("wrong", [{"content_length": 10_000}, {"content_length": 3}, {"records": 9}])
@@ -190,7 +191,7 @@ async def test_every_refused_request_says_why_and_is_audited(
     nobody = ssl.create_default_context(cafile=credentials(FIRST).authority)
 
     def ask(context: ssl.SSLContext, method: str, path: str, **arguments: Any) -> httpx.Response:
-        with httpx.Client(base_url=intake.url, verify=context, trust_env=False) as client:
+        with httpx.Client(base_url=intake.url, verify=context, trust_env=False, timeout=60) as client:
             return client.request(method, path, **arguments)
 
     announced = await asyncio.to_thread(ask, own, "POST", "/v1/submissions", json=manifest)
@@ -241,7 +242,7 @@ async def test_a_certificate_of_another_authority_cannot_connect(
     context = Credentials(*terminal, credentials(FIRST).authority).context()
 
     def ask() -> None:
-        with httpx.Client(verify=context, trust_env=False) as client:
+        with httpx.Client(verify=context, trust_env=False, timeout=60) as client:
             client.get(f"{intake.url}/v1/submissions/{UUID(int=1)}")
 
     with pytest.raises(httpx.TransportError):

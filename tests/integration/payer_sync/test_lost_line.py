@@ -22,8 +22,9 @@ from tests.integration.payer_sync.cutting import DeafLine
 
 pytestmark = pytest.mark.database
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 STILL_S = 0.2
+STILL_LOOKS = 10  # in a row at which nothing more was sent
 PIECE = memoryview(b"1\n" * 500_000)
 RECORDS = 120_000  # a few batches
 PIECES = 200  # nobody reads from the line: the system takes some of them, never all
@@ -38,10 +39,11 @@ async def test_a_copy_ends_that_waits_for_room_when_its_line_is_lost(database: s
             yield PIECE
 
     async def until_nothing_is_sent() -> None:
-        before = -1
-        while before != sent:
-            before = sent
+        await line.deaf.wait()
+        before, still = 0, 0
+        while still < STILL_LOOKS:
             await asyncio.sleep(STILL_S)
+            before, still = sent, still + 1 if before == sent > 0 else 0
 
     line = DeafLine(database)
     async with line as url, asyncio.timeout(DEADLINE_S):

@@ -1,21 +1,21 @@
 """Realistic files of a synthetic nation, of every scheme, are taken in without a fault, in either order of arrival."""
 
 import re
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eligibility.domain.dates import day_in_japan
 from loadtest.population import Nation
 
 pytestmark = pytest.mark.database
 PERSONS = 3000
+TODAY = date(2026, 11, 21)
 
 
 async def test_every_insurer_of_a_nation_states_its_members(take_in: Any, owner: Any, tmp_path: Path) -> None:
-    nation = Nation.make(PERSONS, seed=5, today=day_in_japan(datetime.now(UTC)))
+    nation = Nation.make(PERSONS, seed=5, today=TODAY)
     records = 0
     for insurer in nation.insurers:
         path = tmp_path / f"{insurer.number}.csv"
@@ -37,7 +37,7 @@ async def test_every_insurer_of_a_nation_states_its_members(take_in: Any, owner:
 async def test_a_person_is_found_by_the_number_their_insurer_stated(
     take_in: Any, owner: Any, tmp_path: Path, example: int
 ) -> None:
-    nation = Nation.make(200, seed=9, today=day_in_japan(datetime.now(UTC)), insurers=1)
+    nation = Nation.make(200, seed=9, today=TODAY, insurers=1)
     (insurer,) = nation.insurers
     path = tmp_path / "file.csv"
     nation.write_eligibility_file(insurer, path)

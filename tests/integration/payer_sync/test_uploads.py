@@ -21,6 +21,7 @@ from payer_sync.manifest import build_manifest
 from payer_sync.push import Intake
 from payer_sync.submission import advance_upload, announce, find_submission, state_of, waiting_submissions
 from payer_sync.uploads import end_abandoned, end_announced_before
+from tests.integration.waiting import until_left
 
 pytestmark = pytest.mark.database
 
@@ -166,7 +167,7 @@ async def test_files_take_effect_in_the_order_of_announcement_though_the_later_o
     old, new = write(record(1, 住所="old")), write(record(1, 住所="new"))
     begun = await upload(old, only=100)
     sending = asyncio.create_task(send(new))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not await owner.fetchval("select exists (select from submission where state <> 'receiving')"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # the other process tells nobody but the table
 
@@ -264,7 +265,7 @@ async def test_an_intake_ends_at_its_start_what_was_abandoned_and_takes_the_file
 
     assert pushed.submission.submission_id != cut.submission_id
     assert pushed.submission.merged == 2
-    assert list((tmp_path / "intake" / "spool").iterdir()) == []
+    await until_left(tmp_path / "intake" / "spool")
 
 
 async def _receive(owner: Any, submission: Submission) -> None:
@@ -276,7 +277,7 @@ async def _waiting(owner: Any) -> list[UUID]:
 
 
 async def _until(owner: Any, submission_id: UUID, state: SubmissionState) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while await state_of(owner, submission_id) is not state:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # the other process tells nobody but the table
 

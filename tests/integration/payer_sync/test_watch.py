@@ -15,7 +15,7 @@ import pytest
 from payer_sync.push import Credentials
 
 pytestmark = pytest.mark.database
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 FEEDBACK = (".feedback.jsonl", ".feedback.csv", ".feedback.html")
 
 
