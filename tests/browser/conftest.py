@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-expect.set_options(timeout=30_000)  # for what is waited for on a page, on a machine of any speed
+expect.set_options(timeout=60_000)  # for what is waited for on a page, on a machine of any speed
 CHROMIUM: Final = shutil.which("chromium")
 # Nothing is fetched from anywhere, and root may run it.
 OPTIONS: Final = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",

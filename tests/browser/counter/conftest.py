@@ -38,18 +38,21 @@ from terminal_agent.card.virtual_content import CardContent, CardHolder, CardPin
 from terminal_agent.card.vpcd import CardInVpcd
 from terminal_agent.client import Centre
 from terminal_agent.face.mode import FaceMode
+from terminal_agent.kiosk import runner
 from terminal_agent.kiosk.passcode import write_passcode
 from terminal_agent.kiosk.runner import View
 from terminal_agent.kiosk.serving import Screens
 from terminal_agent.kiosk.slot import ReaderSlot, Slot, SlotEvent
-from terminal_agent.kiosk.visit import ReaderFound, ReaderLost, Stage
+from terminal_agent.kiosk.visit import Farewell, ReaderFound, ReaderLost, Stage, patience_s
 from terminal_agent.language import Language
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.line import Line
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World, make_authorities, running_world
+from tests.integration.terminal_agent.conftest import wait_until_empty
 
 PIN, TEXT_PIN, PASSCODE = "2741", "5906", "松竹梅246"
-expect.set_options(timeout=30_000)  # as for the other pages: a machine of any speed
+PATIENCE_S = 120  # for what is waited for, on a machine of any speed
+expect.set_options(timeout=60_000)  # as for the other pages
 VIEWPORT: Any = {"width": 1280, "height": 800}
 STAFF_VIEWPORT: Any = {"width": 1440, "height": 1000}
 _CHROMIUM = ("chromium", "chromium-browser")
@@ -76,7 +79,7 @@ class Town:
         async def done() -> Any:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(PATIENCE_S)
 
     @contextmanager
     def running(
@@ -91,7 +94,7 @@ class Town:
             yield
         finally:
             self._loop.call_soon_threadsafe(ending.set)
-            task.result(60)
+            task.result(PATIENCE_S)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -283,9 +286,31 @@ def settings(town: Town, line: Line, tmp_path: Path, passcode: Path) -> Terminal
         certificate=certificate,
         key=key,
         screens_port=0,
-        answer_timeout_s=5,
+        connect_timeout_s=60,  # a line that is cut fails at once
+        answer_timeout_s=60,
         visual_passcode=passcode,
     )
+
+
+@pytest.fixture(autouse=True)
+def stages_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a stage that ends by itself wait until a slow machine has seen it."""
+    monkeypatch.setattr(runner, "patience_s", _long_patience_s)
+
+
+def _long_patience_s(stage: Stage) -> float | None:
+    own = patience_s(stage)
+    return None if own is None else max(own, 600.0)
+
+
+@pytest.fixture
+def brief_farewells(stages_that_wait: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a farewell its own patience, for a test that waits until the screen is ready again by itself."""
+
+    def patience(stage: Stage) -> float | None:
+        return patience_s(stage) if isinstance(stage, Farewell) else _long_patience_s(stage)
+
+    monkeypatch.setattr(runner, "patience_s", patience)
 
 
 @contextmanager
@@ -312,11 +337,11 @@ def serving(screens: Screens) -> Iterator[None]:
     thread = threading.Thread(target=lambda: asyncio.run(screens.serve(started.set)), name="screens")
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(PATIENCE_S)
         yield
     finally:
         screens.stop()
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -332,6 +357,7 @@ def pcsc_counter(settings: TerminalSettings, card: VirtualCard, line: Line, pcsc
     """A counter with a real PC/SC reader; its `slot` takes the virtual card."""
     with ExitStack() as stack:
         vpcd = CardInVpcd(card, pcscd.vpcd_port)
+        stack.callback(wait_until_empty)
         stack.callback(vpcd.remove)
         running = stack.enter_context(running_counter(settings, ReaderSlot(None), card, line))
         yield Counter(running.screens, card, vpcd, line)
@@ -357,6 +383,7 @@ def browser(town: Town) -> Iterator[Browser]:
 def watched(browser: Browser, **window: Any) -> Iterator[Page]:
     """A fresh browser window; what goes wrong in its scripts or against its policy fails the test."""
     context = browser.new_context(locale="ja-JP", **window)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -370,7 +397,6 @@ def watched(browser: Browser, **window: Any) -> Iterator[Page]:
 def page(browser: Browser) -> Iterator[Page]:
     """The patient's browser."""
     with watched(browser, viewport=VIEWPORT, reduced_motion="reduce") as page:
-        page.set_default_timeout(10_000)
         yield page
 
 
@@ -413,6 +439,7 @@ def gallery() -> Iterator[Gallery]:
 @pytest.fixture(scope="module")
 def gallery_page(browser: Browser, gallery: Gallery) -> Iterator[Page]:
     context = browser.new_context(viewport=VIEWPORT, locale="ja-JP", reduced_motion="reduce")
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(gallery._screens.patient_url)
     yield page

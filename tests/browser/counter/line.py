@@ -17,11 +17,15 @@ class Line:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        # Keeps the port from others while the line is cut: bound, but not listening.
+        self._holding = bound(0)
+        self._near = self._holding.getsockname()[1]
         self.mend()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+        self._holding.close()
 
     @property
     def port(self) -> int:
@@ -30,11 +34,8 @@ class Line:
 
     def mend(self) -> None:
         """Listen again, on the same port."""
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", self._near))
+        listening = bound(self._near)
         listening.listen()
-        self._near = listening.getsockname()[1]
         self._listening = listening
         threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
 
@@ -45,8 +46,8 @@ class Line:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self._listening = None
         with self._lock:
+            self._listening = None
             broken, self._open = self._open, set()
         for end in broken:
             with contextlib.suppress(OSError):
@@ -60,6 +61,10 @@ class Line:
                 for end in (near, far):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
+                    if self._listening is not listening:  # cut meanwhile
+                        near.close()
+                        far.close()
+                        return
                     self._open |= {near, far}
                 for source, target in ((near, far), (far, near)):
                     threading.Thread(target=self._relay, args=(source, target), daemon=True).start()
@@ -74,3 +79,11 @@ class Line:
             end.close()
             with self._lock:
                 self._open.discard(end)
+
+
+def bound(port: int) -> socket.socket:
+    """Return a socket with a port that several may have, of which one may listen."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    return made

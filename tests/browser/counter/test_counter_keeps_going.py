@@ -33,7 +33,7 @@ from terminal_agent.kiosk.visit import (
 from terminal_agent.language import Language
 from terminal_agent.outbox.journal import State
 from terminal_agent.settings import TerminalSettings
-from tests.browser.counter.conftest import PIN, Counter, HandSlot, Line, Town, running_counter
+from tests.browser.counter.conftest import PATIENCE_S, PIN, Counter, HandSlot, Line, Town, running_counter
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def _until(counter: Counter, holds: Callable[[], bool]) -> None:
     while not holds():
         changed.clear()
         if not holds():
-            assert changed.wait(20), counter.screens.runner.view.stage
+            assert changed.wait(PATIENCE_S), counter.screens.runner.view.stage
 
 
 def comes_to(counter: Counter, stage: type[Stage]) -> Stage:

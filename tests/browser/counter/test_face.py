@@ -15,6 +15,7 @@ from loadtest.cards import with_photo
 from terminal_agent.card.pinless import PinlessSigner, VirtualPinlessSigner
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.virtual_surface import AUTHORITY_ID, VisualIssuer, new_key
+from terminal_agent.face import card_photo, matching
 from terminal_agent.face.matching import FaceMatcher
 from terminal_agent.face.mode import FaceMode, open_face
 from terminal_agent.face.opencv import decode
@@ -42,6 +43,7 @@ NUMBER = "顔で確認します"
 UNSURE = "お顔では確認できませんでした"
 STAFF = "受付の職員が確認します"
 SECRET = b"a secret that only the test's cards share"
+LIFETIME_S = 600.0  # of a face, on a machine of any speed
 Begin = Callable[..., Counter]
 
 
@@ -51,8 +53,12 @@ def issuer() -> VisualIssuer:
 
 
 @pytest.fixture
-def mode(real_settings: FaceSettings, issuer: VisualIssuer, tmp_path: Path) -> FaceMode:
-    """Face mode as if its models had been calibrated, with the authority of the cards' photos pinned."""
+def mode(
+    real_settings: FaceSettings, issuer: VisualIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> FaceMode:
+    """Face mode as if its models had been calibrated, with the authority of the cards' photos pinned, and with time."""
+    monkeypatch.setattr(matching, "ATTEMPT_S", 120.0)
+    monkeypatch.setattr(card_photo, "_CELL_TIMEOUT_S", 120.0)
     keys = tmp_path / "keys"
     keys.mkdir()
     public = issuer.authority.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -61,7 +67,8 @@ def mode(real_settings: FaceSettings, issuer: VisualIssuer, tmp_path: Path) -> F
     opened = open_face(settings)
     assert opened.matcher is not None
     matcher = opened.matcher
-    calibrated = FaceMatcher(matcher.detector, matcher.embedder, replace(matcher.rules, calibrated=True))
+    rules = replace(matcher.rules, calibrated=True)
+    calibrated = FaceMatcher(matcher.detector, matcher.embedder, rules, lifetime_s=LIFETIME_S)
     return replace(opened, matcher=calibrated)
 
 
@@ -91,7 +98,8 @@ def face_counter(
             if changes:
                 matcher = mode.matcher
                 rules = replace(matcher.rules, **changes)
-                used = replace(mode, matcher=FaceMatcher(matcher.detector, matcher.embedder, rules))
+                other = FaceMatcher(matcher.detector, matcher.embedder, rules, lifetime_s=LIFETIME_S)
+                used = replace(mode, matcher=other)
             slot = HandSlot(card)
             return stack.enter_context(running_counter(settings, slot, card, line, face=used, pinless=pinless))
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -17,8 +16,19 @@ from terminal_agent.outbox.journal import Journal, State
 from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.conftest import Counter, HandSlot, Line, Patient, Town, running_counter
+from tests.browser.counter.line import bound
 from tests.browser.counter.test_staff import checked, clerk, sign_in
-from tests.browser.counter.test_visit import AWAY, CONSENT, PIN, PIN_PAGE, READY, enter_by_pad, goes_on_once, shows
+from tests.browser.counter.test_visit import (
+    AWAY,
+    CONSENT,
+    PIN,
+    PIN_PAGE,
+    READY,
+    enter_by_pad,
+    goes_on_once,
+    shows,
+    until,
+)
 from tests.integration.eligibility.world import INSURER, Member
 
 __all__ = ["clerk"]
@@ -29,12 +39,6 @@ OUTBOX = "回線の不通時の受付"
 def kept(settings: TerminalSettings, tmp_path: Path) -> TerminalSettings:
     """The settings of a terminal with an outbox."""
     return settings.model_copy(update={"outbox_file": tmp_path / "outbox", "outbox_key_file": tmp_path / "key"})
-
-
-def until_one_is_settled(journal: Journal, page: Page) -> None:
-    deadline = time.monotonic() + 20
-    while journal.counts()[State.SETTLED] == 0 and time.monotonic() < deadline:
-        page.wait_for_timeout(100)
 
 
 def test_staff_enter_the_number_of_a_card_that_nobody_knew_and_it_is_checked_by_itself(
@@ -52,6 +56,9 @@ def test_staff_enter_the_number_of_a_card_that_nobody_knew_and_it_is_checked_by_
         shows(page, AWAY)
         counter.slot.remove()
         shows(page, READY)
+        journal = counter.screens.journal
+        assert journal is not None
+        until(page, lambda: journal.counts()[State.NEEDS_STAFF] == 1)
         staff_page.reload()
         expect(staff_page.locator(".checks li")).to_contain_text("番号の入力待ち")
         checked(staff_page, "12-outbox")
@@ -60,11 +67,15 @@ def test_staff_enter_the_number_of_a_card_that_nobody_knew_and_it_is_checked_by_
         expect(staff_page.get_by_role("alert")).to_be_visible()
         expect(staff_page.locator(".checks li")).to_contain_text("番号の入力待ち")
         enter_number(staff_page, insurer=INSURER, number=facts["number"], born=facts["birth_date"])
-        expect(staff_page.locator(".checks li")).to_contain_text("回線待ち")
         expect(staff_page.get_by_role("button", name="番号を登録")).to_have_count(0)
-        assert counter.screens.journal is not None
+
+        def waits_for_the_line() -> bool:
+            staff_page.reload()  # it may have come in the middle of a try
+            return "回線待ち" in staff_page.locator(".checks li").inner_text()
+
+        until(page, waits_for_the_line)
         line.mend()
-        until_one_is_settled(counter.screens.journal, page)
+        until(page, lambda: journal.counts()[State.SETTLED] == 1)
         staff_page.reload()
         settled = staff_page.locator(".checks li")
         expect(settled).to_have_count(1)
@@ -123,7 +134,6 @@ def api_environment(town: Town, running_stores: Stores) -> dict[str, str]:
     return {
         "ELIGIBILITY_DATABASE_URL": town.database,
         "ELIGIBILITY_REDIS_URL": running_stores.redis_url,
-        "ELIGIBILITY_PORT": "0",
         "ELIGIBILITY_WORKERS": "1",
         "ELIGIBILITY_TLS_CERTIFICATE": str(folder / "server.crt"),
         "ELIGIBILITY_TLS_KEY": str(folder / "server.key"),
@@ -147,7 +157,10 @@ def test_the_server_is_killed_in_the_middle_of_a_visit_and_the_visit_goes_on_whe
     tmp_path: Path,
 ) -> None:
     with ExitStack() as stack:
-        api = stack.enter_context(server("eligibility", ["api"], api_environment, tmp_path / "api.log"))
+        # Keeps the port from others while nobody listens there.
+        holding = stack.enter_context(bound(0))
+        at_it = api_environment | {"ELIGIBILITY_PORT": str(holding.getsockname()[1])}
+        api = stack.enter_context(server("eligibility", ["api"], at_it, tmp_path / "api.log"))
         asks_it = settings.model_copy(update={"centre_url": f"https://127.0.0.1:{api.port}"})
         counter: Counter = stack.enter_context(running_counter(asks_it, HandSlot(card), card, line))
         page.goto(counter.screens.patient_url)
@@ -158,6 +171,5 @@ def test_the_server_is_killed_in_the_middle_of_a_visit_and_the_visit_goes_on_whe
         os.kill(api.pid, signal.SIGKILL)
         page.get_by_role("button", name="すべて はい").click()
         shows(page, AWAY)
-        back = api_environment | {"ELIGIBILITY_PORT": str(api.port)}
-        stack.enter_context(server("eligibility", ["api"], back, tmp_path / "again.log"))
+        stack.enter_context(server("eligibility", ["api"], at_it, tmp_path / "again.log"))
         goes_on_once(page, town, known)

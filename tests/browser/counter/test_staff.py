@@ -87,6 +87,7 @@ def test_a_visit_appears_by_itself_and_one_click_shows_the_answer(
     expect(staff_page.locator(".answer")).to_contain_text(INSURER)
     expect(staff_page.locator(".answer")).to_contain_text("3割")
     staff_page.get_by_role("button", name=f"{patient.facts['number']} をコピー").click()
+    expect(staff_page.locator("#said")).to_have_text("コピーしました。")
     assert staff_page.evaluate("navigator.clipboard.readText()") == patient.facts["number"]
     checked(staff_page, "02-answer")
     staff_page.get_by_role("button", name="薬剤情報 を取り消す").click()
@@ -99,6 +100,7 @@ def test_a_visit_appears_by_itself_and_one_click_shows_the_answer(
     checked(staff_page, "03-answer-en")
 
 
+@pytest.mark.usefixtures("brief_farewells")
 def test_what_is_new_since_the_last_visit_is_marked(
     counter: Counter, page: Page, staff_page: Page, town: Town, known: int, clerk: Member
 ) -> None:
@@ -201,6 +203,7 @@ def test_the_same_ingredient_from_two_institutions_is_marked(
     checked(staff_page, "14-duplicate-medicine")
 
 
+@pytest.mark.usefixtures("brief_farewells")
 def test_a_clerk_sees_neither_and_a_patient_who_said_no_is_not_asked_about(
     counter: Counter, page: Page, staff_page: Page, known: int, record: None, clerk: Member
 ) -> None:

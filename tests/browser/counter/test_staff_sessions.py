@@ -21,7 +21,9 @@ PATIENT = "髙橋　花子"
 @pytest.fixture
 def staff_browser(counter: Counter) -> Iterator[httpx.Client]:
     """A browser that was opened with the staff's address of this start."""
-    with httpx.Client(base_url=counter.address, headers={"Origin": counter.address}, trust_env=False) as client:
+    with httpx.Client(
+        base_url=counter.address, headers={"Origin": counter.address}, timeout=60, trust_env=False
+    ) as client:
         assert client.get(counter.screens.staff_url).status_code == 303
         yield client
 

@@ -14,7 +14,7 @@ from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.card.vpcd import CardInVpcd
 from tests.cards import card, content, jpki
 
-NOTICE_S = 20.0
+NOTICE_S = 120.0
 NOW = datetime.now(UTC)
 __all__ = ["card", "content", "jpki"]
 
