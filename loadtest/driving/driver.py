@@ -228,6 +228,7 @@ class _Driver:
     ) -> None:
         while (now := time.monotonic()) < start:  # noqa: ASYNC110 (a clock decides)
             await asyncio.sleep(start - now)
+        end += now - start  # a process that wakes late sends as long as the others
         running.refill = partial(self._refill, queue, running, end)
         for _ in range(len(self._connections)):
             self._refill(queue, running, end)
@@ -290,7 +291,7 @@ class _Running:
             np.array(self._latency),
             np.array(self._ending, dtype=np.uint8),
             endings,
-            self.open + int(self.short),
+            self.open + int(self.short and not self.stream.may_run_out),
         )
 
 

@@ -37,6 +37,7 @@ class Stream:
     drawn: bool
     begin_s: float = 0.0  # from the start of the window
     seconds: float | None = None  # to the end of the window
+    may_run_out: bool = False  # of what is not drawn: whether it may all be sent before its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Plan:
     seed: int
     visits: tuple[Visit, ...] = ()  # those whose terminals are among the process's own are read
     reconnect_s: float | None = None  # from the start: when every connection is ended and opened anew, all at once
-    drain_s: float = 10.0  # how long answers are waited for after the last request
+    drain_s: float = 60.0  # how long answers are waited for after the last request
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from loadtest.driving.connection import LOST, Answer, Connection
-from loadtest.driving.driver import arrivals, ending
-from loadtest.driving.plan import ANSWERED, ERROR, SHED
+from loadtest.driving.driver import _Running, arrivals, ending
+from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Stream
 
 
 def problem(code: str, retry_after_s: int | None = 2) -> bytes:
@@ -119,3 +119,12 @@ async def test_a_connection_with_an_open_answer_is_renewed_after_it() -> None:
         assert (await came).status == 503
         assert not connection.open
         await connection.lost.wait()
+
+
+@pytest.mark.parametrize(("may_run_out", "errors"), [(True, 0), (False, 1)])
+def test_too_few_prepared_is_told_and_an_error_where_a_rate_is_judged(may_run_out: bool, errors: int) -> None:
+    running = _Running(Stream(Operation.CHALLENGES, "/", 1, drawn=False, may_run_out=may_run_out))
+    running.short = True
+    sent = running.sent(0.0)
+    assert sent.endings == {"too few prepared": 1}
+    assert sent.unsent == errors
