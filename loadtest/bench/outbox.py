@@ -44,6 +44,7 @@ _PERSONS: Final = 1_000
 _NOBODY: Final = 100  # one visit in so many has a number that names nobody
 _AT_ONCE: Final = 10_000  # visits that are journalled in one go
 _LIVE_A_SECOND: Final = 20.0
+_FEWEST: Final = 2
 _LOOK_EVERY_S: Final = 0.5
 _SAMPLE: Final = 2_000  # visits whose answer is compared with the record the centre made
 _API_WORKERS: Final = 2
@@ -93,20 +94,25 @@ class Live:
     errors: int = 0
     _times_ms: list[float] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _asking: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asking = threading.Thread(target=self._ask, name="live checks")
 
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Ask for the block."""
-        thread = threading.Thread(target=self._ask, name="live checks")
-        thread.start()
+        self._asking.start()
         try:
             yield
         finally:
             self._stopping.set()
-            thread.join()
+            self._asking.join()
 
     def take(self) -> list[float]:
-        """Return the times since the last take."""
+        """Return the times since the last take; wait until there are two, of which a percentile can be told."""
+        while len(self._times_ms) < _FEWEST and self._asking.is_alive():
+            time.sleep(1 / _LIVE_A_SECOND)
         taken, self._times_ms = self._times_ms, []
         return taken
 

@@ -7,8 +7,13 @@ import pytest
 from loadtest.bench import outbox
 
 
-def test_a_queue_comes_back_whole_however_often_its_drain_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert outbox.main(["--size", "small", "--visits", "800"]) == 0
+def test_a_queue_comes_back_whole_however_often_its_drain_is_killed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("CONNECT", "ANSWER"):
+        monkeypatch.setenv(f"TERMINAL_{limit}_TIMEOUT_S", "60")
+    # Slow enough to be looked at while it drains.
+    assert outbox.main(["--size", "small", "--visits", "800", "--pace", "100"]) == 0
     said = capsys.readouterr().out
     assert "800 of 800 visits" in said
     for figure in ("lost", "duplicates"):
