@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-START_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 60.0  # of a busy machine
 STOP_TIMEOUT_S: Final = 5.0
 READER_NAME: Final = "Virtual PCD"
 

@@ -12,7 +12,7 @@ from terminal_agent.card.virtual import VirtualCard
 
 DEFAULT_PORT: Final = 35963
 CONNECT_TIMEOUT_S: Final = 5.0
-POWER_UP_TIMEOUT_S: Final = 2.0
+POWER_UP_TIMEOUT_S: Final = 2.0  # for the first insertion; each further one has twice the time, on a busy machine
 OUT_S: Final = 1.0
 INSERTIONS: Final = 4
 # T=0 and T=1 offered, and the historical bytes of a contactless storage card: pyscard and OpenSC connect with T=1.
@@ -40,9 +40,9 @@ class CardInVpcd:
         """
         if self._socket is not None:
             return
-        for _ in range(INSERTIONS):
+        for number in range(INSERTIONS):
             self._connect()
-            if self._powered.wait(POWER_UP_TIMEOUT_S):
+            if self._powered.wait(POWER_UP_TIMEOUT_S * 2**number):
                 return
             # pcscd looks at the slot a few times a second: a card that comes back between two looks is overlooked
             # until it has been out for long enough.

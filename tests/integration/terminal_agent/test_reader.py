@@ -22,6 +22,7 @@ from terminal_agent.card.reader import card_in_reader, reader_names
 from terminal_agent.card.sessions import JpkiSession, TextSession
 from terminal_agent.card.virtual_content import CardContent
 from terminal_agent.card.vpcd import CardInVpcd
+from tests.integration.terminal_agent.conftest import NOTICE_S
 
 pytestmark = [pytest.mark.pcsc, pytest.mark.usefixtures("pcscd")]
 
@@ -80,7 +81,7 @@ def test_a_card_put_in_while_waiting_is_found(slot: CardInVpcd) -> None:
     later = threading.Timer(0.3, slot.insert)
     later.start()
     try:
-        with card_in_reader(wait_s=20) as connection:
+        with card_in_reader(wait_s=NOTICE_S) as connection:
             assert JpkiSession.open(connection).token_label() == "JPKIAPICCTOKEN2"
     finally:
         later.join()
