@@ -134,7 +134,8 @@ def _show(screen: Console, stack: ExitStack, folder: Path, *, once: bool) -> int
 
     _heading(screen, 7, "受領証をオフラインで確かめる", "The receipt is checked offline, with the published keys")
     keys = folder / "jwks.json"
-    keys.write_bytes(httpx.get(f"{api}/.well-known/jwks.json", verify=_trust(scene)).raise_for_status().content)
+    published = httpx.get(f"{api}/.well-known/jwks.json", verify=_trust(scene), timeout=60)
+    keys.write_bytes(published.raise_for_status().content)
     _run(["-m", "eligibility", "verify-receipt", "-", "--keys", str(keys)], environment, answer["receipt"])
 
     _heading(screen, 8, "監査記録", "What the audit log holds of this visit")

@@ -36,5 +36,7 @@ async def settings(world: World, tmp_path: Path) -> Path:
         f"TERMINAL_CERTIFICATE={world.folder / 'terminal.crt'}\n"
         f"TERMINAL_KEY={world.folder / 'terminal.key'}\n"
         "TERMINAL_CARD_WAIT_S=0\n"
+        "TERMINAL_CONNECT_TIMEOUT_S=60\n"
+        "TERMINAL_ANSWER_TIMEOUT_S=60\n"
     )
     return file

@@ -40,7 +40,7 @@ from tests.acceptance.test_check import HOLDER, RIGHT, TEXT, Person
 from tests.integration.eligibility.world import INSTITUTION, World
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "bridge"
-PATIENCE_S = 60
+PATIENCE_S = 180
 NAME, KANA, NUMBER = "金糸雀　花子", "ｶﾅﾘｱ ﾊﾅｺ", "70707070"
 # None of them can be a part of a time.
 CANARIES = ["金糸雀", "ｶﾅﾘｱ", NUMBER, "1980-01-01", "1980, 1, 1", "19800101", "患者-", "req_1"]
@@ -57,6 +57,8 @@ async def settings(world: World, tmp_path: Path) -> TerminalSettings:
         centre_authority=world.folder / "server_authority.crt",
         certificate=certificate,
         key=key,
+        connect_timeout_s=60,
+        answer_timeout_s=60,
         bridge_folder=tmp_path / "shared",
         bridge_port=0,
         bridge_poll_s=0.05,
@@ -261,7 +263,7 @@ async def test_a_card_visit_lies_in_face_unasked_and_is_rest_s_last(
         assert (result.medication_until - result.medication_consent_at).total_seconds() == 24 * 3600
 
         token = (settings.bridge_state or Path()).joinpath("rest.token").read_text().strip()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bridge.port}", trust_env=False) as rest:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bridge.port}", timeout=60, trust_env=False) as rest:
             assert (await rest.get("/v1/card-visits/last")).status_code == 401
             found = await rest.get("/v1/card-visits/last", headers={"Authorization": f"Bearer {token}"})
             assert Verification.model_validate_json(found.content) == answered
@@ -281,7 +283,7 @@ async def test_run_serves_the_folder_beside_the_screens(
         await shared.until("../run", lambda names: "patient-url" in names)
         address = (tmp_path / "run" / "patient-url").read_text().strip()
         origin = address.partition("/enter/")[0]
-        async with httpx.AsyncClient(follow_redirects=True, headers={"Origin": origin}, timeout=30) as browser:
+        async with httpx.AsyncClient(follow_redirects=True, headers={"Origin": origin}, timeout=60) as browser:
             page = await browser.get(address)
             for wanted, done in (
                 ('name="secret"', {"action": "enter", "secret": RIGHT}),

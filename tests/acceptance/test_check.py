@@ -102,7 +102,7 @@ async def counter(world: World) -> AsyncIterator[Counter]:
     certificate, key = pair.write(world.folder, "terminal")
     tls = ssl.create_default_context(cafile=world.folder / "server_authority.crt")
     tls.load_cert_chain(certificate, key)
-    with httpx.Client(base_url=world.url, verify=tls, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=world.url, verify=tls, timeout=60, trust_env=False) as http:
         made = Counter(http)
         http.event_hooks = {"request": [made.keep]}
         yield made

@@ -1,5 +1,6 @@
 """`make demo ONCE=1`, as a newcomer runs it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind() -> None:
     before = set((ROOT / "build").glob("demo-*"))
     done = subprocess.run(
         [sys.executable, "-m", "loadtest", "demo", "--once"],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+        env=os.environ | {"TERMINAL_CONNECT_TIMEOUT_S": "60", "TERMINAL_ANSWER_TIMEOUT_S": "60"},
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

@@ -49,16 +49,18 @@ async def environment(world: World, tmp_path: Path) -> dict[str, str]:
         "TERMINAL_CENTRE_AUTHORITY": str(world.folder / "server_authority.crt"),
         "TERMINAL_CERTIFICATE": str(world.folder / "terminal.crt"),
         "TERMINAL_KEY": str(world.folder / "terminal.key"),
+        "TERMINAL_CONNECT_TIMEOUT_S": "60",
+        "TERMINAL_ANSWER_TIMEOUT_S": "60",
         "TERMINAL_OUTBOX_FILE": str(tmp_path / "outbox.db"),
         "TERMINAL_OUTBOX_KEY_FILE": str(tmp_path / "outbox.key"),
-        "TERMINAL_OUTBOX_CHECKS_A_SECOND": "1000",
+        "TERMINAL_OUTBOX_CHECKS_A_SECOND": "200",
     }
 
 
 def _command(environment: dict[str, str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "terminal_agent", *map(str, arguments)],
-        env=environment, capture_output=True, text=True, timeout=120, check=False,
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
