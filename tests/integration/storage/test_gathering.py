@@ -58,7 +58,7 @@ async def test_what_is_asked_during_a_rest_goes_together(
         groups.append(list(numbers))
         return [row["n"] for row in await owner.fetch("select n from unnest($1::int[]) n", numbers)]
 
-    gatherer = Gatherer(same, rest_s=0.2)
+    gatherer = Gatherer(same, rest_s=2)
     async with running(gatherer):
         await asyncio.gather(*map(gatherer.find, company))
         one_by_one = []

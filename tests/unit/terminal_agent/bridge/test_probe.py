@@ -61,7 +61,10 @@ def test_nothing_set_is_nothing_wrong_and_a_folder_that_can_be_written_keeps_no_
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
-def test_the_bridge_that_answers_is_known_by_its_answer(desk: Desk, tmp_path: Path) -> None:
+def test_the_bridge_that_answers_is_known_by_its_answer(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terminal_agent.bridge.probe._PATIENCE_S", 60.0)
     bridge = Bridge(_settings(bridge_port=0, bridge_token=tmp_path / "rest.token"), desk.responder)
     with bridge.running():
         assert bridge.port is not None
