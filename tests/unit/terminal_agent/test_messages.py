@@ -7,12 +7,15 @@ from terminal_agent.card import errors
 from terminal_agent.client import CentreError
 from terminal_agent.face.camera import CameraMissing
 from terminal_agent.kiosk.passcode import PasscodeTrouble
-from terminal_agent.kiosk.serving import PortTaken
+from terminal_agent.loopback import PortTaken
 from terminal_agent.messages import ADVICE, PROMPTS
 from terminal_agent.outbox.journal import JournalUnusable
+from terminal_agent.outbox.opening import OutboxNotOpen
 from terminal_agent.outbox.sealing import OutboxTrouble
 
-assert issubclass(JournalUnusable, OutboxTrouble)  # imported, so that it is among the kinds
+# Imported, so that they are among the kinds.
+assert issubclass(JournalUnusable, OutboxTrouble)
+assert issubclass(OutboxNotOpen, OutboxTrouble)
 
 
 def _kinds(root: type[Exception]) -> list[type[Exception]]:
