@@ -22,8 +22,7 @@ demo: setup ## Show the main job end to end and stay up; ONCE=1 ends after showi
 
 .PHONY: test
 test: setup ## Run every test (needs nothing prepared)
-	@# Four, however few the cores: much of a test is waiting, for disks and for other processes.
-	@$(PYTHON_IN) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON_IN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench-counter
 bench-counter: setup ## Measure what a patient waits for at the counter, against its limits
