@@ -5,10 +5,11 @@ A general client costs several times what the centre's own edge does, and would 
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httptools
 
@@ -25,6 +26,7 @@ class Answer:
 Answered = Callable[[Answer], None]
 LOST = 0  # the status of a request whose connection ended before its answer
 _RETRY_AFTER = b"retry-after"
+_FRESH_S: Final = 60.0  # the centre ends a connection on which nothing was asked for 75
 
 
 class Connection(asyncio.Protocol):
@@ -39,12 +41,18 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._retry_after = b""
         self._last = False  # whether the next answer is this connection's last
+        self._idle_since = 0.0
         self.lost = asyncio.Event()
 
     @property
     def open(self) -> bool:
         """Whether a request can be sent now."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is open and the server not about to end it as one on which nothing is asked."""
+        return self.open and time.monotonic() - self._idle_since < _FRESH_S
 
     def send(self, request: list[bytes], answered: Answered) -> None:
         """Send one request; `answered` is told what came of it."""
@@ -59,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._parser = httptools.HttpResponseParser(self)
         self._last = False
+        self._idle_since = time.monotonic()
         self.lost.clear()
         self._idle(self)
 
@@ -105,6 +114,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, answer: Answer) -> None:
         answered, self._answered = self._answered, None
+        self._idle_since = time.monotonic()
         if answered is not None:
             answered(answer)
         if self._transport is not None:

@@ -247,9 +247,10 @@ class _Driver:
         free = self._free[terminal]
         while free:
             connection = free.pop()
-            if connection.open:
+            if connection.fresh:
                 running.begin(connection, request, due)
                 return
+            connection.close()
         self._waiting[terminal].append((request, due, running))
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import numpy as np
 import pytest
 
+from loadtest.driving import connection as driving_connection
 from loadtest.driving.connection import LOST, Answer, Connection
 from loadtest.driving.driver import _Running, arrivals, ending
 from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Stream
@@ -107,6 +108,16 @@ async def test_a_connection_without_an_open_answer_is_renewed_at_once() -> None:
         connection.renew()
         assert not connection.open
         await connection.lost.wait()
+
+
+async def test_a_connection_is_fresh_until_nothing_was_asked_on_it_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    centre, connection = Centre(), Connection(0, lambda _: None)
+    assert not connection.fresh
+    async with centre.asked_by(connection):
+        assert connection.fresh
+        monkeypatch.setattr(driving_connection, "_FRESH_S", 0.0)
+        assert connection.open
+        assert not connection.fresh
 
 
 async def test_a_connection_with_an_open_answer_is_renewed_after_it() -> None:
