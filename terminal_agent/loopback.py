@@ -27,4 +27,7 @@ def bound_to_loopback(port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise PortTaken from error
+    except BaseException:
+        bound.close()
+        raise
     return bound

@@ -138,16 +138,14 @@ def _measure(bench: Bench) -> None:
     with _intake(bench, "whole", whole.insurer, _OTHER_INSURER) as intake:
         bench.step(f"first load of {whole.records:,} records")
         first = _push(bench, intake, whole, "first load")
-        bench.step("what was written until now comes to rest")
-        asyncio.run(settle(intake.address))
+        _rest(bench, intake)
         bench.step(f"delta of {delta.records:,} records")
         changed = _push(bench, intake, delta, "delta of 1 %")
         bench.step("bare COPY of the same rows into one table with its primary key")
         copied, seconds = asyncio.run(copy_bare(intake.address, bench.folder))
         bare = Phase("bare COPY into one indexed table", copied, seconds)
         bench.phases.append(bare)
-        bench.step("what was written until now comes to rest")
-        asyncio.run(settle(intake.address))
+        _rest(bench, intake)
         # What the machine gives changes within minutes: a tenth on either side of the whole is fairer than one.
         after = _first_of_a_tenth(bench, tenth, "after")
         of_a_tenth = (before.rows + after.rows) / (before.seconds + after.seconds)
@@ -212,10 +210,14 @@ def _push(bench: Bench, intake: Intake, sent: Sent, said: str) -> Phase:
     return phase
 
 
-def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
-    numbers = asyncio.run(insured_numbers(intake.address))
+def _rest(bench: Bench, intake: Intake) -> None:
     bench.step("what was written until now comes to rest")
     asyncio.run(settle(intake.address))
+
+
+def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
+    numbers = asyncio.run(insured_numbers(intake.address))
+    _rest(bench, intake)
     with counters(intake.address, numbers) as asking:
         bench.step("counters ask while nothing else happens")
         time.sleep(_QUIET_S[bench.full])

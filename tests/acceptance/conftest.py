@@ -14,6 +14,9 @@ from tests.integration.eligibility.conftest import authorities, world
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World
 from tests.integration.terminal_agent.conftest import inserted, slot
 
+# A terminal that waits for its centre as long as a busy machine takes.
+PATIENT = {"TERMINAL_CONNECT_TIMEOUT_S": "60", "TERMINAL_ANSWER_TIMEOUT_S": "60"}
+
 __all__ = ["authorities", "card", "content", "inserted", "slot", "world"]
 
 
@@ -35,8 +38,6 @@ async def settings(world: World, tmp_path: Path) -> Path:
         f"TERMINAL_CENTRE_AUTHORITY={world.folder / 'server_authority.crt'}\n"
         f"TERMINAL_CERTIFICATE={world.folder / 'terminal.crt'}\n"
         f"TERMINAL_KEY={world.folder / 'terminal.key'}\n"
-        "TERMINAL_CARD_WAIT_S=0\n"
-        "TERMINAL_CONNECT_TIMEOUT_S=60\n"
-        "TERMINAL_ANSWER_TIMEOUT_S=60\n"
+        "TERMINAL_CARD_WAIT_S=0\n" + "".join(f"{name}={value}\n" for name, value in PATIENT.items())
     )
     return file

@@ -5,13 +5,14 @@ import re
 import pytest
 
 from loadtest.bench import outbox
+from tests.acceptance.conftest import PATIENT
 
 
 def test_a_queue_comes_back_whole_however_often_its_drain_is_killed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit in ("CONNECT", "ANSWER"):
-        monkeypatch.setenv(f"TERMINAL_{limit}_TIMEOUT_S", "60")
+    for name, value in PATIENT.items():
+        monkeypatch.setenv(name, value)
     # Slow enough to be looked at while it drains.
     assert outbox.main(["--size", "small", "--visits", "800", "--pace", "100"]) == 0
     said = capsys.readouterr().out

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.acceptance.conftest import PATIENT
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -14,7 +16,7 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "loadtest", "demo", "--once"],
         cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
-        env=os.environ | {"TERMINAL_CONNECT_TIMEOUT_S": "60", "TERMINAL_ANSWER_TIMEOUT_S": "60"},
+        env=os.environ | PATIENT,
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from loadtest.embedded import Stores
+from tests.acceptance.conftest import PATIENT
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World, running_world
 
 
@@ -30,11 +31,10 @@ async def world(
 
 async def _run(module: str, *arguments: str | Path, fed: str = "", **more: str) -> subprocess.CompletedProcess[str]:
     inherited = {n: v for n, v in os.environ.items() if not n.startswith(("TERMINAL_", "ELIGIBILITY_"))}
-    patient = {"TERMINAL_CONNECT_TIMEOUT_S": "60", "TERMINAL_ANSWER_TIMEOUT_S": "60"}
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", module, *map(str, arguments)],
-        input=fed, capture_output=True, text=True, timeout=300, check=False, env=inherited | patient | more,
+        input=fed, capture_output=True, text=True, timeout=300, check=False, env=inherited | PATIENT | more,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from eligibility.storage.enrolment import enrol_terminal
 from loadtest.embedded import Stores
 from terminal_agent.outbox.journal import InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
+from tests.acceptance.conftest import PATIENT
 from tests.integration.eligibility.world import INSTITUTION, INSURER, Authorities, World, running_world
 
 VISITS = 2000
@@ -49,8 +50,7 @@ async def environment(world: World, tmp_path: Path) -> dict[str, str]:
         "TERMINAL_CENTRE_AUTHORITY": str(world.folder / "server_authority.crt"),
         "TERMINAL_CERTIFICATE": str(world.folder / "terminal.crt"),
         "TERMINAL_KEY": str(world.folder / "terminal.key"),
-        "TERMINAL_CONNECT_TIMEOUT_S": "60",
-        "TERMINAL_ANSWER_TIMEOUT_S": "60",
+        **PATIENT,
         "TERMINAL_OUTBOX_FILE": str(tmp_path / "outbox.db"),
         "TERMINAL_OUTBOX_KEY_FILE": str(tmp_path / "outbox.key"),
         "TERMINAL_OUTBOX_CHECKS_A_SECOND": "200",
