@@ -17,7 +17,7 @@ from eligibility.storage.gathering import Gatherer
 _log = structlog.get_logger(__name__)
 _WINDOW_S = 60
 _TIMEOUT_S = 0.25
-_REST_S = 0.002  # between two round trips while many wait
+_REST_S = 0.006  # between two round trips while many wait
 
 # Counts a look-up of each terminal and tells the positions, from 1, of those that are over a budget.
 # KEYS: of each terminal its look-ups and its misses. ARGV: most look-ups, most misses, seconds of a window.

@@ -9,6 +9,7 @@ from eligibility.domain.codes import ConsentClass, Outcome
 
 CONSENT_LIFE = timedelta(hours=24)  # field: from one fresh card authentication
 MEDICAL_CLASSES = frozenset({ConsentClass.MEDICATION, ConsentClass.CHECKUP, ConsentClass.TREATMENT})
+_CLASSES = tuple(ConsentClass)
 
 
 class WhyNot(StrEnum):
@@ -52,22 +53,23 @@ def decide_grants(
     suspended; an expired certificate in its grace grants eligibility's own classes and no medical data.
     """
 
-    def why_not(wanted: ConsentClass) -> WhyNot | None:
-        if outcome is Outcome.SUSPENDED:
-            return WhyNot.SUSPENDED
-        if outcome is not Outcome.VALID:
-            return WhyNot.NOT_COVERED
-        if not by_card:
-            return WhyNot.NEEDS_CARD
-        if not covered_now:
-            return WhyNot.NOT_COVERED
-        if wanted in MEDICAL_CLASSES and certificate_in_grace:
-            return WhyNot.CERTIFICATE_EXPIRED
-        return None if wanted in asked else WhyNot.NO_CONSENT
+    expires_at = now + CONSENT_LIFE
+    if nothing := _why_nothing(outcome, by_card=by_card, covered_now=covered_now):
+        return Grants(frozenset(), dict.fromkeys(_CLASSES, nothing), expires_at)
+    expired: Collection[ConsentClass] = MEDICAL_CLASSES if certificate_in_grace else ()
+    withheld = {
+        wanted: WhyNot.CERTIFICATE_EXPIRED if wanted in expired else WhyNot.NO_CONSENT
+        for wanted in _CLASSES
+        if wanted in expired or wanted not in asked
+    }
+    return Grants(frozenset(c for c in _CLASSES if c not in withheld), withheld, expires_at)
 
-    reasons = {wanted: why_not(wanted) for wanted in ConsentClass}
-    return Grants(
-        granted=frozenset(wanted for wanted, reason in reasons.items() if reason is None),
-        withheld={wanted: reason for wanted, reason in reasons.items() if reason is not None},
-        expires_at=now + CONSENT_LIFE,
-    )
+
+def _why_nothing(outcome: Outcome, *, by_card: bool, covered_now: bool) -> WhyNot | None:
+    if outcome is Outcome.SUSPENDED:
+        return WhyNot.SUSPENDED
+    if outcome is not Outcome.VALID:
+        return WhyNot.NOT_COVERED
+    if not by_card:
+        return WhyNot.NEEDS_CARD
+    return None if covered_now else WhyNot.NOT_COVERED

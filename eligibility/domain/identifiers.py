@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NewType, Self
 
 from eligibility.domain.errors import MalformedValue
-from eligibility.domain.names import HYPHENS, number_key
+from eligibility.domain.names import ONE_HYPHEN, number_key
 
 PersonId = NewType("PersonId", int)
 
@@ -23,7 +23,8 @@ _MY_NUMBER = re.compile(
     r"(?<![0-9])[0-9]{12}(?![0-9])"
     r"|(?<![0-9A-Za-z-])[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}(?![0-9A-Za-z-])"
 )
-_ONE_HYPHEN = str.maketrans(dict.fromkeys(HYPHENS, "-"))
+MY_NUMBER_LENGTH: Final = 12
+_FEWEST_CHARACTERS: Final = MY_NUMBER_LENGTH // 3  # that can hold so many digits: after NFKC none has more than three
 MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 SYMBOL_LENGTH = 20  # characters of 記号 and of 番号, as the external interface allows
 LINKAGE_CODE_LENGTH = 64
@@ -61,7 +62,9 @@ def has_valid_check_digit(number: str) -> bool:
 
 def contains_my_number(text: str) -> bool:
     """Tell whether 12 digits in the text, in one run or in fours, carry a My Number's check digit (full width too)."""
-    folded = unicodedata.normalize("NFKC", text).translate(_ONE_HYPHEN)
+    if len(text) < (MY_NUMBER_LENGTH if text.isascii() else _FEWEST_CHARACTERS):
+        return False
+    folded = unicodedata.normalize("NFKC", text).translate(ONE_HYPHEN)
     runs = (found[0].replace(" ", "").replace("-", "") for found in _MY_NUMBER.finditer(folded))
     return any(int(digits[11]) == _my_number_check_digit(digits) for digits in runs)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 # Every dash that insurers, cards and keyboards put between digits, after NFKC.
 HYPHENS: Final = ("‐", "‑", "‒", "–", "—", "―", "−", "ー", "ｰ", "─")
+ONE_HYPHEN: Final = str.maketrans(dict.fromkeys(HYPHENS, "-"))
 
 # Old and other forms of characters, each before the form it is compared as, so that the two are one name. Only forms of
 # one and the same character stand here, never two that look alike: 斎 and 斉 are two families. NFKC leaves all of these
@@ -99,7 +100,7 @@ def kana_key(kana: str) -> str:
 def number_key(text: str) -> str:
     """Return the form in which two spellings of one symbol or number are equal: half width, one hyphen, no spaces."""
     folded = unicodedata.normalize("NFKC", text)
-    return "".join("-" if c in HYPHENS else c for c in folded if not c.isspace()).upper()
+    return "".join(folded.split()).translate(ONE_HYPHEN).upper()
 
 
 def address_key(address: str) -> str:

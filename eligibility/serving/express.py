@@ -93,7 +93,8 @@ class ExpressLane:
         scope["route"] = express.route
         try:
             # Who is calling shows before any of the body is waited for.
-            given |= {name: await find(Request(scope)) for name, find in express.callers}
+            asking = Request(scope)
+            given |= {name: await find(asking) for name, find in express.callers}
             body = b"" if express.message is None else await _whole(receive)
             request = Request(scope, _again(body))
             if express.message is not None:
@@ -173,10 +174,7 @@ def _only_request(dependency: Any) -> bool:
 
 
 def _finder(dependency: Any) -> Callable[[Request], Any]:
-    async def find(request: Request) -> Any:
-        return await dependency.call(**{dependency.request_param_name: request})
-
-    return find
+    return lambda request: dependency.call(**{dependency.request_param_name: request})
 
 
 async def _whole(receive: Any) -> bytes:

@@ -1,10 +1,10 @@
 """Opens connections to PostgreSQL, and refuses a server that could lose what it has acknowledged."""
 
-import json
 import socket
 from typing import Any
 
 import asyncpg
+from pydantic_core import from_json, to_json
 
 from eligibility.storage.niceness import give_way_together
 
@@ -121,7 +121,11 @@ async def prepare_connection(connection: Any) -> None:
     if fsync != "on":
         raise UnsafeDatabase
     await give_way_together(connection.get_server_pid(), role)
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    await connection.set_type_codec("jsonb", encoder=_to_text, decoder=from_json, schema="pg_catalog")
+
+
+def _to_text(value: object) -> str:
+    return to_json(value).decode("utf-8")
 
 
 async def _keep_as_it_is(_: Any) -> None:

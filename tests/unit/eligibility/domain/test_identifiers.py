@@ -1,3 +1,6 @@
+import sys
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,6 +136,7 @@ def test_a_my_number_is_refused_as_symbol_or_number(symbol: str, number: str) ->
         ("番号は1234-5678-9018。", True),
         ("１２３４　５６７８　９０１８", True),
         ("1234−5678−9018", True),
+        ("⑫㉞567890⑱", True),
         ("1234 5678-9018", False),
         ("1234-5678-9012", False),
         ("550e8400-1234-5678-9018-446655440000", False),
@@ -144,6 +148,11 @@ def test_a_my_number_is_refused_as_symbol_or_number(symbol: str, number: str) ->
 )
 def test_a_my_number_is_found_by_form_and_check_digit(text: str, found: bool) -> None:
     assert contains_my_number(text) is found
+
+
+def test_no_character_is_more_than_three_digits_so_that_short_texts_hold_no_my_number() -> None:
+    digits = (sum(map(str.isdigit, normalize("NFKC", chr(point)))) for point in range(sys.maxunicode + 1))
+    assert max(digits) == 3  # ⅒
 
 
 @pytest.mark.parametrize("shown", [repr, str])
