@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import asyncpg
 import psutil
@@ -42,8 +42,9 @@ class Observation:
     computed_s: dict[str, float] = field(default_factory=dict)
 
     def most_memory_mib(self, part: str) -> float:
-        """Return the most that one process of a part held."""
-        return max((s.memory_mib[part] for s in self.samples if part in s.memory_mib), default=float("nan"))
+        """Return the most that one process of a part held; no number where it could not be seen."""
+        seen = (s.memory_mib.get(part, math.nan) for s in self.samples)
+        return max((held for held in seen if not math.isnan(held)), default=math.nan)
 
 
 class Watching:
@@ -79,7 +80,7 @@ class Watching:
             counters = await connection.fetchrow(_DATABASE)
             passed = now - last
             if now - looked >= _MEMORY_EVERY_S:
-                memory, looked = {part: _largest_mib(find()) for part, find in self._parts.items()}, now
+                memory, looked = {part: largest_mib(find()) for part, find in self._parts.items()}, now
             self.observation.samples.append(
                 Sample(
                     now - began,
@@ -120,11 +121,12 @@ def computed_s(processes: Sequence[psutil.Process]) -> float:
     return total
 
 
-def _largest_mib(processes: Sequence[Any]) -> float:
-    largest = 0.0
+def largest_mib(processes: Sequence[psutil.Process]) -> float:
+    """Return the most memory that one of these processes holds (PSS); no number where none can be looked at."""
+    held = []
     for process in processes:
         try:
-            largest = max(largest, process.memory_full_info().pss / 2**20)
+            held.append(process.memory_full_info().pss / 2**20)
         except psutil.Error:
             continue
-    return largest
+    return max(held, default=math.nan)

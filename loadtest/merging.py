@@ -1,24 +1,21 @@
 """An insurer's file that is pushed and merged while counters ask; what it brought is taken away again afterwards."""
 
 import asyncio
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
-from loadtest.nation.rows import COLUMNS
-from loadtest.population import Nation
-from loadtest.processes import BESIDE_COUNTERS, command_of, server
+from loadtest.processes import BESIDE_COUNTERS, server
+from loadtest.pushing import Push, write_file
 from loadtest.site import Site
 
-_FEEDBACK_ONLY: Final = 1  # the exit code of a file merged with some records refused
 _TAKEN_AWAY: Final = (
     "delete from limit_certificate where person_id > $1",
     "delete from specific_disease_certificate where person_id > $1",
@@ -33,45 +30,27 @@ _TAKEN_AWAY: Final = (
 class Merging:
     """A push that runs beside; `start` begins it, `wait` ends with what it came to."""
 
-    command: list[str]
+    begin: Callable[[], Push]
     asked: int
-    site: Site
-    insurer: InsurerNumber
     rows: int = 0
     seconds: float = float("nan")
     said: list[str] = field(default_factory=list)
-    _process: "subprocess.Popen[str] | None" = None
+    _push: Push | None = None
     _began: float = 0.0
 
     def start(self) -> None:
         """Begin to push."""
         self._began = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 (our own module)
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        self._push = self.begin()
 
     def wait(self) -> "Merging":
         """Wait for the outcome."""
-        assert self._process is not None  # noqa: S101 (who waits has started it)
-        said, _ = self._process.communicate()
+        assert self._push is not None  # noqa: S101 (who waits has started it)
+        self.rows, said = self._push.wait()
         self.seconds = time.monotonic() - self._began
-        self.rows = asyncio.run(self._merged())
-        if self._process.returncode not in (0, _FEEDBACK_ONLY):
-            self.said.append(f"push ended with {self._process.returncode}: {said[-300:]}")
+        if said:
+            self.said.append(said)
         return self
-
-    async def _merged(self) -> int:
-        connection = await connect(self.site.database)
-        try:
-            return int(
-                await connection.fetchval(
-                    "select coalesce(max(merged), 0) from submission where insurer_number = $1 and state = 'merged'"
-                    " and created_at = (select max(created_at) from submission where insurer_number = $1)",
-                    self.insurer.digits,
-                )
-            )
-        finally:
-            await connection.close()
 
 
 @contextmanager
@@ -84,31 +63,18 @@ def merge_meanwhile(site: Site, rows: int, number: int, *, vacuum: bool) -> Iter
     asyncio.run(_take_away(site, vacuum=vacuum))
     insurer = asyncio.run(enrol_stranger(site))
     file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
-    _write(file, insurer, rows, number)
-    certificate, key = site.enrolment.insurer(insurer.digits, datetime.now(UTC)).write(
+    file.parent.mkdir(exist_ok=True)
+    write_file(file, insurer, rows, number)
+    certificate, _ = site.enrolment.insurer(insurer.digits, datetime.now(UTC)).write(
         site.folder / "insurers", insurer.digits
     )
     with ExitStack() as stack:
         environment, log = site.intake_environment(), site.folder / "intake.log"
         intake = stack.enter_context(server("payer_sync", ["intake"], environment, log, BESIDE_COUNTERS))
         stack.callback(lambda: asyncio.run(_take_away(site, vacuum=vacuum)))
-        options = ["--certificate", str(certificate), "--key", str(key), "--kind", "delta", "--to", intake.url]
-        options += ["--authority", str(site.folder / "pki" / "server_authority.crt")]
-        push = command_of("payer_sync", ["push", str(file), *options], BESIDE_COUNTERS)
-        yield Merging(push, rows, site, insurer)
+        authority = site.folder / "pki" / "server_authority.crt"
+        yield Merging(partial(Push.begin, file, certificate, authority, intake.url), rows)
     file.unlink()
-
-
-def _write(file: Path, insurer: InsurerNumber, rows: int, number: int) -> None:
-    nation = Nation.make(rows, number, date(2026, 11, 1), insurers=1)
-    file.parent.mkdir(exist_ok=True)
-    at = COLUMNS.index("保険者番号")
-    with file.open("wb") as out:
-        out.write((",".join(COLUMNS) + "\n").encode())
-        for frame in nation.records(nation.insurers[0]):
-            frame.replace_column(at, frame.to_series(at).clear().extend_constant(insurer.digits, frame.height))
-            text = frame.write_csv(include_header=False, quote_style="never")
-            out.write(text.encode())
 
 
 async def enrol_stranger(site: Site) -> InsurerNumber:

@@ -66,7 +66,7 @@ def to_html(record: Record) -> str:
     parts.append(
         "<table>" + "".join(f"<tr><th>{text(n)}<td>{text(v)}" for n, v in _setting(record.setting)) + "</table>"
     )
-    parts.append("</table><h2>Limits</h2><table><tr><th>Scenario<th>Operation<th>Figure<th>Limit<th>Measured<th>")
+    parts.append("<h2>Limits</h2><table><tr><th>Scenario<th>Operation<th>Figure<th>Limit<th>Measured<th>")
     for one in record.verdict.judged:
         said = "holds" if one.passed else f"does not hold {one.reason}".rstrip()
         cells = "".join(f"<td>{text(x)}" for x in (one.scenario, one.operation, one.figure, one.limit))

@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -132,20 +132,27 @@ class Morning:
         self._visits: tuple[Visit, ...] = ()
         self._limits: Sequence[Limit] = ()
 
-    def at_once(self, operations: Sequence[Operation]) -> dict[Operation, Flood]:
-        """Send one operation after the other as fast as answers come."""
-        size, made = self._size, {}
+    @contextmanager
+    def flooding(self, numbers: int) -> Iterator[Callable[[Operation], Flood]]:
+        """Serve the centre to terminals that have asked about so many numbers; what is given sends one operation.
+
+        It sends for one window, as fast as answers come.
+        """
+        size = self._size
         with self._api() as self._centre:
-            self._ceiling = self._centre
-            self._warm_up()
-            for operation in operations:
-                blocks, computed = [], 0.0
-                for _ in range(size.limit_rounds):
-                    sent, seen = self._window([self._as_answered(operation)], size.limit_s, self._centre)
-                    blocks.append(sent)
-                    computed += _all_computed(seen)
-                made[operation] = Flood(outcome(operation.value, blocks, size.limit_s), computed)
-        return made
+            asked = {
+                Operation.VERIFICATION: (size.cards * 3, 15.0),
+                # Each process begins at a number of its own: together they ask about each at least once.
+                Operation.NUMBER_VERIFICATION: (numbers * number_of_processes(), 120.0),
+            }
+            for operation, (most, seconds) in asked.items():
+                self._window([Stream(operation, PATHS[operation], most, drawn=False)], seconds, self._centre)
+
+            def flood(operation: Operation) -> Flood:
+                sent, seen = self._window([self._as_answered(operation)], size.limit_s, self._centre)
+                return Flood(outcome(operation.value, [sent], size.limit_s), _all_computed(seen))
+
+            yield flood
 
     def minutes(self, rates: Mapping[Operation, float], count: int) -> Iterator[Minute]:
         """Send at set rates, one minute after the other; now and then a file is merged and a bulk check done beside."""
@@ -286,7 +293,7 @@ class Morning:
             outcomes.append(made)
             figures = accepted.figures() | {"error_ratio": made.error_ratio}  # no error after it either
             measured.append(Measured("overload", operation.value, accepted.requests, figures))
-        slow_ms = bound_of(self._limits, "overload", check.value, "p99_ms")
+        slow_ms = bound_of(self._limits, "parallel", check.value, "p99_ms")
         recovery_s = recovered_after_s(outcomes[0].series, int(end), slow_ms)
         after = outcome("recovery", [[during(s, end, total) for s in sent]], total - end)
         figures = {"recovery_s": recovery_s, "error_ratio": after.error_ratio}
@@ -432,7 +439,7 @@ def _all_computed(seen: Observation) -> float:
 def _extend(into: Observation, seen: Observation) -> None:
     last = into.samples[-1].at_s if into.samples else 0.0
     for sample in seen.samples:
-        into.samples.append(type(sample)(sample.at_s + last, *[getattr(sample, n) for n in sample.__slots__[1:]]))
+        into.samples.append(replace(sample, at_s=sample.at_s + last))
     for part, computed in seen.computed_s.items():
         into.computed_s[part] = into.computed_s.get(part, 0.0) + computed
 

@@ -4,12 +4,9 @@ import itertools
 import json
 import secrets
 import ssl
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,18 +18,19 @@ from locust import HttpUser, User, constant, task
 from locust.clients import HttpSession
 from requests.adapters import HTTPAdapter
 
+from eligibility.domain.identifiers import InsurerNumber
 from eligibility.wire.encoding import b64url, b64url_decode
 from eligibility.wire.verifications import SIGNATURE_CONTEXT
 from loadtest.driving.connection import terminal_tls
 from loadtest.driving.deck import Deck, DeckCard, read_deck, read_keys
 from loadtest.explore import READING_TERMINALS
-from loadtest.nation.rows import COLUMNS
-from loadtest.population import Nation
+from loadtest.pushing import Push, write_file
 from loadtest.reading import AGREED, Member
 from loadtest.seed import TERMINALS
 from loadtest.served import Served, find, folder_of
 
 _POOL: Final = 20
+_PUSHED: Final = 300  # records of a file
 _PADDING, _SHA256 = padding.PKCS1v15(), hashes.SHA256()
 
 
@@ -190,30 +188,21 @@ class Pusher(User):
     def push(self) -> None:
         """Send a file of a few hundred records of people who are new."""
         site = folder_of(self.environment.parsed_options)
-        number, began = secrets.randbits(31), time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="eligibility-push-") as folder:
-            command = _push_command(site, Path(folder) / "file.csv", number)
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own module)
-        failed = None if done.returncode in (0, 1) else RuntimeError(f"push ended with {done.returncode}")
+            file, insurer = Path(folder) / "file.csv", _exploring(site)
+            write_file(file, insurer, _PUSHED, secrets.randbits(31))
+            certificate = site / "insurers" / f"{insurer.digits}.crt"
+            began = time.perf_counter()
+            push = Push.begin(file, certificate, site / "pki" / "server_authority.crt", _served(site).intake)
+            _, said = push.wait()
         self.environment.events.request.fire(
             request_type="PUSH", name="push", response_time=(time.perf_counter() - began) * 1000, response_length=0,
-            exception=failed, context={},
+            exception=RuntimeError(said) if said else None, context={},
         )  # fmt: skip
 
 
-def _push_command(site: Path, file: Path, number: int) -> list[str]:
-    nation = Nation.make(300, number, date(2026, 11, 1), insurers=1)
-    insurer = (site / "insurers" / "exploring").read_text(encoding="ascii").strip()
-    with file.open("wb") as out:
-        out.write((",".join(COLUMNS) + "\n").encode())
-        for frame in nation.records(nation.insurers[0]):
-            at = COLUMNS.index("保険者番号")
-            frame.replace_column(at, frame.to_series(at).clear().extend_constant(insurer, frame.height))
-            out.write(frame.write_csv(include_header=False, quote_style="never").encode())
-    certificate = site / "insurers" / f"{insurer}.crt"
-    options = ["--certificate", str(certificate), "--key", str(certificate.with_suffix(".key")), "--kind", "delta"]
-    options += ["--authority", str(site / "pki" / "server_authority.crt"), "--to", _served(site).intake]
-    return [sys.executable, "-m", "payer_sync", "push", str(file), *options]
+def _exploring(site: Path) -> InsurerNumber:
+    return InsurerNumber.parse((site / "insurers" / "exploring").read_text(encoding="ascii"))
 
 
 def _code(answer: Any) -> str:

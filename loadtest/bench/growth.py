@@ -1,16 +1,18 @@
 """Measures whether a verification costs the same with more behind it: `python -m loadtest.bench.growth`.
 
-A site of persons is given stored verifications and their audit events, spread over the present month, then
-verifications and number checks are sent as fast as they are answered: few stored and many stored. Only some thousand
-persons show a card; number checks are about persons of the whole nation, so that the rows looked up are the nation's.
-The sites of both sizes of nation can be filled before by `python -m loadtest seed`; the computing per answer is shown
-beside the rate, because it hardly depends on what else the machine does.
+Two nations are served side by side, the large one with stored verifications and their audit events, spread over the
+present month. Verifications and number checks are sent as fast as they are answered, to one and the other by turns.
+Only some thousand persons show a card; number checks are about persons of the whole nation, so that the rows looked up
+are the nation's; each has been asked about once before. The sites of both sizes can be filled before by `python -m
+loadtest seed`; the computing per answer is shown beside the rate, because it hardly depends on what else the machine
+does.
 """
 
 import asyncio
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +26,7 @@ from loadtest.driving.plan import Operation
 from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
-from loadtest.run import SIZES, Flood, Morning, open_filled
+from loadtest.run import SIZES, Flood, Morning, number_of_processes, open_filled
 from loadtest.seed import SEED
 from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
@@ -32,7 +34,8 @@ from loadtest.verdict import Measured, judge
 _SIZE: Final = "growth"
 _SCENARIO: Final = "at_once"
 _OPERATIONS: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
-_NUMBERS: Final = 200_000  # persons asked about by number: more than are answered in one measurement
+# Persons asked about by number: their pages are more than PostgreSQL holds itself, and less than the machine does.
+_NUMBERS: Final = 50_000
 _CHUNK: Final = 250_000
 Floods = Mapping[Operation, Flood]
 # Identifiers of version 7 in the order of time, as the application makes them, over the month up to now.
@@ -75,20 +78,27 @@ async def store(site: Site, verifications: int, persons: int, screen: Console) -
         await connection.close()
 
 
-def measure(persons: int, stored: int | None, screen: Console) -> Floods:
-    """Return what each operation came to at a size."""
+@contextmanager
+def flooded(persons: int, stored: int | None, screen: Console) -> Iterator[Callable[[], Floods]]:
+    """Serve a nation of a size; what is given measures each operation once, and says what it came to."""
     size = replace(SIZES["full"], persons=persons)
     with open_filled(default_folder(persons), persons, screen) as site:
         if stored is not None:
             asyncio.run(store(site, stored, persons, screen))
         deck = asyncio.run(make_deck(site, SEED, persons, size.cards, _NUMBERS))
-        made = Morning(site, size, deck, screen, workers=2).at_once(_OPERATIONS)
-    for operation, flood in made.items():
-        screen.print(
-            f"{persons:>12,} persons  {stored or 0:>12,} stored  {operation:<20} {flood.outcome.rate:>7,.0f}/s  "
-            f"p99 {flood.outcome.percentile(99):,.0f} ms  {_each_us([flood]):,.0f} µs each"
-        )
-    return made
+        with Morning(site, size, deck, screen, workers=number_of_processes()).flooding(_NUMBERS) as flood:
+
+            def measure() -> Floods:
+                made = {operation: flood(operation) for operation in _OPERATIONS}
+                for operation, one in made.items():
+                    screen.print(
+                        f"{persons:>12,} persons  {stored or 0:>12,} stored  {operation:<20} "
+                        f"{one.outcome.rate:>7,.0f}/s  p99 {one.outcome.percentile(99):,.0f} ms  "
+                        f"{_each_us([one]):,.0f} µs each"
+                    )
+                return made
+
+            yield measure
 
 
 def measured(few: Sequence[Floods], many: Sequence[Floods]) -> list[Measured]:
@@ -123,13 +133,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--persons", type=int, default=1_000_000, help="few persons (default: 1,000,000)")
     parser.add_argument("--more-persons", type=int, default=10_000_000, help="many (default: 10,000,000)")
     parser.add_argument("--stored", type=int, default=50_000_000, help="verifications stored beside the many")
-    parser.add_argument("--rounds", type=int, default=2, help="few and many by turns so often")
+    parser.add_argument("--rounds", type=int, default=5, help="few and many by turns so often")
     chosen = parser.parse_args(arguments)
     screen = Console(highlight=False, soft_wrap=True)
     few, many = [], []
-    for _ in range(chosen.rounds):
-        few.append(measure(chosen.persons, None, screen))
-        many.append(measure(chosen.more_persons, chosen.stored, screen))
+    with (
+        flooded(chosen.persons, None, screen) as measure_few,
+        flooded(chosen.more_persons, chosen.stored, screen) as measure_many,
+    ):
+        for _ in range(chosen.rounds):
+            few.append(measure_few())
+            many.append(measure_many())
     for operation in _OPERATIONS:
         ratio = _each_us([turn[operation] for turn in few]) / _each_us([turn[operation] for turn in many])
         screen.print(f"{operation}: many beside few {ratio:.2f} by computing")

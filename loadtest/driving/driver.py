@@ -11,6 +11,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, Final
@@ -55,7 +56,7 @@ def drive(plans: Sequence[Plan], around: Any = None) -> list[list[Sent]]:
     try:
         for pipe in pipes:
             _take(pipe)
-        watching = around([process.pid for process in processes]) if around else _Nothing()
+        watching = around([process.pid for process in processes]) if around else nullcontext()
         with watching:
             start = time.monotonic() + _START_IN_S
             for pipe in pipes:
@@ -71,11 +72,6 @@ def drive(plans: Sequence[Plan], around: Any = None) -> list[list[Sent]]:
             process.join(timeout=5)
             if process.is_alive():
                 process.terminate()
-
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 def _take(pipe: Pipe) -> Any:

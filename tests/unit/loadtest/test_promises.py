@@ -3,7 +3,8 @@ import io
 from rich.console import Console
 
 from loadtest.promises import promised, show_verdict, written
-from loadtest.verdict import Limit, Measured, judge
+from loadtest.run import SIZES
+from loadtest.verdict import Limit, Measured, bound_of, judge
 
 LIMITS = (Limit("delta", "merged", "seconds", 5), Limit("merge", "counters", "slowdown_ratio", 2))
 
@@ -40,3 +41,9 @@ def test_a_figure_shows_three_digits_that_count_or_thousands_whole() -> None:
 def test_every_size_that_a_command_judges_by_has_limits() -> None:
     for size in ("full", "small", "counter", "outbox", "outbox_small", "growth", "hour", "sync", "guard"):
         assert promised(size)
+
+
+def test_what_is_sent_at_a_set_rate_is_promised_at_that_rate() -> None:
+    size, limits = SIZES["full"], promised("full")
+    for scenario, rates in (("steady", size.steady), ("parallel", size.parallel)):
+        assert {operation: bound_of(limits, scenario, operation, "rate") for operation in rates} == rates
