@@ -22,11 +22,11 @@ from rich.progress import Progress
 
 from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
-from loadtest.driving.plan import Operation
+from loadtest.driving.plan import Operation, number_of_processes
 from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
-from loadtest.run import SIZES, Flood, Morning, number_of_processes, open_filled
+from loadtest.run import SIZES, Flood, Morning, open_filled
 from loadtest.seed import SEED
 from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
