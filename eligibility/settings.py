@@ -73,6 +73,10 @@ class ApiSettings(LaneSettings):
     )
     number_checks_a_minute: int = Field(default=600, ge=1, description="By insured number, for one terminal.")
     open_bulks: int = Field(default=4, ge=1, description="Bulk checks of one institution that may be open at once.")
-    misses_a_minute: int = Field(default=30, ge=1, description="Insured numbers that named nobody, for one terminal.")
+    misses_a_minute: int = Field(
+        default=30,
+        ge=1,
+        description="Insured numbers that named nobody, for one terminal; so many it may also ask at once.",
+    )
     terminal_fresh_s: float = Field(default=5.0, ge=0, description="How long a terminal's standing may be remembered.")
     revocation_refresh_s: float = Field(default=60.0, gt=0)

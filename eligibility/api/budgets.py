@@ -1,10 +1,16 @@
 """Bounds how fast one terminal can try insured numbers (CASES: enumeration).
 
+A look-up that is not answered yet may still name nobody, so it weighs as a miss until it is answered: who asks many at
+once learns no more than who asks one after the other. Each process knows only its own open look-ups: a terminal that
+asks several in the same moment may miss as often as the budget allows in each of them, once a minute.
+
 The counts live in Redis and may be lost at any moment. Without Redis a budget lets everything pass, on purpose: a
 counter that cannot verify is worse than a guesser who is bounded by the birth date and seen in the audit log.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import redis.asyncio as redis
 import structlog
@@ -20,7 +26,8 @@ _TIMEOUT_S = 0.25
 _REST_S = 0.006  # between two round trips while many wait
 
 # Counts a look-up of each terminal and tells the positions, from 1, of those that are over a budget.
-# KEYS: of each terminal its look-ups and its misses. ARGV: most look-ups, most misses, seconds of a window.
+# KEYS: of each its terminal's look-ups and misses. ARGV: most look-ups, most misses, seconds of a window; then of each
+# how many of the terminal's look-ups are open, itself among them.
 _SPEND = """
 local over = {}
 for at = 1, #KEYS, 2 do
@@ -29,8 +36,9 @@ for at = 1, #KEYS, 2 do
         redis.call('expire', KEYS[at], ARGV[3])
     end
     local misses = tonumber(redis.call('get', KEYS[at + 1]) or '0')
-    if checks > tonumber(ARGV[1]) or misses >= tonumber(ARGV[2]) then
-        over[#over + 1] = (at + 1) / 2
+    local position = (at + 1) / 2
+    if checks > tonumber(ARGV[1]) or misses + tonumber(ARGV[3 + position]) > tonumber(ARGV[2]) then
+        over[#over + 1] = position
     end
 end
 return over
@@ -46,6 +54,7 @@ class NumberBudget:
         )
         self._checks = checks
         self._misses = misses
+        self._open: Counter[str] = Counter()  # look-ups of each terminal that are not answered yet
         self._script = self._redis.register_script(_SPEND) if self._redis else None
         self._spending = Gatherer(self._spend, rest_s=_REST_S)
 
@@ -53,36 +62,51 @@ class NumberBudget:
         """Count, until cancelled, the look-ups that wait, all of them in one round trip."""
         await self._spending.run()
 
-    async def spend_check(self, terminal: Terminal) -> None:
-        """Count one look-up.
+    @asynccontextmanager
+    async def look_up(self, terminal: Terminal) -> AsyncIterator[None]:
+        """Count one look-up, and hold it open for as long as it is worked on; a miss is spent before it ends.
 
         Raises:
-            Refusal: `rate_limited`, when the minute's budget of look-ups or of misses is used up.
+            Refusal: `rate_limited`, when the minute's budget of look-ups is used up, or that of misses would be if all
+                that are open named nobody.
         """
         if self._redis is None:
+            yield
             return
+        name = str(terminal.terminal_id)
+        self._open[name] += 1
         try:
-            over = await self._spending.find(terminal)
+            if await self._is_over(name):
+                raise Refusal("rate_limited", retry_after_s=_WINDOW_S)
+            yield
+        finally:
+            self._open[name] -= 1
+            if not self._open[name]:
+                del self._open[name]
+
+    async def _is_over(self, name: str) -> bool:
+        try:
+            return await self._spending.find((name, self._open[name]))
         except (RedisError, OSError) as error:
             _log.warning("budget_unavailable", error=type(error).__qualname__)
-            return
-        if over:
-            raise Refusal("rate_limited", retry_after_s=_WINDOW_S)
+            return False
 
-    async def _spend(self, terminals: Sequence[Terminal]) -> list[bool]:
+    async def _spend(self, look_ups: Sequence[tuple[str, int]]) -> list[bool]:
         assert self._script is not None  # noqa: S101 (who asks has looked)
-        keys = [self._key(what, terminal) for terminal in terminals for what in ("checks", "misses")]
-        over = set(await self._script(keys=keys, args=[self._checks, self._misses, _WINDOW_S]))
-        return [position in over for position in range(1, len(terminals) + 1)]
+        keys = [_key(what, name) for name, _ in look_ups for what in ("checks", "misses")]
+        open_ones = [count for _, count in look_ups]
+        over = set(await self._script(keys=keys, args=[self._checks, self._misses, _WINDOW_S, *open_ones]))
+        return [position in over for position in range(1, len(look_ups) + 1)]
 
     async def spend_miss(self, terminal: Terminal) -> None:
-        """Count one look-up that named nobody."""
+        """Count one look-up that named nobody, while it is open."""
         if self._redis is None:
             return
+        misses = _key("misses", str(terminal.terminal_id))
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(self._key("misses", terminal), 0, ex=_WINDOW_S, nx=True)
-                pipeline.incr(self._key("misses", terminal))
+                pipeline.set(misses, 0, ex=_WINDOW_S, nx=True)
+                pipeline.incr(misses)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             _log.warning("budget_unavailable", error=type(error).__qualname__)
@@ -92,6 +116,6 @@ class NumberBudget:
         if self._redis is not None:
             await self._redis.aclose()
 
-    @staticmethod
-    def _key(what: str, terminal: Terminal) -> str:
-        return f"number-budget:{what}:{terminal.terminal_id}"
+
+def _key(what: str, name: str) -> str:
+    return f"number-budget:{what}:{name}"

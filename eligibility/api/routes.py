@@ -54,7 +54,6 @@ async def verify_by_number(
 ) -> Response:
     """Answer the same question by insured number and birth date, without a card."""
     state = request.app.state
-    await state.budget.spend_check(caller)
 
     async def work(keep: AnswerKey | None) -> Verification:
         verification = await verify_number(state.centre, caller, asked, state.now(), keep)
@@ -62,7 +61,8 @@ async def verify_by_number(
             await state.budget.spend_miss(caller)
         return verification
 
-    return json_answer(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
+    async with state.budget.look_up(caller):
+        return json_answer(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
 
 
 @router.post("/v1/card-registrations", response_model=CardRegistration, status_code=201)
@@ -79,12 +79,12 @@ async def register_a_reference_number(
 ) -> Response:
     """Register the institution's own number of a patient it has checked; later answers about them carry it."""
     state = request.app.state
-    await state.budget.spend_check(caller)
-    try:
-        return answer(await register_reference_number(state.centre, caller, asked, state.now()))
-    except PatientNotChecked:
-        await state.budget.spend_miss(caller)
-        raise
+    async with state.budget.look_up(caller):
+        try:
+            return answer(await register_reference_number(state.centre, caller, asked, state.now()))
+        except PatientNotChecked:
+            await state.budget.spend_miss(caller)
+            raise
 
 
 @router.get("/.well-known/jwks.json", dependencies=[Depends(anyone)], responses={})

@@ -46,6 +46,7 @@ async def _records(world: World) -> tuple[int, int, int]:
 
 
 async def test_a_hundred_copies_at_once_have_one_effect_and_equal_answers(world: World, counter: Counter) -> None:
+    world.app.state.budget._misses = 100  # or a terminal may not ask so many at once
     await world.coverage(await world.person())
     key = uuid4()
     answers = await asyncio.gather(*(_ask(counter, key) for _ in range(100)))

@@ -1,5 +1,6 @@
 """An institution's own number of a patient: whom it may name, and where it comes back."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
@@ -97,3 +98,13 @@ async def test_guessing_is_bounded(world: World, counter: Counter, monkeypatch: 
     monkeypatch.setattr(budgets, "_WINDOW_S", 3600)  # however long it takes: it is one window
     codes = {(await _name(counter, number=str(n))).json()["code"] for n in range(31)}
     assert codes == {"patient_not_checked", "rate_limited"}
+
+
+async def test_guessing_at_once_is_bounded_alike(
+    world: World, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_WINDOW_S", 3600)  # however long it takes: it is one window
+    at_once = await asyncio.gather(*(_name(counter, number=str(n)) for n in range(100)))
+    after = [await _name(counter, number=str(n)) for n in range(30)]
+    told = [answer.json()["code"] for answer in (*at_once, *after)]
+    assert (told.count("patient_not_checked"), told.count("rate_limited")) == (30, 100)

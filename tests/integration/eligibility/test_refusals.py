@@ -324,6 +324,28 @@ async def test_guessing_numbers_is_bounded(world: World, counter: Counter, monke
     assert (await (await world.terminal()).number()).json()["outcome"] == "valid"
 
 
+async def test_guessing_at_once_is_bounded_alike(
+    world: World, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_WINDOW_S", 3600)  # however long it takes: it is one window
+    at_once = await asyncio.gather(*(counter.number(number=str(guess)) for guess in range(100)))
+    after = [await counter.number(number=str(guess)) for guess in range(30)]
+    told = [answer.status_code for answer in (*at_once, *after)]
+    assert (told.count(200), told.count(429)) == (30, 100)
+
+
+async def test_hits_at_once_leave_the_budget_of_misses_whole(
+    world: World, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_WINDOW_S", 3600)  # however long it takes: it is one window
+    await world.coverage(await world.person())
+    for _ in range(2):
+        hits = await asyncio.gather(*(counter.number() for _ in range(25)))
+        assert [hit.status_code for hit in hits] == [200] * 25
+    told = [(await counter.number(number=str(guess))).status_code for guess in range(31)]
+    assert told == [200] * 30 + [429]
+
+
 async def test_a_malformed_part_of_a_number_is_pointed_at(world: World, counter: Counter) -> None:
     for asked, pointer in (
         ({"branch_number": "1"}, "/branch_number"),
