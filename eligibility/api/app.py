@@ -32,7 +32,7 @@ from eligibility.settings import ApiSettings
 from eligibility.staff import StaffDoor
 from eligibility.storage.database import open_pool
 from eligibility.storage.gathering import Gatherer
-from eligibility.storage.lookups import coverages_by_numbers, holders_by_cards, terminal_standings
+from eligibility.storage.lookups import holder_of, matches_of, rows_of_cards, rows_of_numbers, terminal_standings
 from eligibility.storage.recorder import Entry, Recorder
 from eligibility.terminal_enrolment import EnrolmentThrottle, TerminalAuthority
 from eligibility.verification import Centre
@@ -78,8 +78,8 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         pool = await open_pool(settings.database_url.get_secret_value(), role=COUNTER_ROLE, size=settings.pool_size)
         recorder = Recorder(pool)
         terminals = Gatherer(partial(terminal_standings, pool), rest_s=LOOKUP_REST_S)
-        cards = Gatherer(partial(holders_by_cards, pool), rest_s=LOOKUP_REST_S)
-        numbers = Gatherer(partial(coverages_by_numbers, pool), rest_s=LOOKUP_REST_S)
+        cards = Gatherer(partial(rows_of_cards, pool), holder_of, rest_s=LOOKUP_REST_S)
+        numbers = Gatherer(partial(rows_of_numbers, pool), matches_of, rest_s=LOOKUP_REST_S)
         revocation.refresh(now())
         app.state.now = now
         app.state.settings = settings

@@ -7,37 +7,57 @@ quick but dear, a rest after each lets more gather: a few milliseconds that nobo
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
 import asyncpg
 
 _Q = TypeVar("_Q")
 _A = TypeVar("_A")
+_F = TypeVar("_F")
 LARGEST_GROUP: Final = 100
 COMPANY: Final = 3  # so many in one round trip say that more are to come; two may have met by chance
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[_Q, _A]):
+class _Waiting(Generic[_Q]):
     question: _Q
-    answer: asyncio.Future[_A]
+    found: asyncio.Future[Any]
 
 
 class Gatherer(Generic[_Q, _A]):
-    """Collects questions and asks them in groups; `run` is the one task that asks."""
+    """Collects questions and asks them in groups; `run` is the one task that asks.
 
-    def __init__(self, ask: Callable[[Sequence[_Q]], Awaitable[Sequence[_A]]], *, rest_s: float = 0) -> None:
+    What was found is read by the one who asked, so that what cannot be read fails nobody else.
+    """
+
+    @overload
+    def __init__(self, ask: Callable[[Sequence[_Q]], Awaitable[Sequence[_A]]], *, rest_s: float = 0) -> None: ...
+
+    @overload
+    def __init__(
+        self, ask: Callable[[Sequence[_Q]], Awaitable[Sequence[_F]]], read: Callable[[_F], _A], *, rest_s: float = 0
+    ) -> None: ...
+
+    def __init__(
+        self,
+        ask: Callable[[Sequence[_Q]], Awaitable[Sequence[Any]]],
+        read: Callable[[Any], _A] | None = None,
+        *,
+        rest_s: float = 0,
+    ) -> None:
         self._ask = ask
+        self._read = read
         self._rest_s = rest_s
-        self._waiting: list[_Waiting[_Q, _A]] = []
+        self._waiting: list[_Waiting[_Q]] = []
         self._arrived = asyncio.Event()
 
     async def find(self, question: _Q) -> _A:
-        """Return the answer to one question; whatever the query raises is raised here."""
-        waiting: _Waiting[_Q, _A] = _Waiting(question, asyncio.get_running_loop().create_future())
+        """Return the answer to one question; whatever the query raises, or its reading, is raised here."""
+        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._arrived.set()
-        return await waiting.answer
+        found: Any = await waiting.found
+        return self._read(found) if self._read else found
 
     async def run(self) -> None:
         """Ask groups until cancelled."""
@@ -50,9 +70,9 @@ class Gatherer(Generic[_Q, _A]):
                 if self._rest_s and COMPANY <= len(group) < LARGEST_GROUP:
                     await asyncio.sleep(self._rest_s)
 
-    async def _ask_group(self, group: Sequence[_Waiting[_Q, _A]]) -> None:
+    async def _ask_group(self, group: Sequence[_Waiting[_Q]]) -> None:
         try:
-            answers = await self._ask([waiting.question for waiting in group])
+            found = await self._ask([waiting.question for waiting in group])
         except asyncpg.DataError as error:
             # One question that PostgreSQL will not take must not take the others down with it.
             if len(group) > 1:
@@ -63,12 +83,12 @@ class Gatherer(Generic[_Q, _A]):
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait are told, and the others go on)
             _fail(group, error)
         else:
-            for waiting, answer in zip(group, answers, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(answer)
+            for waiting, each in zip(group, found, strict=True):
+                if not waiting.found.done():
+                    waiting.found.set_result(each)
 
 
-def _fail(group: Sequence[_Waiting[_Q, _A]], error: Exception) -> None:
+def _fail(group: Sequence[_Waiting[_Q]], error: Exception) -> None:
     for waiting in group:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)
+        if not waiting.found.done():
+            waiting.found.set_exception(error)

@@ -67,19 +67,37 @@ class TerminalStanding:
     closed_on: date | None
 
 
-async def holders_by_cards(connection: Any, cards: Sequence[CardAsked]) -> list[Holder | None]:
-    """Return each card's holder with their coverages as known at its time, or None for a card not registered."""
+async def rows_of_cards(connection: Any, cards: Sequence[CardAsked]) -> list[list[Any]]:
+    """Return the rows of each card, for `holder_of` to read."""
     rows = await connection.fetch(
         _SQL["coverages_of_cards"],
         [card.card_key for card in cards],
         [card.known_at for card in cards],
         [card.institution.code for card in cards],
     )
-    return [_holder(found) for found in _by_position(rows, len(cards))]
+    return _by_position(rows, len(cards))
 
 
-async def coverages_by_numbers(connection: Any, numbers: Sequence[NumberAsked]) -> list[NumberMatches]:
-    """Return what each insured number and birth date names; an empty symbol or branch number matches any."""
+def holder_of(rows: Sequence[Any]) -> Holder | None:
+    """Return a card's holder with their coverages as known at its time, or None for a card not registered.
+
+    Raises:
+        ValueError: a row holds a code that this release does not know.
+    """
+    if not rows:
+        return None
+    return Holder(
+        PersonId(rows[0]["person_id"]),
+        coverages_of(r for r in rows if r["coverage_id"] is not None),
+        rows[0]["reference_number"],
+    )
+
+
+async def rows_of_numbers(connection: Any, numbers: Sequence[NumberAsked]) -> list[list[Any]]:
+    """Return the rows of each insured number and birth date, for `matches_of` to read.
+
+    An empty symbol or branch number matches any.
+    """
     rows = await connection.fetch(
         _SQL["coverages_of_numbers"],
         [n.insured.insurer.digits for n in numbers],
@@ -91,7 +109,24 @@ async def coverages_by_numbers(connection: Any, numbers: Sequence[NumberAsked]) 
         [n.known_at for n in numbers],
         [n.institution.code for n in numbers],
     )
-    return [_matches(found) for found in _by_position(rows, len(numbers))]
+    return _by_position(rows, len(numbers))
+
+
+def matches_of(rows: Sequence[Any]) -> NumberMatches:
+    """Return what an insured number and birth date names.
+
+    Raises:
+        ValueError: a row holds a code that this release does not know.
+    """
+    found = [row for row in rows if row["coverage_id"] is not None]
+    return NumberMatches(
+        asked=coverages_of(row for row in found if row["asked"]),
+        others=coverages_of(row for row in found if not row["asked"]),
+        data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
+        reference_numbers={
+            PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
+        },
+    )
 
 
 async def holders_by_attributes(
@@ -127,28 +162,6 @@ def _by_position(rows: Iterable[Any], count: int) -> list[list[Any]]:
     for row in rows:
         found[row["position"] - 1].append(row)
     return found
-
-
-def _holder(rows: Sequence[Any]) -> Holder | None:
-    if not rows:
-        return None
-    return Holder(
-        PersonId(rows[0]["person_id"]),
-        coverages_of(r for r in rows if r["coverage_id"] is not None),
-        rows[0]["reference_number"],
-    )
-
-
-def _matches(rows: Sequence[Any]) -> NumberMatches:
-    found = [row for row in rows if row["coverage_id"] is not None]
-    return NumberMatches(
-        asked=coverages_of(row for row in found if row["asked"]),
-        others=coverages_of(row for row in found if not row["asked"]),
-        data_as_of=max((row["data_as_of"] for row in rows if row["data_as_of"]), default=None),
-        reference_numbers={
-            PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
-        },
-    )
 
 
 def coverages_of(rows: Iterable[Any]) -> tuple[Coverage, ...]:

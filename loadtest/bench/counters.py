@@ -27,7 +27,7 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import open_pool
-from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
+from eligibility.storage.lookups import NumberAsked, matches_of, rows_of_numbers
 from eligibility.storage.recorder import Entry, Recorder, VerificationRecord
 
 PACE: Final = 100.0  # questions a second
@@ -144,8 +144,8 @@ async def _question(pool: Any, recorder: Recorder, number: Number, due: float, t
     now = datetime.now(UTC)
     insured = InsuredNumber(InsurerNumber(insurer), symbol, own, branch)
     asked = NumberAsked(insured, date.fromisoformat(born), now, InstitutionCode(_INSTITUTION))
-    [matches] = await coverages_by_numbers(pool, [asked])
-    found = matches.asked
+    [rows] = await rows_of_numbers(pool, [asked])
+    found = matches_of(rows).asked
     if not found:
         raise AssertionError("a number of the register was not found")
     event = AuditEvent(

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from eligibility.api import budgets
+from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
+from eligibility.storage.lookups import CardAsked, NumberAsked
 from eligibility.wire.encoding import b64url
-from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, Counter, World
+from tests.integration.eligibility.world import INSTITUTION, INSURER, OTHER_INSTITUTION, Counter, World, card_key
 
 
 def _code(answer: httpx.Response) -> tuple[int, str]:
@@ -366,3 +368,24 @@ async def test_an_unforeseen_error_is_a_problem_and_its_text_is_logged_nowhere(
     assert "unexpected_error" in said
     assert "Traceback" not in said
     assert "7654321" not in said
+
+
+async def test_a_record_that_this_release_cannot_read_fails_nobody_else(world: World, counter: Counter) -> None:
+    cards = [world.card("A"), world.card("B")]
+    for card, facts in zip(cards, ({"number": "8", "loss_reason": "98"}, {"number": "7"}), strict=True):
+        person = await world.person()
+        await world.register(card, person)
+        await world.coverage(person, **facts)
+    centre, now, here = world.app.state.centre, world.clock.now(), InstitutionCode(INSTITUTION)
+    insured = [InsuredNumber.parse(INSURER, "12", number, "01") for number in ("8", "7")]
+    # Asked in one turn of the event loop, they share a round trip.
+    by_number, by_card = [
+        await asyncio.gather(*map(find, asked), return_exceptions=True)
+        for find, asked in (
+            (centre.numbers.find, [NumberAsked(each, date(1980, 1, 1), now, here) for each in insured]),
+            (centre.cards.find, [CardAsked(card_key(card), now, here) for card in cards]),
+        )
+    ]
+    assert [type(found[0]) for found in (by_number, by_card)] == [ValueError, ValueError]
+    assert by_number[1].asked == by_card[1].coverages != ()
+    assert _code(await counter.number(number="8")) == (500, "internal")

@@ -15,7 +15,7 @@ from eligibility.api.app import COUNTER_ROLE
 from eligibility.domain.dates import day_in_japan
 from eligibility.storage.database import connect
 from eligibility.storage.gathering import Gatherer
-from eligibility.storage.lookups import CardAsked, Holder, holders_by_cards
+from eligibility.storage.lookups import CardAsked, holder_of, rows_of_cards
 from eligibility.storage.statements import statements
 from tests.integration.eligibility.test_medical import Visit, doctor, visit
 from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, Counter, World
@@ -187,14 +187,14 @@ async def test_nothing_is_shown_that_became_known_after_the_person_was_judged(wo
     token = await doctor(world, counter)
     centre = world.app.state.centre
 
-    async def found_and_suspended(cards: Sequence[CardAsked]) -> list[Holder | None]:
-        holders = await holders_by_cards(centre.pool, cards)
+    async def found_and_suspended(cards: Sequence[CardAsked]) -> list[list[Any]]:
+        found = await rows_of_cards(centre.pool, cards)
         async with world.owner.transaction():
             await world.medicine(was.person)
             await world.owner.execute("update coverage set viewing_suspended = true")
-        return holders
+        return found
 
-    cards = Gatherer(found_and_suspended)
+    cards = Gatherer(found_and_suspended, holder_of)
     world.app.state.centre = replace(centre, cards=cards)
     asking = asyncio.create_task(cards.run())
     try:

@@ -16,7 +16,7 @@ from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.audit import insert_event
 from eligibility.storage.database import connect
-from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
+from eligibility.storage.lookups import NumberAsked, matches_of, rows_of_numbers
 from payer_sync.__main__ import main
 from payer_sync.cases import Decided, reject, release, reverse
 from payer_sync.gates import DecisionRefused
@@ -329,7 +329,8 @@ async def test_a_coverage_that_was_put_to_other_persons_is_followed_since_it_was
 
     number = InsuredNumber.parse(OTHER, "12", "0000001", "01")
     asked = NumberAsked(number, date(1967, 3, 3), known_at, InstitutionCode("1311234567"), wrong["coverage_id"])
-    [found] = await coverages_by_numbers(owner, [asked])
+    [rows] = await rows_of_numbers(owner, [asked])
+    found = matches_of(rows)
 
     present = {(c.coverage_id, c.name, c.viewing_suspended) for c in (*found.asked, *found.others)}
     assert present == {(right["coverage_id"], "髙橋　花子", False), (wrong["coverage_id"], "佐藤　太郎", True)}

@@ -12,7 +12,7 @@ from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, Insur
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
 from eligibility.storage.enrolment import enrol_insurer
-from eligibility.storage.lookups import NumberAsked, coverages_by_numbers
+from eligibility.storage.lookups import NumberAsked, matches_of, rows_of_numbers
 from eligibility.wire.submissions import SubmissionKind, SubmissionState
 from payer_sync.cases import Decided, release
 from payer_sync.gates import DecisionRefused
@@ -239,7 +239,7 @@ async def test_who_asks_as_of_a_first_files_merge_is_not_answered_by_what_it_too
     as_of = await owner.fetchval("select data_as_of from insurer where insurer_number = $1", FIRST)
     numbers = [InsuredNumber.parse(FIRST, "12", f"{person:07}", "01") for person in (1, 2, 3)]
     asked = [NumberAsked(number, date(1980, 1, 10), as_of, InstitutionCode("1311234567")) for number in numbers]
-    found = [matches.asked for matches in await coverages_by_numbers(owner, asked)]
+    found = [matches_of(rows).asked for rows in await rows_of_numbers(owner, asked)]
     assert [[len(coverage.limit_certificates) for coverage in coverages] for coverages in found] == [[], [1], [0]]
     assert await owner.fetchval("select count(*) from coverage where insurer_number = $1", FIRST) == 4
     # The insurer's next file is known later than all of this.

@@ -12,7 +12,7 @@ import pytest
 
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.storage.gathering import LARGEST_GROUP, Gatherer
-from eligibility.storage.lookups import CardAsked, Holder, holders_by_cards
+from eligibility.storage.lookups import CardAsked, Holder, holder_of, rows_of_cards
 
 
 @asynccontextmanager
@@ -81,6 +81,20 @@ async def test_a_question_the_database_will_not_take_fails_alone(owner: Any) -> 
     assert found[2] == "c"
 
 
+async def test_what_cannot_be_read_fails_alone(owner: Any) -> None:
+    groups: list[int] = []
+
+    async def asked(texts: Sequence[str]) -> list[str]:
+        groups.append(len(texts))
+        return [row["t"] for row in await owner.fetch("select t from unnest($1::text[]) t", texts)]
+
+    gatherer = Gatherer(asked, int)
+    async with running(gatherer):
+        found = await asyncio.gather(*(gatherer.find(t) for t in ("1", "b", "3")), return_exceptions=True)
+    assert (found[0], type(found[1]), found[2]) == (1, ValueError, 3)
+    assert groups == [3]
+
+
 async def test_trouble_is_told_to_all_who_wait_and_the_next_are_asked_again(owner: Any) -> None:
     broken = [True]
 
@@ -123,7 +137,7 @@ async def test_unknown_cards_among_known_ones(owner: Any) -> None:
         "insert into card (card_key, person_id, registered_at, institution_code) values ($1, $2, now(), '1312345679')",
         b"known", person,
     )  # fmt: skip
-    gatherer: Gatherer[CardAsked, Holder | None] = Gatherer(partial(holders_by_cards, owner))
+    gatherer = Gatherer(partial(rows_of_cards, owner), holder_of)
     now, here = datetime.now(UTC), InstitutionCode("1312345679")
     async with running(gatherer):
         found = await asyncio.gather(
