@@ -109,7 +109,7 @@ class ExpressLane:
             handler = self._handler(error)
             if handler is None:
                 raise
-            response = await handler(Request(scope, receive), error)
+            response = await self._problem(handler, Request(scope, receive), error)
         await response(scope, receive, send)
 
     def _find(self, scope: MutableMapping[str, Any]) -> tuple[_Express | None, dict[str, Any]]:
@@ -120,6 +120,16 @@ class ExpressLane:
             if method == asked and (found := named.find(path)):
                 return express, {named.parameter: found}
         return None, {}
+
+    async def _problem(self, handler: Callable[[Request, Any], Any], request: Request, error: Exception) -> Any:
+        try:
+            return await handler(request, error)
+        except Exception as trouble:
+            # A refusal could not be audited. In the app the second of two handling layers sees to it.
+            of_trouble = self._handler(trouble)
+            if of_trouble is None:
+                raise
+            return await of_trouble(request, trouble)
 
     def _handler(self, error: Exception) -> Callable[[Request, Any], Any] | None:
         return next((self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers), None)

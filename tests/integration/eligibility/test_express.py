@@ -65,6 +65,17 @@ async def test_too_much_is_refused_on_both_ways(counter: Counter, kind: str) -> 
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
+@pytest.mark.parametrize("kind", [SHORT, LONG])
+async def test_a_refusal_that_cannot_be_audited_is_trouble_on_both_ways(
+    world: World, counter: Counter, kind: str
+) -> None:
+    await world.owner.execute("revoke insert on audit_event from eligibility_counter")
+    asked = b'{"insurer_number": "06130512", "number": "123456789018", "birth_date": "1980-01-01"}'
+    answer = await counter.http.post("/v1/number-verifications", content=asked, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
 @pytest.mark.parametrize("wanted", ["medications", "checkups", "treatments"])
 async def test_a_reading_takes_the_short_way(wanted: str) -> None:
     passed_on: list[str] = []
