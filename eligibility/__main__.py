@@ -331,7 +331,7 @@ def _retire_records(chosen: argparse.Namespace) -> None:
             return await retire_records(connection, chosen.month, datetime.now(UTC))
 
     dropped = asyncio.run(_with_connection(work))
-    print(f"{dropped} partitions dropped." if dropped else "There are no records of that month.")
+    print(f"The month is gone from {dropped} partitions." if dropped else "There are no records of that month.")
 
 
 async def _with_connection(work: Any) -> Any:

@@ -15,7 +15,7 @@ from eligibility.domain.ids import uuid7
 from eligibility.serving.problems import TROUBLE
 from eligibility.settings import WorkerSettings
 from eligibility.storage.audit import insert_event
-from eligibility.storage.clearing import clear_expired, purge_checkups
+from eligibility.storage.clearing import clear_expired, prepare_partitions, purge_checkups
 from eligibility.storage.database import check_reachable, open_pool
 
 WORKER_ROLE: Final = "eligibility_worker"
@@ -52,14 +52,15 @@ async def run(settings: WorkerSettings, told: asyncio.Event) -> None:
 
 
 async def _again(work: Callable[[], Awaitable[bool]], told: asyncio.Event, pause_s: float) -> None:
-    """Do the work again and again; pause where there was none, longer after trouble of the store."""
+    """Do the work again and again; pause where there was none, longer after trouble of the store or an error."""
     while not told.is_set():
         wait_s = pause_s
         try:
             if await work():
                 continue
-        except TROUBLE as error:
-            _log.error("work_failed", error=type(error).__qualname__)
+        except Exception as error:  # noqa: BLE001 (whatever ends this work must not end the others)
+            event = "work_failed" if isinstance(error, TROUBLE) else "unexpected_error"
+            _log.error(event, error=type(error).__qualname__)
             wait_s = max(pause_s, PAUSE_AFTER_TROUBLE_S)
         try:
             await asyncio.wait_for(told.wait(), wait_s)
@@ -79,6 +80,8 @@ def _clearing(pool: Any, settings: WorkerSettings) -> Callable[[], Awaitable[boo
 
     async def work() -> bool:
         now = datetime.now(UTC)
+        async with pool.acquire() as connection:
+            await prepare_partitions(connection, now)
         async with pool.acquire() as connection, connection.transaction():
             cleared = await clear_expired(connection, now, kept_answers=kept_answers, bulk_results=results)
             if any(cleared.values()):

@@ -27,7 +27,7 @@ class TooYoung(DomainError):
 
 
 async def retire_records(connection: Any, month: date, now: datetime) -> int:
-    """Drop a month's verifications and audit events, as the schema's owner; return how many partitions there were.
+    """Drop a month's verifications and audit events, as the schema's owner; return in how many partitions they were.
 
     That it was done is an event itself, in the connection's transaction.
 
@@ -47,11 +47,18 @@ async def retire_records(connection: Any, month: date, now: datetime) -> int:
     return dropped
 
 
+async def prepare_partitions(connection: Any, now: datetime) -> None:
+    """Make ready what is written to next, in a transaction of its own.
+
+    Until that ends, whoever writes where no partition stands ready waits.
+    """
+    await connection.fetchval(_SQL["prepare_partitions"], now)
+
+
 async def clear_expired(
     connection: Any, now: datetime, *, kept_answers: timedelta, bulk_results: timedelta
 ) -> dict[str, int]:
-    """Clear in the connection's transaction, and make ready what is written to next; return how many of each kind."""
-    await connection.fetchval(_SQL["prepare_partitions"], now)
+    """Clear in the connection's transaction; return how many of each kind."""
     return {
         "kept_answers": await connection.fetchval(_SQL["clear_kept_answers"], now - kept_answers, timeout=None),
         "bulk_results": await connection.fetchval(_SQL["clear_bulk_results"], now - bulk_results, now, timeout=None),

@@ -984,6 +984,7 @@ create function first_uuid7(at timestamptz) returns uuid language sql immutable 
 $$;
 
 -- Makes a partition unless it is there. It is made apart and then attached, so that nobody waits who writes meanwhile.
+-- Where rows of its range stand in the partition for everything else, that one keeps the range.
 create function make_partition(parent text, part text, lower text, upper text) returns integer
 language plpgsql set search_path = pg_catalog, public as $$
 begin
@@ -1002,17 +1003,23 @@ begin
             ' for each statement execute function public.refuse_change_of_audit()', part);
     end if;
     return 1;
+exception when check_violation then
+    raise warning 'rows of % came before it: they stay, with those to come, in %_other', part, parent;
+    return 0;
 end $$;
 
 -- Makes what is missing of the partitions from a moment on: three days of used challenges, three months of records and
 -- events. What no partition stands ready for goes to the one for everything else, so that nobody is refused for it.
 create function prepare_partitions(at timestamptz) returns integer
-language plpgsql security definer set search_path = pg_catalog, public as $$
+language plpgsql security definer set search_path = pg_catalog, public set lock_timeout = '2s' as $$
 declare
     made integer := 0;
     start timestamptz;
     parent text;
 begin
+    if not pg_try_advisory_xact_lock(hashtextextended('prepare_partitions', 0)) then
+        return 0;  -- another worker is making them
+    end if;
     for n in 0..2 loop
         start := date_trunc('day', at, 'UTC') + make_interval(days => n);
         made := made + public.make_partition(
@@ -1051,21 +1058,32 @@ begin
     return dropped;
 end $$;
 
--- Retires a month of verifications and audit events whole, as the schema's owner; returns how many partitions went.
+-- Retires a month of verifications and audit events, as the schema's owner: their partitions whole, and what came while
+-- none stood ready; returns in how many partitions they were.
 create function drop_records_of_month(month date) returns integer
 language plpgsql set search_path = pg_catalog, public as $$
 declare
+    start timestamp := date_trunc('month', month::timestamp);
+    lower uuid := public.first_uuid7(start at time zone 'UTC');
+    upper uuid := public.first_uuid7((start + interval '1 month') at time zone 'UTC');
+    parent text;
+    key text;
     part text;
-    dropped integer := 0;
+    deleted bigint;
+    emptied integer := 0;
 begin
-    foreach part in array array['verification_', 'audit_event_'] loop
-        part := part || to_char(month, 'YYYYMM');
+    for parent, key in values ('verification', 'verification_id'), ('audit_event', 'event_id') loop
+        part := parent || '_' || to_char(month, 'YYYYMM');
         if to_regclass('public.' || part) is not null then
             execute format('drop table public.%I', part);
-            dropped := dropped + 1;
+            emptied := emptied + 1;
         end if;
+        execute format('delete from public.%I where %I >= $1 and %2$I < $2', parent || '_other', key)
+            using lower, upper;
+        get diagnostics deleted = row_count;
+        emptied := emptied + (deleted > 0)::integer;
     end loop;
-    return dropped;
+    return emptied;
 end $$;
 
 revoke all on function make_partition, prepare_partitions, drop_used_challenges, drop_records_of_month from public;

@@ -9,7 +9,7 @@ select prepare_partitions($1);
 select drop_used_challenges($1);
 
 -- name: drop_records_of_month
--- Retires a month of verifications and audit events, as the schema's owner; tells how many partitions there were.
+-- Retires a month of verifications and audit events, as the schema's owner; tells in how many partitions they were.
 -- $1 the month
 select drop_records_of_month($1);
 

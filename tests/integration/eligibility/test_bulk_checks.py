@@ -373,17 +373,36 @@ async def test_killed_workers_leave_each_item_answered_once(world: World, counte
     ) == 6000  # fmt: skip
 
 
+async def test_an_unforeseen_error_of_one_work_leaves_the_others_running(
+    world: World, counter: Counter, database: str
+) -> None:
+    await world.owner.execute("alter function prepare_partitions rename to prepare_nothing")
+    worker = await _worker(database)
+    assert b"UndefinedFunctionError" in await _said(worker, b"unexpected_error")
+    bulk_id = (await _start(counter, [_item("a")])).json()["bulk_id"]
+    while (await counter.http.get(f"{PATH}/{bulk_id}")).json()["state"] != "done":
+        assert worker.returncode is None
+        await asyncio.sleep(0.05)
+    worker.terminate()
+    assert await worker.wait() == 0
+
+
 async def _worker(database: str) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "eligibility", "worker",
         env=os.environ | {"ELIGIBILITY_DATABASE_URL": database, "ELIGIBILITY_WORKER_LOOK_S": "0.02"},
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    assert process.stdout is not None
-    async for line in process.stdout:
-        if b"working" in line:
-            return process
-    raise AssertionError("the worker did not start")
+    await _said(process, b"working")
+    return process
+
+
+async def _said(worker: asyncio.subprocess.Process, what: bytes) -> bytes:
+    assert worker.stdout is not None
+    async for line in worker.stdout:
+        if what in line:
+            return line
+    raise AssertionError(f"the worker ended without {what!r}")
 
 
 async def test_a_worker_told_to_stop_ends_well(world: World, database: str) -> None:

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from eligibility.domain.ids import uuid7
-from eligibility.storage.clearing import TooYoung, retire_records
+from eligibility.storage.clearing import TooYoung, prepare_partitions, retire_records
 from eligibility.storage.database import connect
 
 NOW = datetime(2031, 3, 15, 12, tzinfo=UTC)
@@ -60,6 +60,33 @@ async def test_what_no_partition_stands_ready_for_is_kept_all_the_same(owner: An
     assert await _burn(owner, b"n", NOW) is None
 
 
+async def test_what_came_while_no_worker_was_there_stays_and_the_next_partitions_are_made(
+    owner: Any, database: str
+) -> None:
+    await _burn(owner, b"n", NOW)
+    await _verification(owner, NOW)
+    await _event(owner, NOW)
+    worker = await connect(database, role="eligibility_worker")
+    await prepare_partitions(worker, NOW)
+    await worker.close()
+    assert await _burn(owner, b"n", NOW) is None
+    assert await _burn(owner, b"m", NOW) == "used_challenge_other"
+    assert await _burn(owner, b"n", NOW + timedelta(days=1)) == "used_challenge_20310316"
+    assert await _verification(owner, NOW) == "verification_other"
+    assert await _event(owner, NOW) == "audit_event_other"
+    assert await _verification(owner, datetime(2031, 4, 1, tzinfo=UTC)) == "verification_203104"
+    assert await _event(owner, datetime(2031, 4, 1, tzinfo=UTC)) == "audit_event_203104"
+
+
+async def test_two_workers_make_each_partition_once(owner: Any, database: str) -> None:
+    worker = await connect(database, role="eligibility_worker")
+    async with owner.transaction():
+        assert await owner.fetchval("select prepare_partitions($1)", NOW) == 9
+        assert await worker.fetchval("select prepare_partitions($1)", NOW) == 0
+    assert await worker.fetchval("select prepare_partitions($1)", NOW) == 0
+    await worker.close()
+
+
 async def test_the_partitions_of_today_are_there_after_the_migrations(owner: Any) -> None:
     now = datetime.now(UTC)
     assert await _burn(owner, b"n", now) == f"used_challenge_{now:%Y%m%d}"
@@ -107,16 +134,29 @@ async def test_a_day_is_dropped_only_when_all_of_it_is_over(owner: Any) -> None:
     assert await owner.fetchval("select count(*) from used_challenge") == 2
 
 
-async def test_a_month_is_retired_after_its_years_and_leaves_an_event(owner: Any) -> None:
-    await owner.execute("select prepare_partitions($1)", NOW)
-    await _verification(owner, NOW)
-    await _event(owner, NOW)
+async def test_a_challenge_without_a_partition_is_forgotten_by_itself(owner: Any) -> None:
+    await _burn(owner, b"n", NOW)
+    await _burn(owner, b"n", NOW + timedelta(hours=1))
+    await owner.execute("select drop_used_challenges($1)", NOW + timedelta(minutes=1))
+    assert await owner.fetchval("select array_agg(expires_at) from used_challenge") == [NOW + timedelta(hours=1)]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+async def test_a_month_is_retired_after_its_years_and_leaves_an_event(owner: Any, ready: bool) -> None:
+    if ready:
+        await owner.execute("select prepare_partitions($1)", NOW)
+    kept = [datetime(2031, 2, 28, 23, 59, 59, 999_000, tzinfo=UTC), datetime(2031, 4, 1, tzinfo=UTC)]
+    for at in (NOW, *kept):
+        await _verification(owner, at)
+        await _event(owner, at)
     for too_early in (NOW, datetime(2036, 3, 31, 14, 59, tzinfo=UTC)):
         with pytest.raises(TooYoung):
             await retire_records(owner, date(2031, 3, 1), too_early)
     over = datetime(2036, 3, 31, 15, tzinfo=UTC)  # 1 April in Japan
     assert await retire_records(owner, date(2031, 3, 1), over) == 2
     assert await retire_records(owner, date(2031, 3, 1), over) == 0
-    assert await owner.fetchval("select count(*) from verification") == 0
-    codes = await owner.fetch("select code, detail->>'month' as month from audit_event where kind <> 'enrolment'")
+    for table in ("verification", "audit_event"):
+        left = await owner.fetch(f"select occurred_at from {table} where occurred_at < $1 order by 1", over)  # noqa: S608
+        assert [row["occurred_at"] for row in left] == kept
+    codes = await owner.fetch("select code, detail->>'month' as month from audit_event where kind = 'cleared'")
     assert [tuple(row) for row in codes] == [("records_retired", "2031-03")]
