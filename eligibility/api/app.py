@@ -84,6 +84,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         app.state.now = now
         app.state.settings = settings
         app.state.budget = budget
+        app.state.bulk_turn = asyncio.Lock()
         app.state.terminal_authority = terminal_authority
         app.state.enrolment_throttle = EnrolmentThrottle(settings.enrolments_a_minute)
         app.state.directory = TerminalDirectory(terminals.find, settings.terminal_fresh_s)

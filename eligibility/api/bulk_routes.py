@@ -37,9 +37,11 @@ async def start_bulk(request: Request, caller: CallingTerminal, key: Idempotency
     asked, questions = await asyncio.to_thread(_read, await request.body())
 
     async def work(keep: AnswerKey | None) -> BulkReceipt:
-        return await accept_bulk(
-            state.centre.pool, caller, asked.asked_for, questions, state.settings.open_bulks, state.now(), keep
-        )
+        # One keeps a connection for up to a second; several at once would leave none to the counters.
+        async with state.bulk_turn:
+            return await accept_bulk(
+                state.centre.pool, caller, asked.asked_for, questions, state.settings.open_bulks, state.now(), keep
+            )
 
     return json_answer(await answer_once(state.centre.pool, caller, "bulk-verifications", key, asked, work), 202)
 

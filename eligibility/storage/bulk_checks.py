@@ -107,6 +107,7 @@ async def insert_bulk(
     now: datetime,
 ) -> bool:
     """Take a bulk check in, in the connection's transaction; return False if the institution has too many open."""
+    await connection.execute(_SQL["lock_open_bulks"], institution.code)
     taken = await connection.fetchval(
         _SQL["accept_bulk"], bulk_id, institution.code, terminal_id, now, asked_for, len(questions), open_at_once
     )

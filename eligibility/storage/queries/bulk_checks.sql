@@ -1,3 +1,8 @@
+-- name: lock_open_bulks
+-- Lets one at a time count an institution's open bulk checks.
+-- $1 institution
+select pg_advisory_xact_lock(hashtextextended('open_bulks:' || $1, 0));
+
 -- name: accept_bulk
 -- Takes a bulk check in; no row means that the institution has as many open ones as it may.
 -- $1 id, $2 institution, $3 terminal, $4 time, $5 day asked for, $6 items, $7 how many may be open

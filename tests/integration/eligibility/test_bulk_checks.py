@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,18 +14,25 @@ import httpx
 import pytest
 
 from eligibility import bulk_checks
-from eligibility.bulk_checks import work_on_bulk
+from eligibility.bulk_checks import TooManyBulks, accept_bulk, read_questions, work_on_bulk
 from eligibility.domain.codes import Role
+from eligibility.domain.identifiers import InstitutionCode
+from eligibility.serving.callers import Terminal
 from eligibility.storage.clearing import clear_expired
 from eligibility.storage.database import connect, open_pool
+from eligibility.wire.bulk import BulkItem, BulkReceipt
+from loadtest.embedded import Stores
 from tests.integration.eligibility.world import (
     INSTITUTION,
     INSURER,
     OTHER_INSTITUTION,
     OTHER_INSURER,
+    Authorities,
     Counter,
     World,
+    running_world,
 )
+from tests.integration.waiting import until_waiting
 
 PATH = "/v1/bulk-verifications"
 LONG_AGO = date(2021, 1, 1)
@@ -305,6 +313,34 @@ async def test_an_institution_has_only_so_many_open(world: World, counter: Count
     assert statuses == [202] * 4 + [429]
     elsewhere = await world.terminal(OTHER_INSTITUTION)
     assert (await _start(elsewhere, [_item("a")])).status_code == 202
+
+
+async def test_several_processes_count_an_institutions_open_ones_one_after_the_other(
+    world: World, counter: Counter
+) -> None:
+    terminal = Terminal(InstitutionCode(INSTITUTION), counter.terminal_id)
+    questions = read_questions([BulkItem.model_validate(_item("a"))])
+    pool, now = world.app.state.centre.pool, datetime.now(UTC)
+    async with world.owner.transaction():
+        await world.owner.execute("lock table bulk_item in share mode")  # nobody gets further than to have counted
+        eight = [asyncio.create_task(accept_bulk(pool, terminal, None, questions, 4, now, None)) for _ in range(8)]
+        await until_waiting(world.owner, 8)
+    taken = await asyncio.gather(*eight, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in taken) == [BulkReceipt.__name__] * 4 + [TooManyBulks.__name__] * 4
+
+
+async def test_taking_in_leaves_counters_a_connection(
+    tmp_path: Path, authorities: Authorities, database: str, owner: Any, running_stores: Stores
+) -> None:
+    async with running_world(tmp_path, authorities, database, owner, running_stores.redis_url, pool_size=2) as world:
+        counter, colleague = await world.terminal(), await world.terminal(OTHER_INSTITUTION)
+        async with owner.transaction():
+            await owner.execute("lock table bulk_item in share mode")
+            started = [asyncio.create_task(_start(by, [_item("a")])) for by in (counter, colleague, counter, colleague)]
+            await until_waiting(owner, 1)
+            told = [(await counter.number()).json()["outcome"] for _ in range(3)]
+        assert told == ["none"] * 3
+        assert [(await answer).status_code for answer in started] == [202] * 4
 
 
 @pytest.mark.parametrize("part", [bulk_checks.PART_ITEMS, 7, 1])
