@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Final
 
+import structlog
+
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.consent.grants import Grants, decide_grants
 from eligibility.disclosure import show_coverage
@@ -49,6 +51,8 @@ RESULTS_A_PAGE: Final = 1_000
 MISSES_WINDOW: Final = timedelta(hours=24)
 MISSES: Final = frozenset({Outcome.NONE, Outcome.SEVERAL})
 OUT_OF_MISSES: Final = "too_many_misses"
+UNREADABLE: Final = "unreadable"
+_log = structlog.get_logger(__name__)
 
 PROBLEMS: Final[Mapping[str, Sentence]] = {
     "malformed": Sentence(
@@ -62,6 +66,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
     OUT_OF_MISSES: Sentence(
         ja="該当者のいない番号が多いため、残りは照会していません。入力を確かめ、1件ずつ確認してください。",
         en="Too many numbers named nobody, so the rest was not looked up. Check the entries, or check them singly.",
+    ),
+    UNREADABLE: Sentence(
+        ja="センター側の問題で、この項目には回答できません。しばらくしてもう一度お試しください。",
+        en="The centre could not answer this item. Please try it again in a while.",
     ),
 }
 
@@ -162,7 +170,7 @@ async def bulk_status(pool: Any, terminal: Terminal, bulk_id: Any, kept_for: tim
 
 
 async def page_of_results(pool: Any, terminal: Terminal, bulk_id: Any, before: int, now: datetime) -> str:
-    """Return a page of results as JSON; the first page leaves an event.
+    """Return a page of results as JSON; each page leaves an event that names it.
 
     Raises:
         BulkNotFound, BulkNotDone, BulkResultsCleared: there is nothing to give out.
@@ -173,12 +181,12 @@ async def page_of_results(pool: Any, terminal: Terminal, bulk_id: Any, before: i
     if bulk.finished_at is None:
         raise BulkNotDone
     results = await bulk_results(pool, bulk.bulk_id, before, RESULTS_A_PAGE)
-    if before == 0:
-        event = AuditEvent(
-            uuid7(now), now, EventKind.BULK, "fetched", ActorKind.TERMINAL, str(terminal.terminal_id),
-            institution_code=terminal.institution.code, detail={"bulk": str(bulk.bulk_id)},
-        )  # fmt: skip
-        await insert_event(pool, event)
+    event = AuditEvent(
+        uuid7(now), now, EventKind.BULK, "fetched", ActorKind.TERMINAL, str(terminal.terminal_id),
+        institution_code=terminal.institution.code,
+        detail={"bulk": str(bulk.bulk_id), "after": before, "results": len(results)},
+    )  # fmt: skip
+    await insert_event(pool, event)
     head = wire.BulkResults(
         bulk_id=bulk.bulk_id,
         asked_for=bulk.asked_for,
@@ -261,8 +269,10 @@ async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
         misses = sum(j.missed for j in judged)
         changed = sum(j.result.changed for j in judged)
         await advance_bulk(connection, bulk, items=len(items), misses=misses, changed=changed, now=now)
+        problems = Counter(j.result.problem.code for j in judged if j.result.problem)
+        if problems[UNREADABLE]:
+            _log.error("items_unreadable", bulk_id=str(bulk.bulk_id), items=problems[UNREADABLE])
         if last == bulk.items:
-            problems = Counter(j.result.problem.code for j in judged if j.result.problem)
             await insert_event(
                 connection,
                 AuditEvent(
@@ -308,7 +318,7 @@ def _judge_rows(
 
 def judge_items(
     items: Sequence[BulkItem],
-    matches: Mapping[int, ItemMatches],
+    matches: Mapping[int, ItemMatches | None],
     day: date,
     misses_left: int,
     now: datetime,
@@ -330,8 +340,10 @@ def judge_items(
             judged.append(Judged(item.item_number, _without_outcome(item, item.problem_code, item.problem_field), None))
         elif misses_left <= 0:
             judged.append(Judged(item.item_number, _without_outcome(item, OUT_OF_MISSES, ""), None))
+        elif (found := matches.get(item.item_number, ItemMatches())) is None:
+            judged.append(Judged(item.item_number, _without_outcome(item, UNREADABLE, ""), None))
         else:
-            judged.append(_judge(item, matches.get(item.item_number, ItemMatches()), day, grants, now))
+            judged.append(_judge(item, found, day, grants, now))
             misses_left -= judged[-1].missed
     return judged
 

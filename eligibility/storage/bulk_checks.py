@@ -157,9 +157,12 @@ async def matches_of_items(connection: Any, bulk: BulkCheck, first: int, last: i
     return rows
 
 
-def matches_by_item(rows: Iterable[Any]) -> dict[int, ItemMatches]:
-    """Return, by item number, what rows of `matches_of_items` say; an item with no match is left out."""
-    return {number: _matches(list(found)) for number, found in groupby(rows, key=itemgetter("item_number"))}
+def matches_by_item(rows: Iterable[Any]) -> dict[int, ItemMatches | None]:
+    """Return, by item number, what rows of `matches_of_items` say; an item with no match is left out.
+
+    None stands where a row cannot be read: it may hold a code of a release later than this process.
+    """
+    return {number: _matches_or_none(list(found)) for number, found in groupby(rows, key=itemgetter("item_number"))}
 
 
 async def record_bulk_verifications(
@@ -206,6 +209,13 @@ def _bulk_check(row: Any) -> BulkCheck:
     values = dict(row)
     institution = InstitutionCode(values.pop("institution_code"))
     return BulkCheck(institution=institution, **values | {"state": BulkState(row["state"])})
+
+
+def _matches_or_none(rows: list[Any]) -> ItemMatches | None:
+    try:
+        return _matches(rows)
+    except ValueError:
+        return None
 
 
 def _matches(rows: list[Any]) -> ItemMatches:

@@ -132,6 +132,31 @@ async def test_each_look_up_leaves_its_record_and_its_event(world: World, counte
     assert await world.owner.fetchval("select count(*) from bulk_item") == 0
 
 
+async def test_each_page_that_is_fetched_leaves_an_event_that_names_it(
+    world: World, counter: Counter, database: str
+) -> None:
+    bulk_id = (await _start(counter, [_item("a"), _item("b")])).json()["bulk_id"]
+    await _work(database)
+    colleague = await world.terminal()
+    page = await colleague.http.get(f"{PATH}/{bulk_id}/results", params={"after": 1})
+    assert [r["item_id"] for r in page.json()["results"]] == ["b"]
+    events = await world.owner.fetch("select actor, detail from audit_event where code = 'fetched'")
+    told = {"bulk": bulk_id, "after": 1, "results": 1}
+    assert [(e["actor"], e["detail"]) for e in events] == [(str(colleague.terminal_id), told)]
+
+
+async def test_what_cannot_be_read_of_one_person_leaves_the_others_answered(
+    world: World, counter: Counter, database: str
+) -> None:
+    await world.coverage(await world.person())
+    await world.coverage(await world.person(), number="2", lost_on=LONG_AGO, loss_reason="98")
+    results = await _bulk(counter, database, [_item("1"), _item("2", number="2"), _item("3", number="3")])
+    assert [(r["item_id"], r["outcome"]) for r in results] == [("1", "valid"), ("2", None), ("3", "none")]
+    assert results[1]["problem"]["code"] == "unreadable"
+    assert results[1]["problem"]["staff"]["ja"].endswith("。")
+    assert await world.owner.fetchval("select count(*) from verification") == 2
+
+
 async def test_what_changed_since_the_last_check_comes_first(world: World, counter: Counter, database: str) -> None:
     stays, leaves, moves, corrected, elderly, new = [await world.person() for _ in range(6)]
     coverage = {
