@@ -108,10 +108,9 @@ class Guard:
         self._feedback.told += told
 
     async def _compare(self) -> pl.DataFrame | None:
-        found = [
-            *await self._disagreeing(_SQL["disagreeing_links"]),
-            *await self._disagreeing(_SQL["disagreeing_records"]),
-        ]
+        found = await self._disagreeing(_SQL["disagreeing_links"])
+        kept = [record for records in found for record in records["record_number"]]
+        found += await self._disagreeing(_SQL["disagreeing_records"], kept)
         if not found:  # as of nearly all files: what compares would be made ready for nothing
             return None
         names = {field: self._layout.column(field).name for field in _STATED}
@@ -120,9 +119,9 @@ class Guard:
             reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
         )  # fmt: skip
 
-    async def _disagreeing(self, statement: str) -> list[pl.DataFrame]:
+    async def _disagreeing(self, statement: str, *arguments: object) -> list[pl.DataFrame]:
         found = []
-        cursor = await self._connection.cursor(statement)
+        cursor = await self._connection.cursor(statement, *arguments)
         begun: list[tuple[object, ...]] = []  # a record whose statements may go on in the next rows
         while rows := await cursor.fetch(_AT_ONCE):
             begun += map(tuple, rows)

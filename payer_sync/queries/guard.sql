@@ -75,21 +75,28 @@ order by k.record_number;
 
 -- name: disagreeing_records
 -- Records whose person nobody has stated yet, beside the first record of the file with the same linkage code, where
--- they do not agree word for word: as if the file's records had come one after the other.
+-- they do not agree word for word: as if the file's records had come one after the other. Coverages that were all one
+-- person's stay together, whatever their code.
+-- $1 records that are kept already
 with first as (
     select s.linkage_code, min(m.record_number) as record_number
     from merge_plan m
     join staged_eligibility s using (record_number)
-    where m.change = 'new' and not exists (select from known_link k where k.record_number = m.record_number)
+    where m.change in ('new', 'corrected') and not m.settled and m.record_number <> all($1::bigint[])
+        and not exists (
+            select from known_link k where k.record_number = m.record_number and k.person_id = m.person_id
+        )
     group by s.linkage_code
     having count(*) > 1
+        and (count(m.known_person_id) < count(*) or min(m.known_person_id) < max(m.known_person_id))
 )
 select m.record_number, null::bigint as person_id, s.name, s.name_kana, s.birth_date, s.sex,
     f.name as known_name, f.name_kana as known_name_kana, f.birth_date as known_birth_date, f.sex as known_sex
 from first
 join staged_eligibility f using (record_number)
 join staged_eligibility s on s.linkage_code = first.linkage_code
-join merge_plan m on m.record_number = s.record_number and m.change = 'new'
+join merge_plan m on m.record_number = s.record_number and m.change in ('new', 'corrected')
+    and m.record_number <> all($1::bigint[])
 where row(f.name_key, f.name_kana, f.birth_date, f.sex) is distinct from
     row(s.name_key, s.name_kana, s.birth_date, s.sex)
 order by m.record_number;

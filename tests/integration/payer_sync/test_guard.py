@@ -91,6 +91,54 @@ async def test_records_of_one_file_are_compared_as_if_they_came_one_after_the_ot
     assert await owner.fetchval("select count(*) from quarantined_record") == 1
 
 
+@pytest.mark.parametrize("known", [(1,), (2,), (1, 2)])
+async def test_coverages_put_to_a_code_that_nobody_has_stated_are_compared_with_each_other(
+    take_in: Any, write: Any, record: Any, owner: Any, known: tuple[int, ...]
+) -> None:
+    ended = {"資格喪失日": "20250401", "喪失事由": "01"}
+    stated = [record(1, **ended), record(2, 資格取得日="20250501", **SOMEBODY)]
+    await take_in(write(*(stated[number - 1] for number in known)))
+    before = await owner.fetch(CURRENT)
+
+    loaded = await take_in(write(*(one | {"紐付番号": "LK-NEW"} for one in stated)))
+
+    assert (loaded.counts, loaded.codes) == ((2, 1, 1, 0), [(2, "mislink_suspected")])
+    unmoved = [row for row in before if row["linkage_code"] == "LK-00000002"]
+    now = [tuple(row)[::2] for row in await owner.fetch(CURRENT)]
+    assert now == [*(tuple(row)[::2] for row in unmoved), ("LK-NEW", "髙橋　花子")]
+
+
+async def test_coverages_of_one_person_go_to_another_code_together(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    ended = {"資格喪失日": "20250401", "喪失事由": "01"}
+    married = {"資格取得日": "20250501", "氏名": "佐藤　花子", "氏名カナ": "ｻﾄｳ ﾊﾅｺ"}
+    await take_in(write(record(1, **ended)))
+    await take_in(write(record(1, **married)))
+    case = await owner.fetchval("select case_id from mislink_case")
+    await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC)))
+
+    moved = [record(1, 紐付番号="LK-NEW", **stated) for stated in (ended, married)]
+
+    assert (await take_in(write(*moved))).counts == (2, 0, 2, 0)
+
+
+@pytest.mark.parametrize("moved_first", [True, False])
+async def test_a_record_that_is_kept_already_is_neither_compared_again_nor_compared_with(
+    take_in: Any, write: Any, record: Any, owner: Any, moved_first: bool
+) -> None:
+    child = {"氏名": "佐藤　次郎", "氏名カナ": "ｻﾄｳ ｼﾞﾛｳ", "生年月日": "4100510", "性別": "1"}
+    ended = {"資格喪失日": "20250401", "喪失事由": "01"}
+    await take_in(write(record(1, **ended)))
+    moved = record(1, 紐付番号="LK-NEW", **ended, **SOMEBODY)
+    new = record(2, 紐付番号="LK-NEW", 資格取得日="20250501", **child)
+
+    loaded = await take_in(write(*((moved, new) if moved_first else (new, moved))))
+
+    assert loaded.codes == [(1 if moved_first else 2, "mislink_suspected")]
+    assert await owner.fetchval("select count(*) from mislink_case") == 1
+
+
 async def test_an_earlier_coverage_in_the_same_file_is_the_same_person(take_in: Any, write: Any, record: Any) -> None:
     ended = {"資格喪失日": "20250401", "喪失事由": "01"}
     later = {"紐付番号": "LK-00000001", "資格取得日": "20250501", "氏名": "高橋花子", "氏名カナ": "タカハシ　ハナコ"}
