@@ -20,7 +20,7 @@ from payer_sync.operator_database import DONE, REFUSED, at_database
 
 _SQL = statements("payer_sync.queries")
 _SHOWN: Final = 100
-_STATED_ANEW: Final = "\n(再提出済み / stated anew)"
+_OUT_OF_DATE: Final = "\n(後の提出により無効 / out of date)"
 _Work = Callable[[Any, argparse.Namespace, Console], Awaitable[None]]
 
 
@@ -160,7 +160,7 @@ async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -
     columns = ("氏名\nname", "カナ\nkana", "生年月日\nbirth", "性別\nsex", "番号\nnumber", "取得日\nacquired")
     stated = _table("記録\nrecord", "人\nperson", *columns, "相違\ndiffers in", title="この記録 / stated")
     for row in await connection.fetch(_SQL["records_of_case"], chosen.case):
-        reasons = "・".join(row["reasons"]) + (_STATED_ANEW if row["superseded_at"] else "")
+        reasons = "・".join(row["reasons"]) + (_OUT_OF_DATE if row["superseded_at"] else "")
         _add(stated, str(row["record_number"]), str(row["person_id"]), *_holder(row), reasons)
     console.print(stated)
     known = _table("資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", title="登録済み / known")

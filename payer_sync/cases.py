@@ -30,7 +30,7 @@ class CaseState(StrEnum):
     OPEN = "open"
     RELEASED = "released"
     REJECTED = "rejected"
-    SUPERSEDED = "superseded"  # the insurer stated the coverage anew
+    SUPERSEDED = "superseded"  # the insurer has stated the coverage anew, or left it out of a full file
     REVERSED = "reversed"
 
 

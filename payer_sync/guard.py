@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from eligibility.domain.codes import Sex
+from eligibility.domain.dates import day_in_japan
 from eligibility.storage.statements import statements
 from payer_sync.faults import FaultCode, both
 from payer_sync.feedback import FeedbackWriter
@@ -40,6 +41,7 @@ _KEPT: Final = {
 _DOUBTED: Final = both(
     "保険者 %1$s の記載と一致する紐付番号(事案番号 %2$s)", "a linkage code that insurer %1$s agrees with (case %2$s)"
 )
+_LOSS_KEPT: Final = both(f"{FaultCode.LOSS_KEPT.ja}(事案番号 %1$s)", f"{FaultCode.LOSS_KEPT.en} (case %1$s)")
 _OVERLAPPING: Final = both(
     "保険者 %1$s の資格と重ならない期間(先の資格の喪失を確かめること)",
     "days that no coverage at insurer %1$s has; check the loss of the earlier one",
@@ -56,12 +58,22 @@ class Guard:
         self._layout = layout
         self._feedback = feedback
         self._now = now
+        self._had_cases = False
+
+    async def supersede_cases(self, *, whole: bool) -> None:
+        """Put kept records out of date that the file states anew or, if it is the whole register, leaves out."""
+        self._had_cases = await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer)
+        if not self._had_cases:
+            return
+        await self._connection.execute(_SQL["supersede_stated"], self._insurer, self._now)
+        if whole:
+            today = day_in_japan(self._now)
+            await self._connection.execute(_SQL["supersede_left_out"], self._insurer, self._now, today)
+        await self._connection.execute(_SQL["close_superseded"], self._insurer, self._now)
 
     async def quarantine_mislinked(self) -> int:
         """Take records out of the plan that disagree with what is known of their person; return how many."""
         await self._connection.execute(_SQL["begin_guard_findings"])
-        if await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer):
-            await self._connection.execute(_SQL["supersede_cases"], self._insurer, self._now)
         await self.find_links()
         findings = await self._compare()
         if findings is None or findings.is_empty():
@@ -84,6 +96,14 @@ class Guard:
         reason = self._layout.column("number").name
         if await self._count(_SQL["find_claimed_twice"], self._submission, told_before, reason, self._insurer):
             await self._open_cases("claimed_twice")
+
+    async def keep_losses(self) -> None:
+        """Put losses of coverages that are not known, but kept in a case, on the records kept, and tell the insurer."""
+        if self._had_cases:
+            field, code = self._layout.column("acquired_on").name, FaultCode.LOSS_KEPT.value
+            self._feedback.told += await self._count(
+                _SQL["keep_losses"], self._submission, self._feedback.told, code, field, _LOSS_KEPT, self._insurer
+            )
 
     async def tell_overlaps(self) -> None:
         """Tell both insurers of coverages of one person whose days overlap."""

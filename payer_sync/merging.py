@@ -98,16 +98,20 @@ class _Merge:
     async def run(self, *, complete: bool) -> tuple[int, int]:
         await self._plan()
         await pass_gates(self._connection, self._filed, self._layout, complete=complete)
+        full = self._submission.manifest.kind is SubmissionKind.FULL
         guard = Guard(self._connection, self._filed, self._layout, self._feedback, self._known_from)
+        await guard.supersede_cases(whole=full and complete)
         refused = await guard.quarantine_mislinked()
         told = self._feedback.told
         refused += await self._refuse_records()
         if self._feedback.told > told:
             await guard.quarantine_claimed_twice(told)
+        await guard.keep_losses()
+        await self._tell("tell_nothing_known", FaultCode.NOTHING_KNOWN, FaultCode.NOTHING_KNOWN.expected)
         await guard.tell_overlaps()
         await self._apply()
         retired = 0
-        if self._submission.manifest.kind is SubmissionKind.FULL:
+        if full:
             retired = await retire(self._connection, self._known_from, self._submission.submission_id)
         await guard.tell_notices()
         await self._tell_of_file(retired, complete=complete)
@@ -160,7 +164,6 @@ class _Merge:
         overlaps = (FaultCode.OVERLAPS, _APART, _APART_FROM_KNOWN, self._insurer.digits)
         while found := await self._tell("refuse_overlaps", *overlaps):
             refused += found
-        await self._tell("tell_nothing_known", FaultCode.NOTHING_KNOWN, FaultCode.NOTHING_KNOWN.expected)
         return refused
 
     async def _tell_of_file(self, retired: int, *, complete: bool) -> None:

@@ -436,8 +436,8 @@ create table quarantined_record (
     number_key    text not null,
     branch_number text not null,
     acquired_on   date not null,
-    stated        jsonb not null,            -- the row of the staging table
-    superseded_at timestamptz,               -- when its insurer stated the coverage anew; it is not merged then
+    stated        jsonb not null,            -- the row of the staging table, with a loss that was stated since
+    superseded_at timestamptz,               -- when a later file put it out of date; it is not merged then
     primary key (case_id, record_number)
 );
 create index quarantined_record_by_person on quarantined_record (person_id);
@@ -489,7 +489,7 @@ create index lone_statement_by_age on lone_statement (kept_at);
 grant select, insert, delete on lone_statement to eligibility_payer;
 grant select, insert on submission_decision, mislink_case, quarantined_record, insurer_notice to eligibility_payer;
 grant update (state, closed_at, closed_by, reason) on mislink_case to eligibility_payer;
-grant update (superseded_at) on quarantined_record to eligibility_payer;
+grant update (superseded_at, stated) on quarantined_record to eligibility_payer;
 grant update (told_in) on insurer_notice to eligibility_payer;
 grant select on retirement_plan, known_link, guard_finding to eligibility_payer;
 -- What a reversal has to list: what had been shown, never by which card.

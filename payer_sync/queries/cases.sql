@@ -52,7 +52,7 @@ order by c.person_id, c.acquired_on, c.coverage_id;
 select state, kind, insurer_number, submission_id from mislink_case where case_id = $1 for update;
 
 -- name: stage_case
--- Put a case's records into the session's staging table, but for those that their insurer has stated anew since.
+-- Put a case's records into the session's staging table, but for those that a later file has put out of date.
 -- $1 case
 insert into staged_eligibility
 select (jsonb_populate_record(null::public.staged_eligibility, q.stated)).*

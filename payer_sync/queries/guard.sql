@@ -11,24 +11,63 @@ create temp table guard_finding (like public.guard_finding) on commit drop;
 -- $1 insurer number
 select exists (select from mislink_case where insurer_number = $1 and state = 'open') as found;
 
--- name: supersede_cases
--- Put the records of the insurer's open cases out of date whose coverages this file states anew, and close the cases
--- that have no other record: of two persons swapped, one may be stated anew today and the other tomorrow.
+-- name: supersede_stated
+-- Put the records of the insurer's open cases out of date whose coverages this file states anew. A loss of a coverage
+-- that is only kept is no such statement: it says nothing of the coverage's other days (keep_losses).
 -- $1 insurer number, $2 now
-with anew as (
-    update quarantined_record q set superseded_at = $2
-    from mislink_case c, merge_plan m
-    where c.insurer_number = $1 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
-        and m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
-        and m.acquired_on = q.acquired_on
-    returning q.case_id, q.record_number
-)
+update quarantined_record q set superseded_at = $2
+from mislink_case c, merge_plan m
+where c.insurer_number = $1 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
+    and m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
+    and m.acquired_on = q.acquired_on and not (m.change = 'nothing_known' and m.record_kind = '2');
+
+-- name: supersede_left_out
+-- The same for coverages in force that a full file leaves out. Their linkage codes do not matter: what is kept has a code
+-- that may be somebody else's, who is stated.
+-- $1 insurer number, $2 now, $3 day
+update quarantined_record q set superseded_at = $2
+from mislink_case c
+where c.insurer_number = $1 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
+    and coalesce((q.stated ->> 'lost_on')::date, 'infinity') > $3
+    and not exists (
+        select from merge_plan m
+        where m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
+            and m.acquired_on = q.acquired_on
+    );
+
+-- name: close_superseded
+-- Close the open cases of which no other record is left: of two persons swapped, one may be stated anew today and the
+-- other tomorrow.
+-- $1 insurer number, $2 now
 update mislink_case c set state = 'superseded', closed_at = $2, closed_by = $1
-where c.case_id in (select case_id from anew) and not exists (
-    select from quarantined_record q
-    where q.case_id = c.case_id and q.superseded_at is null
-        and (q.case_id, q.record_number) not in (select case_id, record_number from anew)
-);
+where c.insurer_number = $1 and c.state = 'open'
+    and not exists (select from quarantined_record q where q.case_id = c.case_id and q.superseded_at is null);
+
+-- name: keep_losses
+-- Put losses of coverages that are not known on the records that open cases keep of them, and take them out of the plan,
+-- with a warning. The number and the birth date name the coverage: the linkage code is what is in doubt.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for the case,
+-- $6 insurer number
+with kept as (
+    update quarantined_record q
+    set stated = q.stated || jsonb_build_object('lost_on', s.lost_on, 'loss_reason', s.loss_reason)
+    from mislink_case c, merge_plan m
+    join staged_eligibility s using (record_number)
+    where c.insurer_number = $6 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
+        and m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
+        and m.acquired_on = q.acquired_on and m.change = 'nothing_known' and m.record_kind = '2'
+        and s.birth_date = (q.stated ->> 'birth_date')::date
+    returning m.record_number, q.case_id
+), taken_out as (
+    delete from merge_plan m using (select distinct record_number, case_id from kept) k
+    where m.record_number = k.record_number
+    returning m.symbol_key, m.number_key, m.branch_number, m.acquired_on, k.case_id
+)
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by s.record_number), s.record_number, $4, $3, 'warning', null,
+    format($5, t.case_id)
+from taken_out t
+join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on);
 
 -- name: find_known_links
 -- For each new coverage, or one that is stated with another person, holder or days, what is stated now of the person

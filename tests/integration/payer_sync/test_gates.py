@@ -13,6 +13,7 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.database import connect
 from eligibility.wire.submissions import SubmissionState
+from payer_sync.cases import Decided, release
 from payer_sync.gates import Decision, DecisionRefused, decide
 from payer_sync.loading import load
 from payer_sync.push import ExitCode, exit_code
@@ -27,6 +28,9 @@ INSURER = InsurerNumber("06130512")
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 ELDERLY = {"高齢負担割合": "020", "高齢有効開始日": "20260401"}
 DISEASE = {"特定疾病区分": "1", "特定疾病自己負担額": "10000", "特定疾病有効開始日": "20260401"}
+OTHER = "33120015"
+MARRIED = {"氏名": "佐藤　花子", "氏名カナ": "ｻﾄｳ ﾊﾅｺ"}
+CASES = "select state from mislink_case order by case_id"
 
 Decide = Callable[..., Awaitable[Any]]
 
@@ -167,6 +171,85 @@ async def test_an_approved_full_file_retires_who_is_missing(
     assert [tuple(e)[:3] for e in events if e["kind"] != "enrolment"] == [
         ("submission_decided", "approved", "operator")
     ]
+
+
+async def _release(owner: Any) -> int:
+    case = await owner.fetchval("select min(case_id) from mislink_case")
+    return await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC)))
+
+
+async def test_a_release_does_not_bring_back_who_was_retired(
+    take_in: Any, write: Any, record: Any, owner: Any, decided: Decide
+) -> None:
+    await take_in(write(record(1), record(2)))
+    await take_in(write(record(2, **MARRIED)))
+    path = write(record(1))
+    held = await take_in(path, kind="full")
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["open"]
+
+    await decided(held, path)
+
+    with pytest.raises(DecisionRefused, match="superseded"):
+        await _release(owner)
+    rows = await owner.fetch("select name, lost_on from coverage where known_to = 'infinity' order by number_key")
+    today = day_in_japan(datetime.now(UTC))
+    assert [tuple(row) for row in rows] == [("髙橋　花子", None), ("髙橋　花子", today)]
+
+
+@pytest.fixture
+async def kept(take_in: Any, write: Any, record: Any) -> Callable[..., Awaitable[None]]:
+    """Have a record kept in a case of a coverage that is not in the register."""
+
+    async def run(**different: str) -> None:
+        await take_in(write(record(2, 保険者番号=OTHER, 資格喪失日="20240401", 喪失事由="01")), insurer=OTHER)
+        await take_in(write(record(1)))
+        assert (await take_in(write(record(2, **MARRIED | different)))).counts == (1, 1, 0, 0)
+
+    return run
+
+
+@pytest.mark.parametrize("different", [{}, {"紐付番号": "LK-00000001", "生年月日": "3420303"}])
+async def test_what_is_kept_of_a_coverage_that_a_full_file_leaves_out_is_out_of_date(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: Any, different: dict[str, str]
+) -> None:
+    await kept(**different)
+
+    assert (await take_in(write(record(1)), kind="full")).submission.state == "merged"
+
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
+    with pytest.raises(DecisionRefused, match="superseded"):
+        await _release(owner)
+
+
+@pytest.mark.parametrize(
+    ("different", "kind", "besides"),
+    [
+        ({}, "delta", []),
+        ({}, "full", [{"生年月日": "x"}]),  # the record that the check refuses could be the one that is kept
+        ({"資格喪失日": "20250401", "喪失事由": "03"}, "full", []),  # days that have ended need not be stated
+    ],
+)
+async def test_what_is_kept_stays_where_a_file_need_not_state_it(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: Any,
+    different: dict[str, str], kind: str, besides: list[dict[str, str]],
+) -> None:  # fmt: skip
+    await kept(**different)
+
+    loaded = await take_in(write(record(1), *(record(3, **bad) for bad in besides)), kind=kind)
+
+    assert loaded.submission.state == "merged"
+    assert await _release(owner) == 1
+
+
+async def test_what_a_full_file_itself_has_kept_is_stated_by_it(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: Any
+) -> None:
+    await kept()
+
+    loaded = await take_in(write(record(1), record(2, **MARRIED)), kind="full")
+
+    assert loaded.codes == [(2, "mislink_review")]
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded", "open"]
 
 
 async def test_who_has_not_begun_yet_is_retired_on_the_first_day(

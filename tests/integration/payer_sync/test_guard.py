@@ -20,6 +20,7 @@ where c.known_to = 'infinity' order by p.linkage_code, c.insurer_number
 """
 OTHER = "33120015"
 SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+MARRIED = {"氏名": "佐藤　花子", "氏名カナ": "ｻﾄｳ ﾊﾅｺ"}
 WIFE = SOMEBODY | {"枝番": "02", "資格取得日": "20250401"}
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 
@@ -240,6 +241,59 @@ async def test_stating_the_coverage_anew_supersedes_the_case(take_in: Any, write
     loaded = await take_in(write(record(2, **ended)))
 
     assert loaded.counts == (1, 0, 1, 0)
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
+
+
+@pytest.fixture
+async def kept(take_in: Any, write: Any, record: Any, owner: Any) -> int:
+    """An open case: a coverage not yet in the register, of a person whom the other insurer knows by another surname."""
+    await take_in(write(record(1, 保険者番号=OTHER, 資格喪失日="20240401", 喪失事由="01")), insurer=OTHER)
+    assert (await take_in(write(record(1, **MARRIED)))).codes == [(1, "mislink_review")]
+    number: int = await owner.fetchval("select case_id from mislink_case")
+    return number
+
+
+async def test_a_loss_of_a_coverage_that_is_only_kept_is_released_with_it(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: int
+) -> None:
+    loss = record(1, レコード種別="2", 資格喪失日="20250401", 喪失事由="03", **MARRIED)
+
+    loaded = await take_in(write(loss, loss))
+
+    assert (loaded.counts, loaded.codes) == ((2, 0, 0, 2), [(1, "loss_kept"), (2, "loss_kept")])
+    assert f"case {kept}" in loaded.faults[0]["expected"]
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["open"]
+    assert await release(owner, kept, Decided("operator", "telephoned", datetime.now(UTC))) == 1
+    now = "select name, lost_on, loss_reason from coverage where insurer_number <> $1 and known_to = 'infinity'"
+    assert [tuple(row) for row in await owner.fetch(now, OTHER)] == [("佐藤　花子", date(2025, 4, 1), "03")]
+
+
+@pytest.mark.parametrize(
+    ("contradicting", "codes"),
+    [
+        ([{"生年月日": "3550111"}], [(1, "nothing_known")]),
+        ([{}, {"資格喪失日": "20250501"}], [(1, "contradicts"), (2, "contradicts")]),
+    ],
+)
+async def test_a_loss_that_would_not_end_the_coverage_is_not_put_on_what_is_kept(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: int,
+    contradicting: list[dict[str, str]], codes: list[tuple[int, str]],
+) -> None:  # fmt: skip
+    loss = record(1, レコード種別="2", 資格喪失日="20250401", 喪失事由="03", **MARRIED)
+
+    loaded = await take_in(write(*(loss | different for different in contradicting)))
+
+    assert loaded.codes == codes
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["open"]
+    assert await owner.fetchval("select stated ->> 'lost_on' from quarantined_record") is None
+
+
+async def test_a_cancellation_of_a_coverage_that_is_only_kept_supersedes_the_case(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: int
+) -> None:
+    loaded = await take_in(write(record(1, レコード種別="3", **MARRIED)))
+
+    assert loaded.codes == [(1, "nothing_known")]
     assert [row["state"] for row in await owner.fetch(CASES)] == ["superseded"]
 
 
