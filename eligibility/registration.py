@@ -77,6 +77,11 @@ async def register(
         if not await burn_challenge(connection, card.nonce, card.challenge_expires_at):
             raise ChallengeReplayed
         holder, is_new = await register_card(connection, card.card_key, person, terminal.institution, now)
+        if is_new:
+            # It may have waited for a reversal that has split the person.
+            candidates = await holders_by_attributes(connection, request.birth_date, request.sex, request.name)
+            if choose_holder(candidates, request.address) != person:
+                raise HolderNotFound
         detail = {"method": request.method.value} | ({"staff": str(staff.staff_id)} if staff else {})
         code = "registered" if is_new else "already_registered" if holder == person else CardRegisteredElsewhere.code
         await insert_event(

@@ -48,7 +48,7 @@ def _add_case_commands(parser: argparse.ArgumentParser) -> None:
         ("show", _show, "Show a case: its records, and what is known of their persons."),
         ("release", _release, "Merge the records that the case keeps."),
         ("reject", _reject, "Keep the records from the register for good."),
-        ("reverse", _reverse, "Split a person again, and list all that had shown the wrong data."),
+        ("reverse", _reverse, "Split a person again, list what had shown the wrong data, and take back what was kept."),
     ):
         command = commands.add_parser(name, help=said, description=said)
         command.add_argument("case", type=_number)
@@ -204,6 +204,19 @@ def _show_reversal(made: Reversal, console: Console) -> None:
             f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
         )
     console.print(shown)
+    numbers = made.reference_numbers
+    taken_back = [
+        *((row["given_at"], row, f"consent ({row['class']})") for row in made.consents),
+        *((row["registered_at"], row, "card") for row in made.cards),
+        *((row["registered_at"], row, f"reference number ({row['reference_number']})") for row in numbers),
+    ]
+    taken = _table(
+        "日時\nwhen", "医療機関\ninstitution", "照会\nverification", "内容\nwhat",
+        title=f"取り消した同意・登録 / taken back: {len(taken_back)}",
+    )  # fmt: skip
+    for when, row, what in taken_back:
+        _add(taken, f"{when:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row.get("verification_id", "")), what)
+    console.print(taken)
 
 
 def _holder(row: Any) -> tuple[str, ...]:

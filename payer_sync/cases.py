@@ -45,13 +45,16 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """A person split: who was split off, and everything that had shown what was not this person's."""
+    """A person split: who was split off, what had shown what was not this person's, and what was taken back."""
 
     person_id: int
     split_off: int
     coverages: tuple[int, ...]
     verifications: tuple[Mapping[str, Any], ...]
     disclosures: tuple[Mapping[str, Any], ...]
+    consents: tuple[Mapping[str, Any], ...]
+    cards: tuple[Mapping[str, Any], ...]
+    reference_numbers: tuple[Mapping[str, Any], ...]
 
 
 _SAID: Final = {
@@ -111,7 +114,8 @@ async def reject(connection: Any, case_id: int, decided: Decided) -> None:
 async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decided: Decided) -> tuple[Reversal, ...]:
     """Split a person again: move coverages of the case's persons to new persons of their own.
 
-    Without any named, the coverages are those that the case's release had merged.
+    Without any named, the coverages are those that the case's release had merged. Consents, cards and institutions' own
+    numbers that a person was given since these were put to it are taken back: nobody can tell whose they are.
 
     Raises:
         DecisionRefused: the case is rejected or reversed, or has no such coverages.
@@ -141,7 +145,9 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
             "split": [
                 {"person": one.person_id, "split_off": one.split_off, "coverages": list(one.coverages),
                  "verifications": [str(shown["verification_id"]) for shown in one.verifications],
-                 "disclosures": [{name: str(value) for name, value in look.items()} for look in one.disclosures]}
+                 "disclosures": [{name: str(value) for name, value in look.items()} for look in one.disclosures],
+                 "consents_withdrawn": len(one.consents), "cards_taken_back": len(one.cards),
+                 "reference_numbers_taken_back": len(one.reference_numbers)}
                 for one in made
             ]
         }  # fmt: skip
@@ -161,10 +167,16 @@ async def _split(connection: Any, case_id: int, person_id: int, coverages: list[
     await connection.execute(_SQL["split_holders"], split_off)
     await follow_coverages(connection, [(person_id, coverage, split_off) for coverage in coverages], known_from)
     # Last, because counters go on showing what is not this person's until the split commits.
-    verified = await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages)
-    disclosed = await connection.fetch(_SQL["disclosed_by_mistake"], person_id, coverages)
-    rows = [tuple(dict(row) for row in found) for found in (verified, disclosed)]
-    return Reversal(person_id, split_off, tuple(coverages), *rows)
+    since = await connection.fetchval(_SQL["mistaken_since"], person_id, coverages)
+    await connection.execute(_SQL["hold_registrations"])
+    found = (
+        await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages),
+        await connection.fetch(_SQL["disclosed_by_mistake"], person_id, since),
+        await connection.fetch(_SQL["withdraw_consents"], person_id, since, known_from),
+        await connection.fetch(_SQL["take_back_cards"], person_id, since),
+        await connection.fetch(_SQL["take_back_reference_numbers"], person_id, since),
+    )
+    return Reversal(person_id, split_off, tuple(coverages), *(tuple(dict(row) for row in rows) for rows in found))
 
 
 async def _take(connection: Any, case_id: int, *states: CaseState, others: Set[str] = frozenset()) -> Any:

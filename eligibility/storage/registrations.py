@@ -19,8 +19,8 @@ async def register_card(
     connection: Any, card_key: bytes, person: PersonId, institution: InstitutionCode, now: datetime
 ) -> tuple[PersonId, bool]:
     """Register a card unless it is; return whom it now belongs to, and whether this call made it so."""
-    if await connection.fetchval(_SQL["insert_card"], card_key, person, now, institution.code) is not None:
-        return person, True
-    holder = await holder_of_card(connection, card_key)
-    assert holder is not None  # noqa: S101 (the insert met it, and cards are never deleted)
-    return holder, False
+    while await connection.fetchval(_SQL["insert_card"], card_key, person, now, institution.code) is None:
+        holder = await holder_of_card(connection, card_key)
+        if holder is not None:  # else it was taken away between the two statements
+            return holder, False
+    return person, True

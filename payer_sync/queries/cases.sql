@@ -132,16 +132,41 @@ where v.person_id = $1 and exists (
 )
 order by v.occurred_at, v.verification_id;
 
--- name: disclosed_by_mistake
--- Looks at a person's medical data since the coverages were put to it. A look bears the time of its process's clock when
--- it was asked for, so that a minute before counts too.
+-- name: mistaken_since
+-- Since when anything of a person may be another's. What counters keep bears the time of their process's clock, so that
+-- a minute before counts too.
 -- $1 person, $2 coverages
-select d.event_id, d.occurred_at, d.institution_code, d.staff_id, d.verification_id, d.class
-from (
-    select min(known_from) - interval '1 minute' as since from coverage where person_id = $1 and coverage_id = any($2)
-) wrong
-cross join lateral disclosures_of($1, wrong.since) d
-order by d.event_id;
+select min(known_from) - interval '1 minute' from coverage where person_id = $1 and coverage_id = any($2);
+
+-- name: disclosed_by_mistake
+-- Looks at a person's medical data since a time.
+-- $1 person, $2 since when
+select event_id, occurred_at, institution_code, staff_id, verification_id, class
+from disclosures_of($1, $2)
+order by event_id;
+
+-- name: withdraw_consents
+-- Withdraw what is in force of a person's consents that were given since a time.
+-- $1 person, $2 since when, $3 split time
+select verification_id, institution_code, class, given_at
+from withdraw_consents_of($1, $2, $3)
+order by given_at, verification_id, class;
+
+-- name: hold_registrations
+-- Let no card or institution's own number be registered until the transaction ends.
+select hold_registrations();
+
+-- name: take_back_cards
+-- Take away a person's cards that were registered since a time; the next use of each finds its holder anew.
+-- $1 person, $2 since when
+select institution_code, registered_at from take_back_cards_of($1, $2) order by registered_at, institution_code;
+
+-- name: take_back_reference_numbers
+-- Take away the numbers that institutions have given a person since a time.
+-- $1 person, $2 since when
+select institution_code, reference_number, registered_at
+from take_back_reference_numbers_of($1, $2)
+order by registered_at, institution_code;
 
 -- name: split_coverages
 -- Move coverages to another person, from now on in known time.

@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
+from eligibility.domain.codes import Role
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.audit import insert_event
@@ -21,7 +23,11 @@ from payer_sync.__main__ import main
 from payer_sync.cases import Decided, reject, release, reverse
 from payer_sync.gates import DecisionRefused
 from payer_sync.loading import ROLE
+from tests.integration.eligibility.conftest import authorities, counter, world
+from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, Counter, World, card_key
 from tests.integration.waiting import until_waiting
+
+__all__ = ["authorities", "counter", "world"]
 
 pytestmark = pytest.mark.database
 
@@ -210,20 +216,127 @@ async def test_a_reversal_lists_the_looks_whenever_their_consent_was_given(
     assert re.findall(r"disclosure \((\w+), ([-0-9a-f]+)\)", told) == [("medication", look.actor) for look in looks]
 
 
-@pytest.mark.parametrize("table", ["audit_event", "consent"])
-async def test_the_payers_role_reads_no_events_and_no_consents(payer: Any, table: str) -> None:
+@pytest.mark.parametrize("table", ["audit_event", "consent", "card", "reference_number"])
+async def test_the_payers_role_reads_no_events_and_nothing_of_counters(payer: Any, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await payer.fetch(f"select person_id from {table}")  # noqa: S608 (of the table above)
 
 
 @pytest.mark.parametrize("role", ["eligibility_counter", "eligibility_portal", "eligibility_worker"])
-async def test_no_other_role_asks_who_looked_at_a_person(database: str, role: str) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "disclosures_of(1, now())",
+        "hold_registrations()",
+        "withdraw_consents_of(1, now(), now())",
+        "take_back_cards_of(1, now())",
+        "take_back_reference_numbers_of(1, now())",
+    ],
+)
+async def test_no_other_role_does_what_a_reversal_does(database: str, role: str, asked: str) -> None:
     connection = await connect(database, role=role)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetch("select event_id from disclosures_of(1, now())")
+            await connection.fetch(f"select from {asked}")
     finally:
         await connection.close()
+
+
+NUMBER = {"insurer_number": OTHER, "symbol": "12", "number": "0000001", "branch_number": "01"}
+
+
+async def _register(counter: Counter, card: Any) -> httpx.Response:
+    holder = {"name": SOMEBODY["氏名"], "address": "", "birth_date": "1967-03-03", "sex": "1", "method": "pin"}
+    proof = counter.proof(card, await counter.challenge())
+    return await counter.http.post("/v1/card-registrations", json=holder | {"proof": proof})
+
+
+async def _number_patient(counter: Counter) -> httpx.Response:
+    return await counter.http.post("/v1/reference-numbers", json=NUMBER | {"reference_number": "[P]-1"})
+
+
+def _shown(answer: httpx.Response) -> tuple[str, str | None]:
+    """Name and reference number of what a check by card or number answered."""
+    assert answer.status_code == 200, answer.text
+    return answer.json()["coverage"]["name"], answer.json()["reference_number"]
+
+
+async def test_a_reversal_takes_back_what_counters_kept_of_the_person_meanwhile(
+    case: int, owner: Any, world: World, counter: Counter, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    (right,) = await owner.fetch(CURRENT)
+    person = right["person_id"]
+    earlier, later = world.card("earlier"), world.card("later")
+    await world.register(earlier, person)
+    await owner.execute("update card set registered_at = registered_at - interval '1 hour'")
+    await owner.execute(
+        "insert into reference_number (person_id, institution_code, reference_number, registered_at)"
+        " values ($1, $2, 'P-0', now() - interval '1 hour')",
+        person, OTHER_INSTITUTION,
+    )  # fmt: skip
+    await world.medicine(person)
+    reading = await counter.token(await world.staff(Role.DOCTOR))
+    before = (await counter.verify(earlier, consents=["medication"])).json()["verification_id"]
+    await owner.execute(
+        "update consent set given_at = given_at - interval '1 hour', expires_at = expires_at - interval '1 hour'"
+    )
+    await release(owner, case, _decided())
+    assert (await _register(counter, later)).status_code == 201
+    visit = (await counter.verify(later, consents=["medication", "checkup"])).json()["verification_id"]
+    await counter.number(**NUMBER, birth_date="1967-03-03")
+    assert (await _number_patient(counter)).status_code == 200
+    medicines = f"/v1/verifications/{visit}/medications"
+    assert (await counter.http.get(medicines, headers=reading)).status_code == 200  # another person's
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    command = ["cases", "reverse", str(case), "--by", "operator", "--reason", "x"]
+    assert await asyncio.to_thread(main, command) == 0
+
+    told = capsys.readouterr().out
+    listed = re.findall(rf"│ {INSTITUTION} +│ ([-0-9a-f]*) +│ (consent|card|reference number)( \(.+?\))? +│", told)
+    assert listed == [
+        (visit, "consent", " (checkup)"), (visit, "consent", " (medication)"), ("", "card", ""),
+        ("", "reference number", " ([P]-1)"),
+    ]  # fmt: skip
+    detail = await owner.fetchval("select detail from audit_event where kind = 'case_decided' and code = 'reversed'")
+    assert {name: count for name, count in detail["split"][0].items() if isinstance(count, int)} == {
+        "person": person, "split_off": detail["split"][0]["split_off"],
+        "consents_withdrawn": 2, "cards_taken_back": 1, "reference_numbers_taken_back": 1,
+    }  # fmt: skip
+    assert (await counter.verify(later)).json()["code"] == "card_not_registered"
+    assert (await counter.http.get(medicines, headers=reading)).status_code == 403
+    await owner.execute("select set_config('eligibility.verification', $1, false)", visit)
+    await owner.execute("select set_config('eligibility.institution', $1, false)", INSTITUTION)
+    assert await owner.fetchval("select consented_person('medication')") is None  # the second wall, too
+
+    # Whose it is, the next use at a counter tells.
+    assert _shown(await counter.number(**NUMBER, birth_date="1967-03-03")) == ("佐藤　太郎", None)
+    assert (await _number_patient(counter)).status_code == 200
+    assert (await _register(counter, later)).json()["already_registered"] is False
+    assert _shown(await counter.verify(later)) == ("佐藤　太郎", "[P]-1")
+    # What is from before the mistake stays.
+    assert _shown(await counter.verify(earlier)) == ("髙橋　花子", None)
+    assert (await counter.http.get(medicines.replace(visit, before), headers=reading)).status_code == 200
+    elsewhere = await world.terminal(OTHER_INSTITUTION)
+    assert _shown(await elsewhere.verify(earlier)) == ("髙橋　花子", "P-0")
+
+
+async def test_a_registration_that_meets_a_reversal_waits_and_looks_again_whose_it_is(
+    case: int, owner: Any, payer: Any, world: World, counter: Counter
+) -> None:
+    await release(owner, case, _decided())
+    await counter.number(**NUMBER, birth_date="1967-03-03")
+    card = world.card()
+    async with payer.transaction():
+        (made,) = await reverse(payer, case, (), _decided())
+        registering = [asyncio.create_task(_register(counter, card)), asyncio.create_task(_number_patient(counter))]
+        await until_waiting(owner, 2)
+    answers = await asyncio.gather(*registering)
+
+    assert [answer.json()["code"] for answer in answers] == ["holder_not_found", "patient_not_checked"]
+    assert (await _register(counter, card)).status_code == 201
+    assert await owner.fetchval("select person_id from card where card_key = $1", card_key(card)) == made.split_off
 
 
 async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int, owner: Any) -> None:
