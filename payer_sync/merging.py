@@ -148,6 +148,8 @@ class _Merge:
         await self._execute("add_losses", known_from, self._submission.submission_id)
         moved = await self._connection.fetch(_SQL["moved_coverages"])
         await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
+        if moved:
+            await self._execute("take_back_of_split_persons", [row["known_person_id"] for row in moved])
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
 
     async def _add_persons(self) -> None:

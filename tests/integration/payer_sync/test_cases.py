@@ -430,6 +430,24 @@ async def test_the_right_linkage_code_brings_a_split_coverage_to_its_person(
     assert [row["linkage_code"] for row in await owner.fetch(CURRENT)] == ["LK-00000001", "LK-RIGHT"]
 
 
+async def test_a_card_of_a_split_person_is_registered_anew_once_the_right_linkage_code_is_stated(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
+) -> None:
+    await release(owner, case, _decided())
+    await reverse(owner, case, (), _decided())
+    card, asked = world.card(), NUMBER | {"birth_date": "1967-03-03"}
+    await counter.number(**asked)
+    assert ((await _register(counter, card)).status_code, (await _number_patient(counter)).status_code) == (201, 200)
+
+    right = record(1, 保険者番号=OTHER, 資格取得日="20250401", 紐付番号="LK-RIGHT", **SOMEBODY)
+    assert (await take_in(write(right), insurer=OTHER)).counts == (1, 0, 1, 0)
+
+    assert (await counter.verify(card)).json()["code"] == "card_not_registered"
+    assert _shown(await counter.number(**asked)) == ("佐藤　太郎", None)
+    assert ((await _register(counter, card)).status_code, (await _number_patient(counter)).status_code) == (201, 200)
+    assert _shown(await counter.verify(card)) == ("佐藤　太郎", "[P]-1")
+
+
 async def test_a_coverage_that_was_put_to_other_persons_is_followed_since_it_was_known(
     case: int, owner: Any, take_in: Any, write: Any, record: Any
 ) -> None:
