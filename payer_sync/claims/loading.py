@@ -76,6 +76,7 @@ class ClaimContent:
     async def merge(self) -> tuple[int, int]:
         """Match the claims to persons and merge them; return how many records were refused and how many changed."""
         await self._connection.execute(_SQL["analyze_claims"])
+        await self._connection.execute(_SQL["lock_matched_claims"])
         await self._connection.execute(_SQL["match_claims"])
         await self._connection.execute(_SQL["mark_public_claims"])
         await self._connection.execute(_SQL["route_claims"])

@@ -23,8 +23,13 @@ create temp table staged_claim_treatment (like public.staged_claim_treatment) on
 -- Let the planner know what was staged.
 analyze staged_claim, staged_claim_share, staged_claim_medicine, staged_claim_treatment;
 
+-- name: lock_matched_claims
+-- Keep coverages from leaving their persons with the claims that are known, until this transaction's claims are, too.
+-- Whoever loads claims shares this; whoever moves them waits for all who share it, and they for him.
+select pg_advisory_xact_lock_shared(3, 0), set_config('idle_in_transaction_session_timeout', '60s', true);
+
 -- name: match_claims
--- Find whose claims they are: one person with this insured number and birth date, covered on a day of care, as known
+-- Find whose claims they are that have no coverage yet: one person with this insured number and birth date, covered on a day of care, as known
 -- now. A branch number counts only where both sides state one.
 with fitting as (
     select s.record_number, c.person_id, c.coverage_id, c.acquired_on,
@@ -35,6 +40,7 @@ with fitting as (
         and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
         and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
         and c.acquired_on < coalesce(c.lost_on, 'infinity')
+    where s.match = 'no_coverage'
 ), found as (
     select record_number, count(distinct person_id) as persons, min(person_id) as person_id,
         (array_agg(coverage_id order by acquired_on desc))[1] as coverage_id, bool_or(through_all) as through_all
@@ -245,79 +251,100 @@ where row(drug.name, drug.unit, drug.form, drug.yj_code, drug.ingredient, drug.a
         excluded.active);
 
 -- name: moved_coverages
--- Coverages that this merge has put to another person, with the person before and the person now.
-select known_person_id, coverage_id, person_id
+-- Coverages that this merge has put to another person or cancelled, with the person before and the person now, who is
+-- nobody where it is cancelled.
+select known_person_id, coverage_id, case change when 'corrected' then person_id end as person_id
 from merge_plan
-where change = 'corrected' and person_id <> known_person_id;
+where change = 'cancelled' or (change = 'corrected' and person_id <> known_person_id);
+
+-- name: lock_following_claims
+-- Wait until no claims are loaded that were matched before, and keep others from being matched until this transaction
+-- ends. Whoever waits here holds nothing yet that a load of claims could wait for.
+select pg_advisory_xact_lock(3, 0), set_config('idle_in_transaction_session_timeout', '60s', true);
+
+-- name: stage_following_claims
+-- Take the claims of coverages that have left their person: with whom they are now, or to be matched anew where it is
+-- nobody. A claim of another birth date than the coverage's stays where it is.
+-- $1 persons before, $2 coverages, $3 persons now or null, $4 time at which the coverages left
+insert into staged_claim (record_number, records, kind, receipt_key, institution_code, institution_name, care_month,
+    claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key, birth_date, sex,
+    care_from, care_through, content_digest, match, person_id, coverage_id, claim_id)
+select k.claim_id, 1, k.kind, k.receipt_key, k.institution_code, k.institution_name, k.care_month,
+    k.claimed_month, k.receipt_type, k.insurer_number, k.symbol, k.number, k.branch_number, k.symbol_key, k.number_key,
+    k.birth_date, k.sex, k.care_from, k.care_through, k.content_digest,
+    case when m.other is null then 'no_coverage' else 'matched' end, m.other,
+    case when m.other is not null then m.coverage_id end, k.claim_id
+from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
+left join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
+where m.other is null or c.birth_date = k.birth_date
+returning claim_id;
+
+-- name: following_claims_time
+-- The moment at which these claims are known otherwise: when their coverages are, but after the claims themselves, which
+-- a reviewer may have sent meanwhile.
+-- $1 time at which the coverages left
+select greatest($1::timestamptz, max(k.known_from) + interval '1 microsecond') as known_from
+from staged_claim s
+join claim k on k.claim_id = s.claim_id and k.known_to = 'infinity';
 
 -- name: move_claim_medicines
--- Put medicines to the person to whom their claim's coverage belongs now; a claim of another birth date stays.
--- $1 persons before, $2 coverages, $3 persons now, $4 time
-with moved as (
-    select k.claim_id, m.other
-    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
-    join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
-    join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
-        and c.birth_date = k.birth_date
-), closed as (
-    update claim_medicine k set known_to = $4
-    from moved m
-    where k.claim_id = m.claim_id and k.known_to = 'infinity'
-    returning m.other, k.claim_id, k.line, k.position, k.group_number, k.usage_group, k.drug_code, k.drug_known,
+-- Put medicines to the person whose their claim is now.
+-- $1 time
+with closed as (
+    update claim_medicine k set known_to = $1
+    from staged_claim s
+    where k.claim_id = s.claim_id and k.known_to = 'infinity' and k.person_id is distinct from s.person_id
+    returning s.person_id, k.claim_id, k.line, k.position, k.group_number, k.usage_group, k.drug_code, k.drug_known,
         k.drug_name, k.unit, k.quantity, k.days_or_times, k.usage_code, k.comment, k.institution_code,
         k.prescriber_code, k.medicine_on, k.day_stated, k.prescribed_on
 )
 insert into claim_medicine (person_id, claim_id, line, position, known_from, group_number, usage_group, drug_code,
     drug_known, drug_name, unit, quantity, days_or_times, usage_code, comment, institution_code, prescriber_code,
     medicine_on, day_stated, prescribed_on)
-select other, claim_id, line, position, $4::timestamptz, group_number, usage_group, drug_code, drug_known,
+select person_id, claim_id, line, position, $1::timestamptz, group_number, usage_group, drug_code, drug_known,
     drug_name, unit, quantity, days_or_times, usage_code, comment, institution_code, prescriber_code,
     medicine_on, day_stated, prescribed_on
 from closed;
 
 -- name: move_claim_treatments
 -- The same for treatments.
--- $1 persons before, $2 coverages, $3 persons now, $4 time
-with moved as (
-    select k.claim_id, m.other
-    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
-    join claim k on k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
-    join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
-        and c.birth_date = k.birth_date
-), closed as (
-    update claim_treatment k set known_to = $4
-    from moved m
-    where k.claim_id = m.claim_id and k.known_to = 'infinity'
-    returning m.other, k.claim_id, k.line, k.group_number, k.record_type, k.service_class, k.code, k.name, k.quantity,
-        k.unit, k.points, k.times, k.days, k.comment
+-- $1 time
+with closed as (
+    update claim_treatment k set known_to = $1
+    from staged_claim s
+    where k.claim_id = s.claim_id and k.known_to = 'infinity' and k.person_id is distinct from s.person_id
+    returning s.person_id, k.claim_id, k.line, k.group_number, k.record_type, k.service_class, k.code, k.name,
+        k.quantity, k.unit, k.points, k.times, k.days, k.comment
 )
 insert into claim_treatment (person_id, claim_id, line, known_from, group_number, record_type, service_class, code,
     name, quantity, unit, points, times, days, comment)
-select other, claim_id, line, $4::timestamptz, group_number, record_type, service_class, code, name, quantity, unit,
-    points, times, days, comment
+select person_id, claim_id, line, $1::timestamptz, group_number, record_type, service_class, code, name, quantity,
+    unit, points, times, days, comment
 from closed;
 
 -- name: move_claims
--- The same for the claims themselves; the last, because the others are found by them. What was charged names nobody
--- and stays as it is.
--- $1 persons before, $2 coverages, $3 persons now, $4 time
+-- The same for the claims themselves. What was charged names nobody and stays as it is.
+-- $1 time
 with closed as (
-    update claim k set known_to = $4
-    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
-    join coverage c on c.person_id = m.other and c.coverage_id = m.coverage_id and c.known_from = $4
-    where k.person_id = m.person_id and k.coverage_id = m.coverage_id and k.known_to = 'infinity'
-        and k.birth_date = c.birth_date
-    returning m.other, k.claim_id, k.submission_id, k.kind, k.receipt_key, k.institution_code, k.institution_name,
+    update claim k set known_to = $1
+    from staged_claim s
+    where k.claim_id = s.claim_id and k.known_to = 'infinity'
+    returning k.claim_id, k.submission_id, k.kind, k.receipt_key, k.institution_code, k.institution_name,
         k.care_month, k.claimed_month, k.receipt_type, k.insurer_number, k.symbol, k.number, k.branch_number,
         k.symbol_key, k.number_key, k.birth_date, k.sex, k.care_from, k.care_through, k.prescriber_code,
-        k.prescriber_name, k.match, k.coverage_id, k.covered_by, k.content_digest
+        k.prescriber_name, s.match, s.person_id, s.coverage_id, s.covered_by, k.content_digest
 )
 insert into claim (claim_id, known_from, submission_id, kind, receipt_key, institution_code, institution_name,
     care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
     birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
     covered_by, content_digest)
-select claim_id, $4::timestamptz, submission_id, kind, receipt_key, institution_code, institution_name,
+select claim_id, $1::timestamptz, submission_id, kind, receipt_key, institution_code, institution_name,
     care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
-    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, other, coverage_id,
+    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
     covered_by, content_digest
 from closed;
+
+-- name: drop_following_claims
+-- Leave no claims behind for what follows next in this transaction.
+drop table pg_temp.staged_claim;

@@ -13,16 +13,19 @@ from typing import Any
 import asyncpg
 import pytest
 
+from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.database import connect
+from eligibility.storage.enrolment import enrol_insurer
 from loadtest.nation.claims import ClaimWriter, Kind
 from loadtest.population import Nation
-from payer_sync.cases import Decided, release
+from payer_sync.cases import Decided, release, reverse
 from payer_sync.claims.drug_master import merge_drugs, read_drugs
 from payer_sync.claims.records import MEDICAL
 from tests.integration.payer_sync.conftest import Loaded
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
-FIRST, SECOND = "06130512", "33120015"
+FIRST, SECOND, REVIEWER = "06130512", "33120015", "39131156"
 MASTER = Path(__file__).parents[2] / "samples" / "drug_master" / "y_invented.csv"
 TakeClaims = Callable[..., Awaitable[Loaded]]
 CURRENT = "select match, person_id, covered_by, care_from, care_through from claim where known_to = 'infinity'"
@@ -32,12 +35,18 @@ CURRENT = "select match, person_id, covered_by, care_from, care_through from cla
 def take_claims(take_in: Any, tmp_path: Path) -> TakeClaims:
     """Load a UKE file, or lines of one."""
 
-    async def run(*lines: str, path: Path | None = None, layout: str = MEDICAL.name, insurer: str = FIRST) -> Loaded:
+    async def run(
+        *lines: str,
+        path: Path | None = None,
+        layout: str = MEDICAL.name,
+        insurer: str = FIRST,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> Loaded:
         file = path or tmp_path / "RECEIPTC.UKE"
         if lines:
             file.write_bytes("".join(f"{line}\r\n" for line in lines).encode("cp932"))
         stated = {"layout": layout, "records": file.read_bytes().count(b"\n")}
-        loaded: Loaded = await take_in(file, insurer=insurer, stated=stated)
+        loaded: Loaded = await take_in(file, insurer=insurer, stated=stated, before=before)
         return loaded
 
     return run
@@ -61,6 +70,9 @@ def medical(
         *body,
         f"GO,1,{charged},99",
     ]
+
+
+TREATED = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 37])
 
 
 async def test_the_public_sample_loads_whole_when_a_reviewer_sends_it(
@@ -211,8 +223,7 @@ async def test_claims_of_a_coverage_that_is_split_off_go_with_it(
     take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
 ) -> None:
     await take_in(write(record(1)))
-    treated = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 37])
-    await take_claims(*medical(treated))
+    await take_claims(*medical(TREATED))
 
     await take_in(write(record(1, 紐付番号="LK-OTHER")))
 
@@ -221,6 +232,134 @@ async def test_claims_of_a_coverage_that_is_split_off_go_with_it(
         rows = await owner.fetch(f"select person_id from {table} where known_to = 'infinity'")  # noqa: S608
         assert [row["person_id"] for row in rows] == [other]
     assert await owner.fetchval("select count(*) from claim_share where known_to = 'infinity'") == 1
+
+
+WHOSE = """
+select p.linkage_code, k.match, k.coverage_id = c.coverage_id as of_theirs,
+    (select array_agg(m.person_id is not distinct from k.person_id) from claim_medicine m
+     where m.claim_id = k.claim_id and m.known_to = 'infinity') as medicines,
+    (select array_agg(t.person_id is not distinct from k.person_id) from claim_treatment t
+     where t.claim_id = k.claim_id and t.known_to = 'infinity') as treatments
+from claim k left join person p using (person_id)
+left join coverage c on c.person_id = k.person_id and c.known_to = 'infinity'
+where k.known_to = 'infinity'
+"""
+
+
+@pytest.mark.parametrize(
+    ("anew", "whose"),
+    [
+        ([], (None, "no_coverage", None)),
+        ([{"番号": "0000009"}], (None, "no_coverage", None)),
+        ([{"紐付番号": "LK-RIGHT", "資格取得日": "20240501"}], ("LK-RIGHT", "matched", True)),
+        ([{"資格取得日": "20240501"}], ("LK-00000001", "matched", True)),
+    ],
+    ids=["not stated anew", "of another number", "another's", "of other days"],
+)
+async def test_claims_of_a_cancelled_coverage_are_matched_anew(
+    take_in: Any,
+    take_claims: TakeClaims,
+    write: Any,
+    record: Any,
+    owner: Any,
+    anew: list[dict[str, str]],
+    whose: tuple[Any, ...],
+) -> None:
+    await take_in(write(record(1)))
+    await take_claims(*medical(TREATED))
+
+    loaded = await take_in(write(record(1, レコード種別="3"), *(record(1, **different) for different in anew)))
+
+    assert loaded.counts == (1 + len(anew), 0, 1 + len(anew), 0)
+    assert [tuple(row) for row in await owner.fetch(WHOSE)] == [(*whose, [True], [True])]
+    assert await owner.fetchval("select count(*) from claim_share where known_to = 'infinity'") == 1
+
+
+async def test_claims_of_a_cancelled_coverage_name_the_insurer_that_covered_the_day_and_come_back(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(1, 資格取得日="20230401", 資格喪失日="20240401", 喪失事由="03")))
+    await take_in(write(record(1, 保険者番号=SECOND, 番号="77")), insurer=SECOND)
+    await take_claims(*medical(search="S-1"))
+
+    await take_in(write(record(1, レコード種別="3")))
+
+    assert [row["covered_by"] for row in await owner.fetch(CURRENT)] == [SECOND]
+    assert (await take_claims("", *medical(search="S-1"))).counts[2] == 0
+    await take_in(write(record(1)))
+    assert (await take_claims("", "", *medical(search="S-1"))).counts[2] == 4
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+
+
+async def test_claims_that_became_known_later_than_their_coverage_moves_go_with_it(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 紐付番号="LK-WRONG")))
+    await take_claims(*medical(TREATED))
+    for table in ("claim", "claim_medicine", "claim_treatment"):  # as though a reviewer's file had ended in between
+        await owner.execute(f"update {table} set known_from = known_from + interval '1 hour'")  # noqa: S608
+
+    await take_in(write(record(1)))
+
+    assert [tuple(row) for row in await owner.fetch(WHOSE)] == [("LK-00000001", "matched", True, [True], [True])]
+
+
+@pytest.fixture
+async def reviewed(take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any) -> list[str]:
+    """A released case of a wrong link, and a claim of its coverage that a reviewer has sent before it; sent again."""
+    await enrol_insurer(owner, InsurerNumber(REVIEWER), "x", datetime.now(UTC))
+    await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", REVIEWER)
+    claimed = medical(birth="19670303", insurer=SECOND, search="S-1")
+    await take_in(write(record(1)))
+    await take_claims(*claimed, insurer=REVIEWER)
+    somebody = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+    await take_in(write(record(1, 保険者番号=SECOND, **somebody)), insurer=SECOND)
+    await release(owner, await owner.fetchval("select case_id from mislink_case"), Decided("o", "x", datetime.now(UTC)))
+    return ["", *claimed]
+
+
+@pytest.mark.parametrize(
+    ("held", "claims_first"),
+    [
+        ("select from claim for update", True),
+        (f"select from insurer where insurer_number = '{SECOND}' for update", False),
+    ],
+    ids=["claims first", "split first"],
+)
+async def test_claims_that_a_reviewer_loads_beside_a_reversal_go_with_the_coverage(
+    reviewed: list[str], take_claims: TakeClaims, owner: Any, database: str, held: str, claims_first: bool
+) -> None:
+    case = await owner.fetchval("select case_id from mislink_case")
+    holder, operator = await connect(database), await connect(database)
+    announced = asyncio.Event()
+
+    async def announce() -> None:
+        announced.set()
+
+    def reversal() -> asyncio.Task[Any]:
+        return asyncio.create_task(reverse(operator, case, (), Decided("o", "x", datetime.now(UTC))))
+
+    async def load() -> asyncio.Task[Any]:
+        loading = asyncio.create_task(take_claims(*reviewed, insurer=REVIEWER, before=announce))
+        await announced.wait()
+        return loading
+
+    try:
+        async with holder.transaction():
+            await holder.execute(held)  # at this the first of the two waits when it has read whose the coverage is
+            first = await load() if claims_first else reversal()
+            await until_waiting(owner, 1)
+            second = reversal() if claims_first else await load()
+            await until_waiting(owner, 2)
+        done = [await first, await second]
+    finally:
+        for connection in (holder, operator):
+            await connection.close()
+
+    ((split,), _) = reversed(done) if claims_first else done
+    for table in ("claim", "claim_medicine"):
+        rows = await owner.fetch(f"select person_id from {table} where known_to = 'infinity'")  # noqa: S608
+        assert [row["person_id"] for row in rows] == [split.split_off]
 
 
 async def test_receipts_of_other_months_and_numbers_stand_beside_each_other(
