@@ -232,43 +232,87 @@ where m.change in ('new', 'corrected')
 -- How many records changed something.
 select coalesce(sum(records) filter (where change <> 'unchanged'), 0)::bigint as merged from checkup_plan;
 
--- name: move_checkups
--- Put check-ups to the person to whom the coverage of their day belongs now; where that person's same check-up is
--- known already, it stands and the other only ends.
--- $1 persons before, $2 coverages, $3 persons now, $4 time at which the coverages were put there
-with moved as materialized (
-    select k.person_id, k.checkup_id, m.other, k.submission_id, k.insurer_number, k.performed_on, k.institution_code,
-        exists (
-            select from checkup o
-            where o.person_id = m.other and o.performed_on = k.performed_on
-                and o.institution_code = k.institution_code and o.insurer_number = k.insurer_number
-                and o.known_to = 'infinity'
-        ) as known
-    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
-    join coverage c on c.person_id = m.person_id and c.coverage_id = m.coverage_id and c.known_to = $4
-    join coverage n on n.person_id = m.other and n.coverage_id = m.coverage_id and n.known_from = $4
-        and n.birth_date = c.birth_date
-    join checkup k on k.person_id = m.person_id and k.insurer_number = c.insurer_number and k.known_to = 'infinity'
-        and c.acquired_on <= k.performed_on and (c.lost_on is null or k.performed_on < c.lost_on)
-), closed as (
-    update checkup k set known_to = $4
-    from moved m
+-- name: find_following_checkups
+-- The check-ups that were found by coverages which have left their person, and whose they are now: nobody's where the
+-- coverage is cancelled, unless the person has another of its number and birth date for their day. A loss may have taken
+-- that day away since, so that every version of the coverage counts, whoever had it; but what was found by a coverage
+-- that the person still has, stays. OFFSET 0, here and below, keeps what has just ended from being looked for by its time,
+-- through all there is.
+-- $1 persons before, $2 coverages, $3 persons now or null, $4 time at which the coverages left
+select distinct on (k.person_id, k.checkup_id) k.person_id, k.checkup_id, m.other
+from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+cross join lateral (
+    select insurer_number, symbol_key, number_key, branch_number, acquired_on, coverage_id, birth_date
+    from coverage
+    where person_id = m.person_id and coverage_id = m.coverage_id and known_to = $4
+    offset 0
+) c
+left join coverage n on n.person_id = m.other and n.coverage_id = m.coverage_id and n.known_from = $4
+join coverage v on v.insurer_number = c.insurer_number and v.number_key = c.number_key and v.symbol_key = c.symbol_key
+    and v.branch_number = c.branch_number and v.acquired_on = c.acquired_on and v.coverage_id = c.coverage_id
+    and (m.other is null or v.birth_date = n.birth_date)
+join checkup k on k.person_id = m.person_id and k.insurer_number = c.insurer_number and k.known_to = 'infinity'
+    and v.acquired_on <= k.performed_on and k.performed_on < coalesce(v.lost_on, 'infinity')
+where not exists (
+        select from coverage o
+        join coverage still on still.person_id = o.person_id and still.coverage_id = o.coverage_id
+            and still.known_to = 'infinity'
+        where o.person_id = k.person_id and o.insurer_number = k.insurer_number
+            and o.known_from <= k.known_from and k.known_from < o.known_to
+            and o.acquired_on <= k.performed_on and k.performed_on < coalesce(o.lost_on, 'infinity')
+    )
+    and (m.other is not null or not exists (
+        select from coverage s
+        where s.person_id = m.person_id and s.insurer_number = c.insurer_number and s.known_to = 'infinity'
+            and s.number_key = c.number_key and s.symbol_key = c.symbol_key
+            and (s.branch_number = '' or c.branch_number in ('', s.branch_number)) and s.birth_date = c.birth_date
+            and s.acquired_on <= k.performed_on and k.performed_on < coalesce(s.lost_on, 'infinity')
+    ))
+order by k.person_id, k.checkup_id, v.known_from <= k.known_from and k.known_from < v.known_to desc;
+
+-- name: close_following_checkups
+-- End the known time of these check-ups, and of their results.
+-- $1 persons before, $2 check-ups, $3 time
+with closed as (
+    update checkup k set known_to = $3
+    from unnest($1::bigint[], $2::bigint[]) as m (person_id, checkup_id)
     where k.person_id = m.person_id and k.checkup_id = m.checkup_id and k.known_to = 'infinity'
-), closed_results as (
-    update checkup_result r set known_to = $4
-    from moved m
-    where r.person_id = m.person_id and r.checkup_id = m.checkup_id and r.known_to = 'infinity'
-    returning m.other, m.known, r.checkup_id, r.item_code, r.result_kind, r.value, r.value_name, r.unit, r.low,
-        r.high, r.stated_flag, r.flag
+)
+update checkup_result r set known_to = $3
+from unnest($1::bigint[], $2::bigint[]) as m (person_id, checkup_id)
+where r.person_id = m.person_id and r.checkup_id = m.checkup_id and r.known_to = 'infinity';
+
+-- name: add_following_checkups
+-- Put the check-ups just closed, all of them, to whose they are now; whoever has the same one already keeps that.
+-- $1 persons before, $2 check-ups, $3 persons now or null, $4 time
+with moved as (
+    select person_id, checkup_id, other
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, checkup_id, other)
+    where other is not null
 ), added as (
     insert into checkup (person_id, checkup_id, known_from, submission_id, insurer_number, performed_on,
         institution_code)
-    select other, checkup_id, $4, submission_id, insurer_number, performed_on, institution_code
-    from moved
-    where not known
+    select m.other, m.checkup_id, $4::timestamptz, k.submission_id, k.insurer_number, k.performed_on,
+        k.institution_code
+    from moved m
+    cross join lateral (
+        select submission_id, insurer_number, performed_on, institution_code
+        from checkup
+        where person_id = m.person_id and checkup_id = m.checkup_id and known_to = $4
+        offset 0
+    ) k
+    on conflict (person_id, performed_on, institution_code, insurer_number, known_to) do nothing
+    returning person_id, checkup_id
 )
 insert into checkup_result (person_id, checkup_id, item_code, known_from, result_kind, value, value_name, unit, low,
     high, stated_flag, flag)
-select other, checkup_id, item_code, $4::timestamptz, result_kind, value, value_name, unit, low, high, stated_flag, flag
-from closed_results
-where not known;
+select a.person_id, a.checkup_id, r.item_code, $4::timestamptz, r.result_kind, r.value, r.value_name, r.unit, r.low,
+    r.high, r.stated_flag, r.flag
+from added a
+join moved m on m.other = a.person_id and m.checkup_id = a.checkup_id
+cross join lateral (
+    select item_code, result_kind, value, value_name, unit, low, high, stated_flag, flag
+    from checkup_result
+    where person_id = m.person_id and checkup_id = m.checkup_id and known_to = $4
+    offset 0
+) r;

@@ -25,6 +25,7 @@ from eligibility.wire.submissions import SubmissionKind, SubmissionState
 from eligibility.worker import run as run_worker
 from loadtest.nation.checkups import Checkup, cda, make_checkups, write_archive, write_csv
 from loadtest.population import HeldCoverage, Nation, Person
+from payer_sync.cases import Decided, release, reverse
 from payer_sync.faults import FaultCode
 from payer_sync.gates import Decision, decide
 from payer_sync.layouts.register import find_layout
@@ -544,6 +545,126 @@ async def test_a_check_up_that_the_right_person_has_already_only_ends(
     rows = await owner.fetch("select person_id from checkup where known_to = 'infinity'")
     assert [row["person_id"] for row in rows] == [right]
     assert await owner.fetchval("select count(*) from checkup_result where known_to = 'infinity'") == 0
+
+
+async def test_check_ups_of_a_couple_that_was_swapped_are_exchanged(
+    take_in: Any, write: Any, record: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any
+) -> None:
+    his = {"氏名": "髙橋　太郎", "氏名カナ": "ﾀｶﾊｼ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+    couple = [record(1), record(2, **his)]
+    await take_in(write(couple[0] | {"紐付番号": "LK-00000002"}, couple[1] | {"紐付番号": "LK-00000001"}))
+    # On the same day at the same place.
+    at_once = result(), result(番号="0000002", 生年月日="19670303", 性別="1", 結果値="99")
+    assert (await take_checkups(write_results(*at_once))).counts == (2, 0, 2, 0)
+
+    assert [code for _, code in (await take_in(write(*couple))).codes] == ["persons_swapped"] * 2
+    await release(owner, await owner.fetchval("select case_id from mislink_case"), _decided())
+
+    rows = await owner.fetch(CURRENT)
+    assert [(row["linkage_code"], row["value"]) for row in rows] == [("LK-00000001", "120"), ("LK-00000002", "99")]
+
+
+@pytest.fixture
+async def mislinked(take_in: Any, write: Any, record: Any, owner: Any) -> Callable[..., dict[str, str]]:
+    """Another insurer's coverage of somebody else, released though its linkage code is the known person's."""
+    somebody = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
+
+    def make(**different: str) -> dict[str, str]:
+        made: dict[str, str] = record(1, **({"保険者番号": INSURERS[1], "番号": "77"} | somebody | different))
+        return made
+
+    await take_in(write(record(1)))
+    await take_in(write(make()), insurer=INSURERS[1])
+    await release(owner, await owner.fetchval("select case_id from mislink_case"), _decided())
+    return make
+
+
+HIS = {"保険者番号": INSURERS[1], "番号": "77", "生年月日": "19670303", "性別": "1"}
+HERS = {"保険者番号": INSURERS[1], "番号": "78", "健診実施日": "20260701"}
+
+
+async def test_a_check_up_of_days_that_the_coverage_has_lost_since_goes_with_it(
+    take_in: Any, write: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any, mislinked: Any
+) -> None:
+    other = INSURERS[1]
+    assert (await take_checkups(write_results(result(HIS)), insurer=other)).counts == (1, 0, 1, 0)
+    lost = {"資格喪失日": "20260401", "喪失事由": "03"}
+    await take_in(write(mislinked(レコード種別="2", **lost)), insurer=other)
+    # Since then the person has a coverage of the same insurer of her own.
+    hers = mislinked(番号="78", 資格取得日="20260401", 氏名="髙橋　花子", 氏名カナ="ﾀｶﾊｼ ﾊﾅｺ") | {
+        "生年月日": "3550110",
+        "性別": "2",
+    }
+    assert (await take_in(write(hers), insurer=other)).counts == (1, 0, 1, 0)
+    assert (await take_checkups(write_results(result(HERS)), insurer=other)).counts == (1, 0, 1, 0)
+
+    await reverse(owner, await owner.fetchval("select case_id from mislink_case"), (), _decided())
+
+    assert await _held(owner) == [("LK-00000001", date(2026, 7, 1)), ("split", date(2026, 6, 3))]
+    # The right code takes it along once more.
+    right = {"紐付番号": "LK-RIGHT", "レコード種別": "1"}
+    await take_in(write(mislinked(**lost, **right)), insurer=other)
+    assert await _held(owner) == [("LK-00000001", date(2026, 7, 1)), ("LK-RIGHT", date(2026, 6, 3))]
+
+
+@pytest.mark.parametrize(
+    ("anew", "left"),
+    [
+        ([], 0),
+        ([{"番号": "0000009"}], 0),
+        ([{"紐付番号": "LK-RIGHT", "資格取得日": "20240501"}], 0),
+        ([{"資格取得日": "20260604"}], 0),
+        ([{"資格取得日": "20240501"}], 1),
+        ([{"資格取得日": "20240501", "枝番": ""}], 1),
+    ],
+    ids=["not stated anew", "of another number", "another's", "of later days", "of other days", "without a branch"],
+)
+async def test_check_ups_of_a_cancelled_coverage_end_unless_another_one_has_their_day(
+    take_in: Any,
+    write: Any,
+    record: Any,
+    take_checkups: TakeIn,
+    write_results: Any,
+    result: Any,
+    owner: Any,
+    anew: list[dict[str, str]],
+    left: int,
+) -> None:
+    await take_in(write(record(1)))
+    await take_checkups(write_results(result(), result(HEIGHT)))
+
+    loaded = await take_in(write(record(1, レコード種別="3"), *(record(1, **different) for different in anew)))
+
+    assert loaded.counts == (1 + len(anew), 0, 1 + len(anew), 0)
+    assert await _held(owner) == [("LK-00000001", date(2026, 6, 3))] * left
+    assert await owner.fetchval("select count(*) from checkup_result where known_to = 'infinity'") == 2 * left
+    assert await owner.fetchval("select count(*) from checkup") == 1
+
+
+async def test_a_check_up_that_stayed_with_a_coverage_stated_anew_goes_with_that_one(
+    take_in: Any, write: Any, record: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any
+) -> None:
+    wrong = record(1, 紐付番号="LK-WRONG")
+    await take_in(write(wrong))
+    await take_checkups(write_results(result()))
+    await take_in(write(wrong | {"レコード種別": "3"}, wrong | {"資格取得日": "20240501"}))
+
+    await take_in(write(record(1, 資格取得日="20240501")))
+
+    assert await _held(owner) == [("LK-00000001", date(2026, 6, 3))]
+
+
+def _decided() -> Decided:
+    return Decided("operator", "telephoned", datetime.now(UTC))
+
+
+async def _held(owner: Any) -> list[tuple[str, date]]:
+    """Return the first word of each person's code, and the day, of all check-ups."""
+    rows = await owner.fetch(
+        "select split_part(p.linkage_code, ' ', 1), k.performed_on from checkup k join person p using (person_id)"
+        " where k.known_to = 'infinity' order by 1, 2"
+    )
+    return [tuple(row) for row in rows]
 
 
 @pytest.mark.parametrize(
