@@ -29,8 +29,8 @@ analyze staged_claim, staged_claim_share, staged_claim_medicine, staged_claim_tr
 select pg_advisory_xact_lock_shared(3, 0), set_config('idle_in_transaction_session_timeout', '60s', true);
 
 -- name: match_claims
--- Find whose claims they are that have no coverage yet: one person with this insured number and birth date, covered on a day of care, as known
--- now. A branch number counts only where both sides state one.
+-- Find whose claims they are that have no coverage yet: one person with this insured number and birth date, covered on a
+-- day of care, as known now. A branch number counts only where both sides state one.
 with fitting as (
     select s.record_number, c.person_id, c.coverage_id, c.acquired_on,
         c.acquired_on <= s.care_from and s.care_through < coalesce(c.lost_on, 'infinity') as through_all
