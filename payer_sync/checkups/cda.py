@@ -18,6 +18,7 @@ MAX_ELEMENTS: Final = 50_000
 MAX_ATTRIBUTES: Final = 32  # of one element
 MAX_TEXT: Final = 256 * 1024  # characters between tags, of one document
 MAX_VALUE: Final = 4096  # characters of one attribute
+MAX_NAME: Final = 256  # characters of an element's or attribute's name with its namespace, which each of them has anew
 _PIECE_BYTES: Final = 64 * 1024
 _LINES: Final = re.compile(r"[\t\r\n]+")  # of a text; what it is broken into is the document's own layout
 _NAMESPACE: Final = "{urn:hl7-org:v3}"
@@ -111,6 +112,7 @@ class _Parser:
         self._expat.StartDoctypeDeclHandler = self._refuse_declaration
         self._expat.EntityDeclHandler = self._refuse_declaration
         self._expat.ExternalEntityRefHandler = self._refuse_declaration
+        self._expat.StartNamespaceDeclHandler = self._start_namespace
         self._expat.StartElementHandler = self._start
         self._expat.EndElementHandler = self._end
         self._expat.CharacterDataHandler = self._characters
@@ -125,6 +127,11 @@ class _Parser:
             raise DocumentWrong("整形式の XML(UTF-8)", "well-formed XML in UTF-8") from error
         return self._builder.close()
 
+    def _start_namespace(self, _: str | None, uri: str | None) -> None:
+        # Told before any name has it: a declaration is no attribute, but lengthens every name below it.
+        if uri and len(uri) > MAX_NAME:
+            raise _long_name()
+
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._elements += 1
@@ -137,6 +144,8 @@ class _Parser:
                 f"{MAX_ATTRIBUTES}以内、各{MAX_VALUE:,}文字以内の属性",
                 f"at most {MAX_ATTRIBUTES} attributes of {MAX_VALUE:,} characters",
             )
+        if max(map(len, (tag, *attributes))) > MAX_NAME:
+            raise _long_name()
         self._builder.start(_clark(tag), {_clark(name): value for name, value in attributes.items()})
 
     def _end(self, tag: str) -> None:
@@ -151,6 +160,13 @@ class _Parser:
 
     def _refuse_declaration(self, *_: object) -> int:
         raise DocumentForbidden("DOCTYPE と実体宣言がないこと", "no DOCTYPE and no entities")
+
+
+def _long_name() -> DocumentForbidden:
+    return DocumentForbidden(
+        f"名前空間を含めて{MAX_NAME}文字以内の要素名・属性名",
+        f"names of at most {MAX_NAME} characters with their namespace",
+    )
 
 
 def _clark(name: str) -> str:

@@ -137,6 +137,10 @@ LIMITS = {
     "CDATA": "<![CDATA[" + "x" * (module.MAX_TEXT + 1) + "]]>",
     "many attributes": "<a " + " ".join(f'b{n}=""' for n in range(module.MAX_ATTRIBUTES + 1)) + "/>",
     "long attribute": f'<a b="{"x" * (module.MAX_VALUE + 1)}"/>',
+    "long name of an element": f"<{'x' * module.MAX_NAME}/>",
+    "long name of an attribute": f'<a {"x" * (module.MAX_NAME + 1)}=""/>',
+    "long namespace": f'<a xmlns="{"x" * (module.MAX_NAME + 1)}"/>',
+    "long namespace of nothing": f'<a xmlns:b="{"x" * (module.MAX_NAME + 1)}"/>',
 }
 
 
@@ -147,6 +151,16 @@ def test_what_is_beyond_a_limit_refuses_the_file(body: str) -> None:
 
 def test_a_hundred_megabytes_of_text_are_not_kept() -> None:
     content = _reads("x" * 100_000_000)
+    tracemalloc.start()
+    try:
+        _refused(content)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_megabyte_of_namespace_is_not_kept_for_each_element() -> None:
+    content = _reads(f'<a xmlns="{"x" * 1_000_000}">' + "<b/>" * 50 + "</a>")
     tracemalloc.start()
     try:
         _refused(content)
