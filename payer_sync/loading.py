@@ -27,6 +27,8 @@ from payer_sync.table_content import LOAD_TIMEOUT_S
 
 _SQL = statements("payer_sync.queries")
 ROLE: Final = "eligibility_payer"
+# What another process may have brought a submission to, while this one waited for its turn.
+_ENDS: Final = (SubmissionState.MERGED, SubmissionState.REFUSED, SubmissionState.HELD)
 
 
 def _nobody_follows(_: Content) -> None:
@@ -67,7 +69,10 @@ async def load(
 
 
 async def give_up(database_url: str, filed: Filed, spool: Path) -> SubmissionState:
-    """Refuse a submission on which the centre itself has failed, so that its insurer's next file has its turn."""
+    """Refuse a submission on which the centre itself has failed, so that its insurer's next file has its turn.
+
+    One that another process has meanwhile merged, refused or held stays so; its state is returned either way.
+    """
     connection = await connect(database_url, role=ROLE)
     try:
         async with connection.transaction():
@@ -101,10 +106,9 @@ class _Load:
 
     async def run(self) -> SubmissionState:
         submission_id = self._filed.submission.submission_id
-        await self._connection.execute(_SQL["lock_insurer"], self._filed.insurer.digits)
-        state = await state_of(self._connection, submission_id)
-        if state in (SubmissionState.MERGED, SubmissionState.REFUSED, SubmissionState.HELD):
-            return state  # another process was faster
+        state = await self._take_turn()
+        if state in _ENDS:
+            return state
         decision = await decision_of(self._connection, submission_id)
         if decision is Decision.REJECTED:
             await self._end(SubmissionState.REFUSED, EventKind.SUBMISSION_REFUSED, decision.value, None)
@@ -128,9 +132,18 @@ class _Load:
         return await self._finish(Counts(read, left_out, merged, read - left_out - merged))
 
     async def refuse_whole(self, code: FaultCode) -> SubmissionState:
-        """Refuse the file without having read it."""
-        await self._connection.execute(_SQL["lock_insurer"], self._filed.insurer.digits)
+        """Refuse the file without having read it, unless it has come to an end already; return its state."""
+        state = await self._take_turn()
+        if state in _ENDS:
+            return state
+        # What it was held for before an operator approved it; there may be millions.
+        submission_id = self._filed.submission.submission_id
+        await self._connection.execute(_SQL["forget_feedback"], submission_id, timeout=LOAD_TIMEOUT_S)
         return await self._refuse((Fault(code),))
+
+    async def _take_turn(self) -> SubmissionState:
+        await self._connection.execute(_SQL["lock_insurer"], self._filed.insurer.digits)
+        return await state_of(self._connection, self._filed.submission.submission_id)
 
     async def _stage(self) -> tuple[Fault, ...]:
         manifest = self._filed.submission.manifest

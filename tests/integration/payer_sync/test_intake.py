@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,10 +17,14 @@ from uuid import UUID
 import httpx
 import pytest
 
+from eligibility.domain.identifiers import InsurerNumber
 from eligibility.storage.database import connect
 from eligibility.wire.submissions import CHUNK_BYTES, Submission, SubmissionKind, SubmissionState
+from payer_sync.gates import Decision, decide
+from payer_sync.loading import give_up
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, Intake
+from payer_sync.submission import Filed
 from tests.integration.waiting import until_left, until_waiting
 
 pytestmark = pytest.mark.database
@@ -29,6 +34,17 @@ HELD_AT = {
     SubmissionState.CHECKING: "lock table feedback in share row exclusive mode",
     SubmissionState.MERGING: "select from insurer for no key update",
 }
+
+
+FAILING = (
+    "create function fail() returns trigger language plpgsql as $$ begin raise exception 'x'; end $$;"
+    "create trigger fail before insert on {} for each statement execute function fail()"
+)
+ENDS = (
+    "select state, finished_at, merged from submission",
+    "select code from feedback order by fault_number",
+    "select code from audit_event order by event_id",
+)
 
 
 async def _until(owner: Any, state: SubmissionState) -> None:
@@ -236,8 +252,6 @@ async def test_every_refused_request_says_why_and_is_audited(
 async def test_a_certificate_of_another_authority_cannot_connect(
     intake: Any, credentials: Callable[[str], Credentials], tmp_path: Path, enrolment: Any
 ) -> None:
-    from datetime import UTC, datetime
-
     terminal = enrolment.terminal("1310000016", UUID(int=1), datetime.now(UTC)).write(tmp_path, "terminal")
     context = Credentials(*terminal, credentials(FIRST).authority).context()
 
@@ -354,12 +368,40 @@ async def test_a_file_whose_lines_end_in_carriage_returns_alone_is_refused(send:
 async def test_a_failure_of_our_own_over_one_file_holds_up_nobody_for_long(
     send: Any, write: Any, record: Any, owner: Any
 ) -> None:
-    await owner.execute(
-        "create function fail() returns trigger language plpgsql as $$ begin raise exception 'x'; end $$;"
-        "create trigger fail before insert on person for each statement execute function fail()"
-    )
+    await owner.execute(FAILING.format("person"))
     failed = (await send(write(record(1)))).submission
     assert (failed.state, failed.faults) == (SubmissionState.REFUSED, 1)
     assert await owner.fetchval("select code from feedback") == "centre_failed"
     await owner.execute("drop trigger fail on person")
     assert (await send(write(record(2)))).submission.state is SubmissionState.MERGED
+
+
+async def test_a_failure_of_our_own_over_an_approved_file_holds_up_nobody_for_long(
+    send: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await send(write(*(record(n) for n in range(1, 5))))
+    held = (await send(write(record(1, 性別="9"), record(2, 住所="東京都")), kind="full")).submission
+    assert (held.state, held.faults) == (SubmissionState.HELD, 2)
+    await owner.execute(FAILING.format("coverage"))
+
+    await decide(owner, held.submission_id, Decision.APPROVED, "operator", "telephoned", datetime.now(UTC))
+
+    await _until(owner, SubmissionState.REFUSED)
+    assert [row["code"] for row in await owner.fetch("select code from feedback")] == ["centre_failed"]
+    await owner.execute("drop trigger fail on coverage")
+    assert (await send(write(record(5)))).submission.state is SubmissionState.MERGED
+
+
+@pytest.mark.parametrize("state", [SubmissionState.MERGED, SubmissionState.HELD, SubmissionState.REFUSED])
+async def test_a_file_that_another_process_has_brought_to_its_end_is_not_given_up(
+    take_in: Any, write: Any, record: Any, owner: Any, database: str, state: SubmissionState
+) -> None:
+    different = {SubmissionState.HELD: {"content_digest": bytes(32)}, SubmissionState.REFUSED: {"records": 9}}
+    path = write(record(1), record(2, 性別="9"))
+    loaded = await take_in(path, stated=different.get(state))
+    before = [await owner.fetch(query) for query in ENDS]
+
+    assert await give_up(database, Filed(InsurerNumber(FIRST), loaded.submission), path) is state
+
+    assert loaded.submission.state is state
+    assert [await owner.fetch(query) for query in ENDS] == before
