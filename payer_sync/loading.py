@@ -22,7 +22,7 @@ from payer_sync.faults import Fault, FaultCode, FileRefused, both
 from payer_sync.feedback import FeedbackWriter
 from payer_sync.gates import Decision, Held, decision_of, overtaken
 from payer_sync.manifest import measure
-from payer_sync.submission import Counts, Filed, finish, set_state, state_of
+from payer_sync.submission import Counts, Filed, finish, note_unended_loads, set_state, state_of
 from payer_sync.table_content import LOAD_TIMEOUT_S
 
 _SQL = statements("payer_sync.queries")
@@ -113,6 +113,7 @@ class _Load:
         if decision is Decision.REJECTED:
             await self._end(SubmissionState.REFUSED, EventKind.SUBMISSION_REFUSED, decision.value, None)
             return SubmissionState.REFUSED
+        await note_unended_loads(self._watch, submission_id, self._filed.unended_loads + 1)
         await set_state(self._watch, submission_id, SubmissionState.CHECKING)
         await self._connection.execute(_SQL["forget_feedback"], submission_id)
         if await overtaken(self._connection, submission_id):

@@ -51,10 +51,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A submission and whose it is."""
+    """A submission, whose it is, and how many of its loads have come to no end when it was looked for."""
 
     insurer: InsurerNumber
     submission: Submission
+    unended_loads: int = 0
 
 
 def step(state: SubmissionState, following: SubmissionState) -> SubmissionState:
@@ -122,7 +123,12 @@ async def waiting_submissions(connection: Any, stopped_after: timedelta) -> Sequ
     which nothing has arrived for so long has stopped, and others go ahead of it.
     """
     rows = await connection.fetch(_SQL["waiting_submissions"], stopped_after)
-    return [Filed(InsurerNumber(row["insurer_number"]), _submission(row)) for row in rows]
+    return [Filed(InsurerNumber(row["insurer_number"]), _submission(row), row["unended_loads"]) for row in rows]
+
+
+async def note_unended_loads(connection: Any, submission_id: UUID, number: int) -> None:
+    """Note how many loads have come to no end: the one under way, and those that were killed with their process."""
+    await connection.execute(_SQL["note_unended_loads"], submission_id, number)
 
 
 async def state_of(connection: Any, submission_id: UUID) -> SubmissionState:

@@ -165,7 +165,8 @@ create table submission (
     refused        bigint,  -- left out of the merge
     merged         bigint,  -- that changed something
     unchanged      bigint,
-    touched_at     timestamptz not null default now()  -- when it was announced, or its last chunk arrived
+    touched_at     timestamptz not null default now(),  -- when it was announced, or its last chunk arrived
+    unended_loads  smallint not null default 0  -- the one under way, and those killed with their process
 );
 create index submission_by_insurer on submission (insurer_number, created_at);
 create index submission_receiving on submission (touched_at) where state = 'receiving';
@@ -373,8 +374,8 @@ grant update (known_to) on coverage, limit_certificate, specific_disease_certifi
     to eligibility_payer;
 grant usage on sequence coverage_id_seq, person_person_id_seq, identifier_block_seq to eligibility_payer;
 grant select, insert on submission, feedback to eligibility_payer;
-grant update (state, received_bytes, finished_at, records, refused, merged, unchanged, touched_at) on submission
-    to eligibility_payer;
+grant update (state, received_bytes, finished_at, records, refused, merged, unchanged, touched_at, unended_loads)
+    on submission to eligibility_payer;
 grant select on staged_eligibility, merge_plan, repeated_record, following_record
     to eligibility_payer;
 grant delete on feedback to eligibility_payer;

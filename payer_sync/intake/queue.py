@@ -1,7 +1,8 @@
 """Takes what was received to its end: each insurer's files in the order of announcement, insurers side by side."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,17 @@ from payer_sync.batches import CountersAsk
 from payer_sync.contents import Content
 from payer_sync.intake.spool import Spool
 from payer_sync.loading import give_up, load
-from payer_sync.submission import Filed, waiting_submissions
+from payer_sync.submission import Filed, note_unended_loads, waiting_submissions
 
 _log = structlog.get_logger(__name__)
 LOOK_AGAIN_S: Final = 5.0  # also finds what other processes received and left behind
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
 GIVE_UP_AFTER: Final = 3  # failures of our own over one file, before it is refused for the next to have its turn
+# Loads of one file that were killed with their process. Some are restarts at a bad moment, so that more are allowed
+# than failures. After a few the file is loaded alone: a load beside it that was killed each time has done no harm.
+ALONE_AFTER: Final = 3
+KILLED_AT_MOST: Final = 10
 
 
 class LoadQueue:
@@ -44,7 +49,9 @@ class LoadQueue:
         self._spool = spool
         self._stopped_after = stopped_after
         self._counters_ask = counters_ask
+        self._at_once = at_once
         self._slots = asyncio.Semaphore(at_once)
+        self._taking_slots = asyncio.Lock()
         self._arrived = asyncio.Event()
         self._busy: set[InsurerNumber] = set()
         self._running: dict[UUID, Content] = {}
@@ -83,11 +90,14 @@ class LoadQueue:
         # Operational trouble is waited out, however long it lasts; a failure of our own is not tried for ever. Either
         # way the slot is free meanwhile, so that one file never holds up another insurer's.
         submission_id = filed.submission.submission_id
+        if filed.unended_loads >= ALONE_AFTER:
+            _log.warning("load_alone", submission_id=str(submission_id), unended_loads=filed.unended_loads)
+        deadly = filed.unended_loads >= KILLED_AT_MOST
         pause_s, failures = FIRST_PAUSE_S, 0
         while True:
             try:
-                async with self._slots:
-                    work = give_up if failures == GIVE_UP_AFTER else self._load_followed
+                async with self._slots_for(filed):
+                    work = give_up if deadly or failures == GIVE_UP_AFTER else self._load_followed
                     state = await work(self._database_url, filed, self._spool.path(submission_id))
             # Whatever is wrong with one file must not stop the other insurers; a panic of polars is no Exception.
             except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
@@ -107,8 +117,27 @@ class LoadQueue:
             return await load(
                 database_url, filed, spool, self._counters_ask, partial(self._running.__setitem__, submission_id)
             )
+        except BaseException:  # it has failed, or this process is being stopped: no kill
+            await self._note_end(filed)
+            raise
         finally:
             self._running.pop(submission_id, None)
+
+    @asynccontextmanager
+    async def _slots_for(self, filed: Filed) -> AsyncIterator[None]:
+        needed = self._at_once if filed.unended_loads >= ALONE_AFTER else 1
+        async with AsyncExitStack() as taken:
+            async with self._taking_slots:  # two that take some each would wait for each other
+                for _ in range(needed):
+                    await taken.enter_async_context(self._slots)
+            yield
+
+    async def _note_end(self, filed: Filed) -> None:
+        submission_id = filed.submission.submission_id
+        try:
+            await note_unended_loads(self._pool, submission_id, filed.unended_loads)
+        except Exception as error:  # noqa: BLE001 (it counts as one that was killed, of which some are allowed)
+            _log.error("load_end_not_noted", submission_id=str(submission_id), error=type(error).__qualname__)
 
     async def _remove(self, submission_id: UUID) -> None:
         try:

@@ -81,7 +81,8 @@ select submission_id from submission where submission_id = any($1) and state not
 -- a layout of which its insurer has announced another before that still comes in.
 -- $1 for how long an upload may stop before others go ahead
 select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
-    state, received_bytes, created_at, finished_at, records, refused, merged, unchanged, 0::bigint as faults
+    state, received_bytes, created_at, finished_at, records, refused, merged, unchanged, 0::bigint as faults,
+    unended_loads
 from submission s
 where state in ('received', 'checking', 'merging') and not exists (
     select from submission earlier
@@ -90,6 +91,11 @@ where state in ('received', 'checking', 'merging') and not exists (
         and earlier.touched_at > now() - $1::interval
 )
 order by created_at, submission_id;
+
+-- name: note_unended_loads
+-- Note how many loads of a submission have come to no end.
+-- $1 submission, $2 how many
+update submission set unended_loads = $2 where submission_id = $1;
 
 -- name: set_state
 -- Move a submission on, unless it is finished or held already.
@@ -105,7 +111,7 @@ select state from submission where submission_id = $1;
 -- End a submission.
 -- $1 submission, $2 state, $3 finished at, $4 records, $5 refused, $6 merged, $7 unchanged
 update submission
-set state = $2, finished_at = $3, records = $4, refused = $5, merged = $6, unchanged = $7
+set state = $2, finished_at = $3, records = $4, refused = $5, merged = $6, unchanged = $7, unended_loads = 0
 where submission_id = $1;
 
 -- name: insert_fault

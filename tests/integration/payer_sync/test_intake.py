@@ -110,6 +110,7 @@ async def test_a_load_that_is_killed_is_done_once_by_the_next_process(
         await _until(owner, killed_in)
         intake.stop(signal.SIGKILL)
         assert await owner.fetchval("select count(*) from coverage") == 0
+        assert await owner.fetchval("select unended_loads from submission") == 1
     intake.start()
 
     pushed = await send(path)
@@ -118,6 +119,23 @@ async def test_a_load_that_is_killed_is_done_once_by_the_next_process(
     assert await owner.fetchval("select count(*) from coverage") == 100
     assert await owner.fetchval("select count(*) from feedback") == 100
     assert await owner.fetchval("select count(*) from audit_event where kind = 'submission_merged'") == 1
+    assert await owner.fetchval("select unended_loads from submission") == 0
+
+
+async def test_a_load_that_is_stopped_in_good_order_is_not_taken_for_a_killed_one(
+    intake: Any, send: Any, upload: Any, write: Any, record: Any, owner: Any
+) -> None:
+    path = write(record(1))
+    async with owner.transaction():
+        await owner.execute(HELD_AT[SubmissionState.MERGING])
+        await upload(path)
+        await _until(owner, SubmissionState.MERGING)
+        assert await owner.fetchval("select unended_loads from submission") == 1
+        intake.stop()
+        assert await owner.fetchval("select unended_loads from submission") == 0
+    intake.start()
+
+    assert (await send(path)).submission.state is SubmissionState.MERGED
 
 
 async def test_while_a_file_is_checked_its_state_says_how_many_of_its_records_have_been(

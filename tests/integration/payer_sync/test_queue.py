@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,9 +13,10 @@ from structlog.testing import capture_logs
 from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect, open_pool
+from eligibility.storage.enrolment import enrol_insurer
 from eligibility.wire.submissions import SubmissionKind
 from payer_sync.batches import nobody_asks
-from payer_sync.intake.queue import LoadQueue
+from payer_sync.intake.queue import ALONE_AFTER, KILLED_AT_MOST, LoadQueue
 from payer_sync.intake.spool import Spool
 from payer_sync.loading import ROLE
 from payer_sync.manifest import build_manifest
@@ -43,14 +45,17 @@ async def queue(database: str, spool: Spool) -> AsyncIterator[LoadQueue]:
     await pool.close()
 
 
-async def _received(owner: Any, spool: Spool, insurer: str, content: bytes, path: Path) -> Path:
+async def _received(owner: Any, spool: Spool, insurer: str, content: bytes, path: Path, killed: int = 0) -> Path:
     """Let a file be complete in the spool; return where."""
     now = datetime.now(UTC)
     manifest = build_manifest(path, SubmissionKind.DELTA, "eligibility", 1)
     submission, _ = await announce(owner, uuid7(now), InsurerNumber(insurer), manifest, now)
     spool.touch(submission.submission_id)
     spool.write(submission.submission_id, 0, content)
-    await owner.execute("update submission set state = 'received' where submission_id = $1", submission.submission_id)
+    await owner.execute(
+        "update submission set state = 'received', unended_loads = $2 where submission_id = $1",
+        submission.submission_id, killed,
+    )  # fmt: skip
     return spool.path(submission.submission_id)
 
 
@@ -101,3 +106,57 @@ async def test_bytes_that_cannot_be_deleted_stop_nobody(
 
     await _until_merged(owner, 3)
     await until_left(spool.folder, spooled.name)
+
+
+@pytest.mark.parametrize(("killed", "state"), [(KILLED_AT_MOST - 1, "merged"), (KILLED_AT_MOST, "refused")])
+async def test_a_file_over_which_many_processes_were_killed_is_given_up_and_the_next_one_merged(
+    queue: LoadQueue,
+    spool: Spool,
+    owner: Any,
+    insurers: tuple[str, ...],
+    write: Any,
+    record: Any,
+    killed: int,
+    state: str,
+) -> None:
+    for n in (1, 2):
+        path = write(record(n))
+        await _received(owner, spool, insurers[0], path.read_bytes(), path, killed if n == 1 else 0)
+    queue.announce()
+
+    await _until_merged(owner, 2 if state == "merged" else 1)
+    await until_left(spool.folder)
+    rows = await owner.fetch("select state, unended_loads from submission order by created_at")
+    assert [tuple(row) for row in rows] == [(state, 0), ("merged", 0)]
+    told = [row["code"] for row in await owner.fetch("select code from feedback")]
+    assert told == ([] if state == "merged" else ["centre_failed"])
+
+
+async def test_a_file_over_which_some_processes_were_killed_is_loaded_while_no_other_is(
+    queue: LoadQueue,
+    spool: Spool,
+    database: str,
+    owner: Any,
+    insurers: tuple[str, ...],
+    write: Any,
+    record: Any,
+    take_in: Any,
+) -> None:
+    holder = await connect(database)
+    await enrol_insurer(owner, InsurerNumber("39131156"), "x", datetime.now(UTC))
+    async with holder.transaction():
+        await holder.execute("select from insurer where insurer_number = $1 for no key update", insurers[0])
+        path = write(record(1))
+        await _received(owner, spool, insurers[0], path.read_bytes(), path, ALONE_AFTER)
+        queue.announce()
+        await until_waiting(owner, 1)
+        path = write(record(2, 保険者番号=insurers[1]))
+        other = await _received(owner, spool, insurers[1], path.read_bytes(), path)
+        queue.announce()
+        for n in range(3, 6):  # as long as the other's load would take, and longer
+            await take_in(write(record(n, 保険者番号="39131156")), insurer="39131156")
+        waits = "select state from submission where submission_id = $1"
+        assert await owner.fetchval(waits, UUID(other.stem)) == "received"
+    await holder.close()
+
+    await _until_merged(owner, 5)
