@@ -28,6 +28,10 @@ class FaultCode(StrEnum):
     BYTES_UNDECODABLE = "bytes_undecodable", _FILE, "文字コードどおりのバイト列", "bytes of the file's encoding"
     NUL_BYTE = "nul_byte", _FILE, "NUL バイトを含まないテキスト", "text without NUL bytes"
     LINE_TOO_LONG = "line_too_long", _FILE, "上限以内の長さの行", "lines within the limit"
+    LINES_ASTRAY = (
+        "lines_astray", _FILE, "項目数の合う行(合わない行は上限以内)",
+        "lines with the layout's fields; others within the limit",
+    )  # fmt: skip
     HEADER_MISSING = "header_missing", _FILE, "1行目に項目名の行", "the names of the columns in line 1"
     COLUMN_MISSING = "column_missing", _FILE, "様式のすべての項目", "every column of the layout"
     COLUMN_UNKNOWN = "column_unknown", _FILE, "様式にある項目名だけ", "only names of the layout's columns"

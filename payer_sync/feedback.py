@@ -22,6 +22,7 @@ _COLUMNS: Final = (
     "submission_id", "fault_number", "record_number", "field", "code", "severity", "value_shape", "expected",
 )  # fmt: skip
 _COPY_TIMEOUT_S: Final = 3600.0
+_FAULTS_AT_ONCE: Final = 100_000  # written: a record of a few bytes may come to kilobytes of faults
 
 
 class FeedbackWriter:
@@ -43,7 +44,8 @@ class FeedbackWriter:
             pl.col("record").alias("record_number"),
             *_COLUMNS[3:],
         )
-        self.spool.write(copy_bytes(rows))
+        for some in rows.iter_slices(_FAULTS_AT_ONCE):
+            self.spool.write(copy_bytes(some))
         self.told += len(faults)
 
     def forget(self) -> None:

@@ -25,6 +25,8 @@ from payer_sync.refusals import Refusals, gathered_refusals
 # About 45,000 eligibility records: the next are checked while the server takes in these. Also the longest line there
 # can be.
 BLOCK_BYTES: Final = 8 * 1024 * 1024
+BATCH_LINES: Final = 100_000  # the most of a batch, however short they are: each may come to a fault or to many
+MAX_ASTRAY: Final = 1_000_000  # lines without the layout's fields; a file with more is another kind of file
 _PIECE_BYTES: Final = 1024 * 1024  # decoded at once: a decoder holds the interpreter for a few milliseconds at most
 _BOM: Final = b"\xef\xbb\xbf"
 _HEADER_BYTES: Final = 64 * 1024
@@ -54,18 +56,21 @@ def read_batches(path: Path, layout: Layout, block_bytes: int = BLOCK_BYTES) -> 
     """Yield the file's records, in order.
 
     Raises:
-        FileRefused: unknown encoding, a wrong header, a line beyond all bounds; after the last record, undecodable or
-            NUL bytes.
+        FileRefused: unknown encoding, a wrong header, a line beyond all bounds, too many without fields; after the last
+            record, undecodable or NUL bytes.
     """
     with path.open("rb") as file, gathered_refusals() as refusals:
         encoding, names = _read_header(file)
         _check_header(names, layout)
-        first = 1
+        first, astray = 1, 0
         for block in _blocks(file, block_bytes):
             text, unreadable = _utf8(block, encoding, first, refusals)
-            batch = _batch(text, layout, first, unreadable)
-            first += batch.read
-            yield batch
+            for batch in _batches(text, layout, first, unreadable):
+                first += batch.read
+                astray += len(batch.faults)
+                yield batch
+                if astray > MAX_ASTRAY:
+                    raise _too_many_astray()
 
 
 def read_ahead(path: Path, layout: Layout, counters_ask: CountersAsk = nobody_asks) -> Generator[Batch]:
@@ -82,26 +87,36 @@ def read_texts(path: Path, layout: Layout, column: Column) -> Iterator[pl.Series
     """Yield one column's texts, without the spaces around them: a quick look before the records are read.
 
     Raises:
-        FileRefused: unknown encoding, a wrong header or a line beyond all bounds.
+        FileRefused: unknown encoding, a wrong header, a line beyond all bounds or too many without fields.
     """
-    place = layout.columns.index(column)
+    width = len(layout.columns)
     with path.open("rb") as file:
         encoding, names = _read_header(file)
         _check_header(names, layout)
-        first = 1
+        first, seen = 1, 0
         for block in _blocks(file, BLOCK_BYTES):
-            texts = _ascii_texts(block, place)
-            if texts is None:
-                text, unreadable = _utf8(block, encoding, first, Refusals())  # told by the check
-                batch = _batch(text, layout, first, unreadable)
-                # Of a line without fields no text is known; its record, or the file, is refused by the check.
-                known = pl.DataFrame(
-                    {"record": batch.records, "text": batch.fields[column.name].str.strip_chars(SPACES)}
-                )
-                every = pl.int_range(first, first + batch.read, eager=True).alias("record").to_frame()
-                texts = every.join(known, on="record", how="left", maintain_order="left")["text"]
-            first += len(texts)
-            yield texts
+            seen += len(block)
+            for texts in _texts(block, encoding, layout, column, first):
+                first += len(texts)
+                # A line with its fields has as many bytes at least, its end included. So many lines have fewer, however
+                # they are read: what is kept of each line of this look is not to outgrow the file.
+                if first * width - seen > MAX_ASTRAY * width:
+                    raise _too_many_astray()
+                yield texts
+
+
+def _texts(block: bytes, encoding: str, layout: Layout, column: Column, first: int) -> Iterator[pl.Series]:
+    texts = _ascii_texts(block, layout.columns.index(column))
+    if texts is not None:
+        yield texts
+        return
+    text, unreadable = _utf8(block, encoding, first, Refusals())  # told by the check
+    for batch in _batches(text, layout, first, unreadable):
+        # Of a line without fields no text is known; its record, or the file, is refused by the check.
+        known = pl.DataFrame({"record": batch.records, "text": batch.fields[column.name].str.strip_chars(SPACES)})
+        every = pl.int_range(first, first + batch.read, eager=True).alias("record").to_frame()
+        first += batch.read
+        yield every.join(known, on="record", how="left", maintain_order="left")["text"]
 
 
 def _ascii_texts(block: bytes, place: int) -> pl.Series | None:
@@ -205,6 +220,12 @@ def _blocks(file: BinaryIO, block_bytes: int) -> Iterator[bytes]:
         yield rest
 
 
+def _too_many_astray() -> FileRefused:
+    ja = f"項目数の合う行のファイル(合わない行が{MAX_ASTRAY:,}を超えたため、そこで確認を終えた)"
+    en = f"lines with the layout's fields; more than {MAX_ASTRAY:,} have others, and the check ended there"
+    return FileRefused(Fault(FaultCode.LINES_ASTRAY, expected=both(ja, en)))
+
+
 def _utf8(block: bytes, encoding: str, first: int, refusals: Refusals) -> "tuple[bytes, array[int]]":
     """Return the block in UTF-8, and the records of lines that cannot be read; these hold no field any more."""
     pieces: list[bytes] = []
@@ -219,8 +240,7 @@ def _utf8(block: bytes, encoding: str, first: int, refusals: Refusals) -> "tuple
         pieces.append(decoded)
         start = end or len(block)
     # The lines are told apart from their fields by a separator no text may hold.
-    whole = b"".join(pieces).replace(b"\x1f", _CONTROL.encode())
-    return (_CONTROL.encode() + whole.removeprefix(_BOM) if whole.startswith(_BOM) else whole), unreadable
+    return b"".join(pieces).replace(b"\x1f", _CONTROL.encode()), unreadable
 
 
 def _decoded(piece: bytes, encoding: str) -> bytes | None:
@@ -248,8 +268,10 @@ def _decoded_by_line(piece: bytes, encoding: str, first: int, refusals: Refusals
     return b"\n".join(lines)
 
 
-def _batch(text: bytes, layout: Layout, first: int, unreadable: "array[int]") -> Batch:
-    width = len(layout.columns)
+def _batches(text: bytes, layout: Layout, first: int, unreadable: "array[int]") -> Iterator[Batch]:
+    """Yield the records of a text at once, if there are not too many; otherwise of its halves."""
+    if text.startswith(_BOM):
+        text = _CONTROL.encode() + text.removeprefix(_BOM)
     lines = pl.read_csv(
         text,
         has_header=False,
@@ -258,6 +280,19 @@ def _batch(text: bytes, layout: Layout, first: int, unreadable: "array[int]") ->
         quote_char=None,
         empty_string_is_null=False,
     )["line"]
+    if len(lines) <= BATCH_LINES:
+        yield _batch(text, lines, layout, first, unreadable)
+        return
+    del lines
+    at = text.rfind(b"\n", 0, len(text) // 2) + 1 or text.find(b"\n") + 1
+    for half in (text[:at], text[at:]):
+        for batch in _batches(half, layout, first, unreadable):
+            first += batch.read
+            yield batch
+
+
+def _batch(text: bytes, lines: pl.Series, layout: Layout, first: int, unreadable: "array[int]") -> Batch:
+    width = len(layout.columns)
     if lines.str.contains(_DROPPED).any():
         lines = lines.str.replace_all(_DROPPED, _CONTROL)
         text = "\n".join([*lines, ""]).encode()

@@ -408,6 +408,29 @@ async def test_a_file_with_bytes_that_cannot_be_read_is_checked_to_its_end_and_n
     assert await owner.fetchval("select count(*) from coverage") == len(before)
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_of_a_file_of_lines_without_fields_no_more_is_told_than_a_bound(
+    take_in: Any, write: Any, record: Any, owner: Any, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    if not first:
+        await take_in(write(record(2)))
+    before = await owner.fetch(COVERAGES)
+    monkeypatch.setattr(reading, "MAX_ASTRAY", 100)
+    monkeypatch.setattr(reading.read_batches, "__defaults__", (2000,))  # bytes: some 400 lines
+    path = write(record(1))
+    path.write_bytes(path.read_bytes() + b"1,2\r\n" * 3000)
+
+    loaded = await take_in(path)
+
+    assert loaded.submission.state == "refused"
+    *told, last = loaded.faults
+    assert (last["record_number"], last["code"]) == (None, "lines_astray")
+    assert "more than 100 have others" in last["expected"]
+    assert {fault["code"] for fault in told} <= {"wrong_field_count"}
+    assert len(told) <= 600
+    assert await owner.fetch(COVERAGES) == before
+
+
 @pytest.mark.parametrize(
     ("stated", "state", "code"),
     [({"content_digest": bytes(32)}, "held", "held_digest"), ({"records": 7}, "refused", "count_wrong")],

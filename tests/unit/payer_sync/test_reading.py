@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payer_sync import reading
 from payer_sync.faults import FaultCode, FileRefused
 from payer_sync.layouts.register import find_layout
-from payer_sync.reading import Batch, read_batches, read_texts
+from payer_sync.reading import BATCH_LINES, MAX_ASTRAY, Batch, read_batches, read_texts
 from payer_sync.refusals import MAX_TOLD
 
 LAYOUT = find_layout("eligibility", 1)
@@ -152,6 +153,64 @@ def test_wrong_lines_late_in_a_large_block_are_found(tmp_path: Path, wrong: dict
 
     assert [record for batch in batches for record in batch.faults["record"]] == list(wrong)
     assert sum(batch.read for batch in batches) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "lines", ["\n" * 1_000_000, "x" * 2_000_000 + "\n" * 250_000, "\n" * 250_000 + "x" * 2_000_000 + "\n"]
+)
+def test_a_block_of_very_short_lines_is_read_in_parts(tmp_path: Path, lines: str) -> None:
+    batches = list(read_batches(_write(tmp_path, f"{HEADER}\n{lines}".encode()), LAYOUT))
+
+    assert max(batch.read for batch in batches) <= BATCH_LINES
+    found = pl.concat([batch.faults["record"] for batch in batches])
+    assert found.equals(pl.int_range(1, lines.count("\n") + 1, eager=True), check_names=False)
+
+
+def test_what_is_read_in_parts_is_read_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [_line("1"), _line("\ufeff2"), _line("3\r"), "4", _line('"5"'), _line("\ufeff6"), ""]
+    path = _write(tmp_path, "\n".join([HEADER, *lines, ""]).encode())
+    at_once = list(read_batches(path, LAYOUT))
+    monkeypatch.setattr(reading, "BATCH_LINES", 1)
+
+    parts = list(read_batches(path, LAYOUT))
+
+    assert [len(batches) for batches in (at_once, parts)] == [1, len(lines)]
+    for name in ("records", "lines", "fields", "faults"):
+        assert pl.concat([getattr(part, name) for part in parts]).equals(getattr(at_once[0], name))
+
+
+def test_a_block_of_real_records_is_read_at_once(tmp_path: Path) -> None:
+    lines = [_line("1", "x" * 130)] * 45_000
+
+    (batch,) = read_batches(_write(tmp_path, "\n".join([HEADER, *lines, ""]).encode()), LAYOUT)
+
+    assert batch.read == len(lines)
+
+
+@pytest.mark.parametrize("line", ["", _line("1")[:-1]])
+def test_a_file_of_very_many_lines_without_fields_is_refused_and_not_read_on(tmp_path: Path, line: str) -> None:
+    path = _write(tmp_path, (HEADER + "\n" + f"{line}\n" * (MAX_ASTRAY + 3 * BATCH_LINES)).encode())
+    batches = read_batches(path, LAYOUT)
+    found: list[Batch] = []
+
+    with pytest.raises(FileRefused) as refused:
+        found.extend(batches)
+
+    told = sum(len(batch.faults) for batch in found)
+    (fault,) = refused.value.faults
+    assert (fault.code, fault.record) == (FaultCode.LINES_ASTRAY, None)
+    assert "more than 1,000,000" in fault.said
+    assert MAX_ASTRAY < told <= MAX_ASTRAY + BATCH_LINES
+
+
+@pytest.mark.parametrize("line", ["", "1,2", "1,2,3,4,5,6,7"])
+def test_a_quick_look_ends_with_very_many_lines_without_fields(tmp_path: Path, line: str) -> None:
+    path = _write(tmp_path, (HEADER + "\n" + f"{line}\n" * (2 * MAX_ASTRAY)).encode())
+
+    with pytest.raises(FileRefused) as refused:
+        list(read_texts(path, LAYOUT, LAYOUT.column("linkage_code")))
+
+    assert [fault.code for fault in refused.value.faults] == [FaultCode.LINES_ASTRAY]
 
 
 THREE = replace(LAYOUT, columns=LAYOUT.columns[:3])

@@ -13,6 +13,7 @@ import pytest
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsurerNumber
+from payer_sync import reading
 from payer_sync.__main__ import main
 from payer_sync.layouts.register import EditionState, edition_state, find_layout
 from payer_sync.validation import Validation
@@ -74,6 +75,22 @@ def test_a_file_that_is_refused_for_its_bytes_tells_what_is_wrong_elsewhere_too(
     assert [(record, code) for record, code, _ in _faults(path)] == [
         (1, "malformed_date"), (4, "unknown_code"), (2, "bytes_undecodable"), (3, "bytes_undecodable"),
     ]  # fmt: skip
+
+
+def test_a_file_of_lines_without_fields_is_not_checked_to_its_end(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_ASTRAY", 100)
+    monkeypatch.setattr(reading.read_batches, "__defaults__", (2000,))  # bytes: some 400 lines
+    path = write(_record(1))
+    path.write_bytes(path.read_bytes() + b"1,2\r\n" * 3000)
+    validation = Validation(path, LAYOUT, INSURER, TODAY)
+
+    *told, last = validation.lines()
+
+    assert (last.record, last.code) == (None, "lines_astray")
+    assert 100 < len(told) <= 600
+    assert validation.file_refused
 
 
 @pytest.mark.parametrize("edition", [1, 2])
