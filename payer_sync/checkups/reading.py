@@ -17,7 +17,7 @@ from eligibility.domain.retention import kept_from
 from eligibility.wire.submissions import Severity
 from payer_sync.checkups.archive import is_archive, read_documents
 from payer_sync.checkups.cda import Document, DocumentForbidden, DocumentWrong, Result, read_document
-from payer_sync.contract import Checked, check
+from payer_sync.contract import Checked, check, texts
 from payer_sync.faults import Fault, FaultCode, FileRefused
 from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.layout import Layout
@@ -33,7 +33,6 @@ _result_texts = attrgetter(*(field.name for field in fields(Result)))  # in the 
 _is_item_code = re.compile(ITEM_CODE).match
 _RESULTS_AT_ONCE: Final = 20_000
 _HEAD_BYTES: Final = 4
-_SPACES: Final = " \u3000"
 
 
 def read_checked(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
@@ -170,11 +169,8 @@ def _with_incomplete(
         return checked
     columns = [layout.column(field) for field in _KEY_COLUMNS]
     lost = records.is_in(refused.implode())
-    texts = batch.fields.filter(lost).select(
-        (pl.col(c.name).str.normalize("NFKC") if c.kind.folded else pl.col(c.name)).str.strip_chars(_SPACES)
-        for c in columns
-    )
-    keys = texts.select(value for column in columns for value in column.values()).select(KEY)
+    read = texts(batch.fields.filter(lost), columns)
+    keys = read.select(value for column in columns for value in column.values()).select(KEY)
     incomplete = (
         keys.insert_column(0, records.filter(lost).alias("record_number"))
         .drop_nulls(("performed_on", "institution_code"))

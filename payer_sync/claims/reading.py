@@ -18,6 +18,7 @@ from payer_sync.claims.kinds import Malformed, has_gaiji
 from payer_sync.claims.records import RECORD_TYPE, Field, Record, Uke, day_name
 from payer_sync.decoding import UNDEFINED_IN_CP932, byte_fault, unreadable_byte
 from payer_sync.faults import SHAPE_LENGTH, Fault, FaultCode, FileRefused, both, shape
+from payer_sync.reading import SPACES
 from payer_sync.refusals import Refusals, gathered_refusals
 
 LONGEST_LINE: Final = 64 * 1024
@@ -26,7 +27,6 @@ MAX_STRAYS: Final = 10_000  # records outside of receipts; a file with more is a
 _END_OF_FILE: Final = b"\x1a"  # some systems still end a text with it
 _UNREADABLE: Final = "\ufffd"  # stands for a byte that cannot be read; no text in cp932 has it
 _DOUBTFUL: Final = re.compile(f"[\x00{_UNREADABLE}{UNDEFINED_IN_CP932}]")
-_SPACES: Final = " \u3000"
 _CP932: Final = both("Shift_JIS(cp932)のファイル", "a file in cp932")
 _NO_UKE: Final = both("IR(YK)で始まり GO で終わる UKE", "a UKE file: it begins with IR (YK) and ends with GO")
 _CHECK: Final = both("検証番号の合う医療機関コード", "an institution code whose check digit holds")
@@ -238,7 +238,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 def _parse(number: int, record_type: str, record: Record, fields: list[str], faults: list[Fault]) -> Line:
     values: dict[str, Any] = {}
-    texts = [text.strip(_SPACES) for text in fields[: record.width]]
+    texts = [text.strip(SPACES) for text in fields[: record.width]]
     for entry in record.fields:
         text = texts[entry.position] if entry.position < len(texts) else ""
         values[entry.key] = _read(number, record_type, entry, text, faults)
