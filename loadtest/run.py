@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rich.console import Console
 
@@ -37,6 +37,7 @@ from loadtest.seed import SEED, seed
 from loadtest.site import Site, default_folder, open_site
 from loadtest.verdict import Limit, Measured, bound_of, judge
 
+_T = TypeVar("_T")
 PATHS: Final = {
     Operation.VERIFICATION: "/v1/verifications",
     Operation.NUMBER_VERIFICATION: "/v1/number-verifications",
@@ -80,7 +81,7 @@ class Size:
 
 SIZES: Final = {
     "full": Size(
-        persons=1_000_000, cards=8_000, most_a_second=6_000, limit_s=8, limit_rounds=4,
+        persons=1_000_000, cards=8_000, most_a_second=6_000, limit_s=4, limit_rounds=8,
         steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
         parallel={
             Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300, Operation.MEDICATION_READING: 100,
@@ -200,12 +201,11 @@ class Morning:
             rounds: dict[str, list[list[Sent]]] = {"centre": [], "ceiling": []}
             computed: dict[str, float] = {"centre": 0.0, "ceiling": 0.0}
             targets = {"centre": self._centre} | ({"ceiling": self._ceiling} if operation in _IN_CEILING else {})
-            for _ in range(size.limit_rounds):
-                for name, target in targets.items():
-                    sent, seen = self._window([self._as_answered(operation)], size.limit_s, target)
-                    rounds[name].append(sent)
-                    computed[name] += _all_computed(seen)
-                    _extend(observation, seen)
+            for name in by_turns(tuple(targets), size.limit_rounds):
+                sent, seen = self._window([self._as_answered(operation)], size.limit_s, targets[name])
+                rounds[name].append(sent)
+                computed[name] += _all_computed(seen)
+                _extend(observation, seen)
             made = {name: outcome(operation.value, blocks, size.limit_s) for name, blocks in rounds.items() if blocks}
             figures = made["centre"].figures()
             cost[operation] = computed["centre"] / max(made["centre"].answered, 1)
@@ -415,6 +415,12 @@ _WHERE_MEMORY_COUNTS: Final = 1_000_000
 _PEAK_EVERY: Final = 10  # minutes of an hour: one with a merge and a bulk check
 # How many more of an operation a machine answers than verifications, at the very most.
 _LIGHTER: Final = {Operation.VERIFICATION: 1, Operation.NUMBER_VERIFICATION: 3, Operation.CHALLENGES: 6}
+
+
+def by_turns(names: Sequence[_T], rounds: int) -> Iterator[_T]:
+    """Yield all names in each round, there and back: what changes slowly meanwhile meets each alike."""
+    for number in range(rounds):
+        yield from names if number % 2 == 0 else reversed(names)
 
 
 def share(stream: Stream, number: int, count: int) -> Stream:

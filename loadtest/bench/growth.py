@@ -26,7 +26,7 @@ from loadtest.driving.plan import Operation, number_of_processes
 from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
-from loadtest.run import SIZES, Flood, Morning, open_filled
+from loadtest.run import SIZES, Flood, Morning, by_turns, open_filled
 from loadtest.seed import SEED
 from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
@@ -133,17 +133,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--persons", type=int, default=1_000_000, help="few persons (default: 1,000,000)")
     parser.add_argument("--more-persons", type=int, default=10_000_000, help="many (default: 10,000,000)")
     parser.add_argument("--stored", type=int, default=50_000_000, help="verifications stored beside the many")
-    parser.add_argument("--rounds", type=int, default=5, help="few and many by turns so often")
+    parser.add_argument("--rounds", type=int, default=8, help="few and many by turns so often")
     chosen = parser.parse_args(arguments)
     screen = Console(highlight=False, soft_wrap=True)
-    few, many = [], []
+    few: list[Floods] = []
+    many: list[Floods] = []
     with (
         flooded(chosen.persons, None, screen) as measure_few,
         flooded(chosen.more_persons, chosen.stored, screen) as measure_many,
     ):
-        for _ in range(chosen.rounds):
-            few.append(measure_few())
-            many.append(measure_many())
+        turns = ((few, measure_few), (many, measure_many))
+        for made, measure in by_turns(turns, chosen.rounds):
+            made.append(measure())
     for operation in _OPERATIONS:
         ratio = _each_us([turn[operation] for turn in few]) / _each_us([turn[operation] for turn in many])
         screen.print(f"{operation}: many beside few {ratio:.2f} by computing")

@@ -6,7 +6,7 @@ import pytest
 
 from loadtest.__main__ import main
 from loadtest.driving.plan import Operation, Stream
-from loadtest.run import share
+from loadtest.run import by_turns, share
 
 
 def test_a_scenario_that_nobody_knows_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,3 +36,8 @@ def test_processes_together_send_exactly_what_was_asked_for(count: int, processe
     assert sum(one.count for one in shares) == count
     assert max(one.count for one in shares) - min(one.count for one in shares) <= 1
     assert {(one.drawn, one.begin_s, one.seconds) for one in shares} == {(True, 2.0, 60.0)}
+
+
+def test_turns_go_there_and_back() -> None:
+    assert list(by_turns(("centre", "ceiling"), 3)) == ["centre", "ceiling", "ceiling", "centre", "centre", "ceiling"]
+    assert list(by_turns(("centre",), 2)) == ["centre", "centre"]
