@@ -47,7 +47,10 @@ def test_memory_that_nobody_could_see_is_no_number(seen: tuple[float, ...]) -> N
 
 
 def test_a_process_that_is_gone_holds_no_number_of_memory() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print('begun', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
         processes = tree(process.pid)
         assert largest_mib(processes) > 1
         process.communicate(b"\n")
