@@ -141,13 +141,9 @@ class Morning:
         """
         size = self._size
         with self._api() as self._centre:
-            asked = {
-                Operation.VERIFICATION: (size.cards * 3, 15.0),
-                # Each process begins at a number of its own: together they ask about each at least once.
-                Operation.NUMBER_VERIFICATION: (numbers * number_of_processes(), 120.0),
-            }
-            for operation, (most, seconds) in asked.items():
-                self._window([Stream(operation, PATHS[operation], most, drawn=False)], seconds, self._centre)
+            self._warm_up(Operation.VERIFICATION, self._centre)
+            # Each process begins at a number of its own: together they ask about each at least once.
+            self._warm_up(Operation.NUMBER_VERIFICATION, self._centre, numbers * number_of_processes(), 120)
 
             def flood(operation: Operation) -> Flood:
                 sent, seen = self._window([self._as_answered(operation)], size.limit_s, self._centre)
@@ -179,7 +175,9 @@ class Morning:
             self._ceiling = stack.enter_context(server("loadtest.bench.ceiling", [], environment, log))
             stack.enter_context(worker(self._site))
             if self._size.warm:
-                self._warm_up()
+                for operation in _IN_CEILING:
+                    for target in (self._centre, self._ceiling):
+                        self._warm_up(operation, target)
             for scenario in scenarios:
                 self._screen.print(f"[bold]{scenario}[/]")
                 chapter = getattr(self, f"_{scenario}")()
@@ -398,12 +396,12 @@ class Morning:
         sent = [one for process in drive(plans, around) for one in process]
         return sent, watching[0].observation
 
-    def _warm_up(self) -> None:
-        # Each process has seen each card once, as after a morning's first hour.
-        for operation in (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION):
-            for target in (self._centre, self._ceiling):
-                most = self._size.cards * 3
-                self._window([Stream(operation, PATHS[operation], most, drawn=False)], 15 if most > 1000 else 1, target)
+    def _warm_up(
+        self, operation: Operation, target: ServerProcess, most: int | None = None, seconds: float = 15
+    ) -> None:
+        # If nothing else is said: until each process has seen each card once, as after a morning's first hour.
+        count = self._size.cards * 3 if most is None else most
+        self._window([Stream(operation, PATHS[operation], count, drawn=False)], seconds, target)
 
 
 TERMINALS_DRIVEN: Final = 128
@@ -417,10 +415,10 @@ _PEAK_EVERY: Final = 10  # minutes of an hour: one with a merge and a bulk check
 _LIGHTER: Final = {Operation.VERIFICATION: 1, Operation.NUMBER_VERIFICATION: 3, Operation.CHALLENGES: 6}
 
 
-def by_turns(names: Sequence[_T], rounds: int) -> Iterator[_T]:
-    """Yield all names in each round, there and back: what changes slowly meanwhile meets each alike."""
+def by_turns(compared: Sequence[_T], rounds: int) -> Iterator[_T]:
+    """Yield all that are compared in each round, there and back: what changes slowly meanwhile meets each alike."""
     for number in range(rounds):
-        yield from names if number % 2 == 0 else reversed(names)
+        yield from compared if number % 2 == 0 else reversed(compared)
 
 
 def share(stream: Stream, number: int, count: int) -> Stream:

@@ -7,7 +7,6 @@ other. A queue that does not empty in the time given is judged by what of it was
 """
 
 import asyncio
-import math
 import os
 import signal
 import sqlite3
@@ -185,9 +184,7 @@ def run(size: Size, pace: float) -> tuple[Drained, Beside]:
         memory_mib = usage.peak_mib("drain")
         concluded = size.visits - _waiting(journal)
         beside = Beside(quiet_ms, busy_ms, live.errors)
-        return Drained(
-            concluded, seconds, kills, lost, duplicates, math.nan if memory_mib is None else memory_mib
-        ), beside
+        return Drained(concluded, seconds, kills, lost, duplicates, memory_mib), beside
 
 
 def _fill(journal: Journal, visits: int) -> list[UUID]:

@@ -1,5 +1,6 @@
 """Sees how much memory and processor time each of the processes takes that a bench measures."""
 
+import math
 import os
 import threading
 from contextlib import suppress
@@ -44,11 +45,10 @@ class Usage:
             self._kinds[postmaster_pid] = kind
             self._postmaster = postmaster_pid
 
-    def peak_mib(self, kind: str) -> float | None:
-        """Return the largest memory that one process of a kind has had; None where none was seen."""
+    def peak_mib(self, kind: str) -> float:
+        """Return the largest memory that one process of a kind has had; no number where none was seen."""
         self._look()
-        peak = self._peaks.get(kind)
-        return None if peak is None else peak / 1024
+        return self._peaks.get(kind, math.nan) / 1024
 
     def cpu_s(self, kind: str) -> float:
         """Return the processor time of all processes of a kind, those that have ended included."""
