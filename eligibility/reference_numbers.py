@@ -47,7 +47,7 @@ async def register_reference_number(
         raise PatientAmbiguous
     async with centre.pool.acquire() as connection, connection.transaction():
         replaced = await give_reference_number(connection, persons[0], terminal.institution, reference_number, now)
-        # It may have waited for a reversal that has split the person.
+        # It may have waited for a merge or a reversal that has put a coverage to another person.
         if await checked_persons(connection, insured, terminal.institution) != persons:
             raise PatientNotChecked
         await insert_event(

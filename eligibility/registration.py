@@ -78,7 +78,7 @@ async def register(
             raise ChallengeReplayed
         holder, is_new = await register_card(connection, card.card_key, person, terminal.institution, now)
         if is_new:
-            # It may have waited for a reversal that has split the person.
+            # It may have waited for a merge or a reversal that has put a coverage to another person.
             candidates = await holders_by_attributes(connection, request.birth_date, request.sex, request.name)
             if choose_holder(candidates, request.address) != person:
                 raise HolderNotFound

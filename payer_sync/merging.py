@@ -7,7 +7,10 @@ differently now and adds what is new. What is stated as it is known is left alon
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.dates import day_in_japan
+from eligibility.domain.ids import uuid7
+from eligibility.storage.audit import insert_event
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionKind
 from payer_sync.faults import Fault, FaultCode, both
@@ -94,6 +97,7 @@ class _Merge:
         self._layout = layout
         self._feedback = feedback
         self._known_from = known_from
+        self._left = False  # whether a coverage has left its person
 
     async def run(self, *, complete: bool) -> tuple[int, int]:
         await self._plan()
@@ -115,6 +119,7 @@ class _Merge:
             retired = await retire(self._connection, self._known_from, self._submission.submission_id)
         await guard.tell_notices()
         await self._tell_of_file(retired, complete=complete)
+        await self._take_back()
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
     async def run_released(self) -> tuple[int, int]:
@@ -124,6 +129,7 @@ class _Merge:
         refused = await self._refuse_records()
         await guard.notify_overlaps()
         await self._apply()
+        await self._take_back()
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
     async def _plan(self) -> None:
@@ -148,9 +154,30 @@ class _Merge:
         await self._execute("add_losses", known_from, self._submission.submission_id)
         moved = await self._connection.fetch(_SQL["moved_coverages"])
         await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
-        if moved:
-            await self._execute("take_back_of_split_persons", [row["known_person_id"] for row in moved])
+        self._left = bool(moved)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
+
+    async def _take_back(self) -> None:
+        """Take back what counters kept of persons whom coverages have left. Last: registrations wait until the end."""
+        if not self._left:
+            return
+        await self._connection.execute(_SQL["hold_registrations"])
+        taken = await self._connection.fetch(_SQL["take_back_from_persons_left"], self._known_from)
+        if not taken:
+            return
+        now, insurer = datetime.now(UTC), self._insurer.digits
+        event = AuditEvent(
+            event_id=uuid7(now),
+            occurred_at=now,
+            kind=EventKind.TAKEN_BACK,
+            code="coverage_left",
+            actor_kind=ActorKind.INSURER,
+            actor=insurer,
+            insurer_number=insurer,
+            submission_id=self._submission.submission_id,
+            detail={"persons": [dict(row) for row in taken]},
+        )
+        await insert_event(self._connection, event)
 
     async def _add_persons(self) -> None:
         planned = await self._connection.fetchval(_SQL["count_new_persons"])

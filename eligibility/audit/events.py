@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     STAFF_SESSION = "staff_session"
     DISCLOSURE = "disclosure"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    TAKEN_BACK = "taken_back"
 
 
 class ActorKind(StrEnum):

@@ -1109,9 +1109,10 @@ $$;
 revoke execute on function disclosures_of from public;
 grant execute on function disclosures_of to eligibility_payer;
 
--- What counters have kept of a person since a moment, for a reversal to take back: nobody can tell whose it is. The payer's
--- process may do this to one person and reads no other consent, card or number. Before that a registration that is under
--- way is waited for, and one that comes meanwhile waits: it then looks once more whose it is.
+-- What counters have kept of a person since a moment, for whoever moves a coverage to another person to take back, too:
+-- nobody can tell whose it is. The payer's process may do this to one person and reads no other consent, card or number.
+-- Before that a registration that is under way is waited for, and one that comes meanwhile waits: it then looks once more
+-- whose it is.
 create function hold_registrations() returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
     lock table public.card, public.reference_number in share row exclusive mode
 $$;

@@ -168,15 +168,6 @@ select institution_code, reference_number, registered_at
 from take_back_reference_numbers_of($1, $2)
 order by registered_at, institution_code;
 
--- name: take_back_of_split_persons
--- Take back what counters kept of those of some persons whom reversals split off: they are known by another code now, and
--- the next use at a counter registers to that. Two wrong records of a case may have been split off as one person, so that
--- nothing is handed on unseen.
--- $1 persons
-select (select count(*) from take_back_cards_of(p.person_id, '-infinity'))
-    + (select count(*) from take_back_reference_numbers_of(p.person_id, '-infinity'))
-from person p where p.person_id = any($1) and p.linkage_code like 'split %';
-
 -- name: split_coverages
 -- Move coverages to another person, from now on in known time.
 -- $1 person, $2 coverages, $3 split time, $4 other person

@@ -339,6 +339,27 @@ async def test_a_registration_that_meets_a_reversal_waits_and_looks_again_whose_
     assert await owner.fetchval("select person_id from card where card_key = $1", card_key(card)) == made.split_off
 
 
+async def test_a_registration_that_meets_a_merge_of_another_linkage_code_looks_again_whose_it_is(
+    owner: Any, payer: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
+) -> None:
+    stated = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
+    await take_in(write(record(1, 紐付番号="LK-FORMER", **stated)), insurer=OTHER)
+    await take_in(write(record(2)))
+    await take_in(write(record(1, 紐付番号="LK-00000002", **stated)), insurer=OTHER)
+    case = await owner.fetchval("select case_id from mislink_case")
+    await counter.number(**NUMBER, birth_date="1967-03-03")
+    card = world.card()
+    async with payer.transaction():
+        await release(payer, case, _decided())
+        registering = [asyncio.create_task(_register(counter, card)), asyncio.create_task(_number_patient(counter))]
+        await until_waiting(owner, 2)
+    answers = await asyncio.gather(*registering)
+
+    assert [answer.json()["code"] for answer in answers] == ["holder_not_found", "patient_not_checked"]
+    assert (await _register(counter, card)).status_code == 201
+    assert _shown(await counter.verify(card)) == ("佐藤　太郎", None)
+
+
 async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int, owner: Any) -> None:
     (known,) = await owner.fetch(CURRENT)
 
@@ -446,6 +467,82 @@ async def test_a_card_of_a_split_person_is_registered_anew_once_the_right_linkag
     assert _shown(await counter.number(**asked)) == ("佐藤　太郎", None)
     assert ((await _register(counter, card)).status_code, (await _number_patient(counter)).status_code) == (201, 200)
     assert _shown(await counter.verify(card)) == ("佐藤　太郎", "[P]-1")
+
+
+async def _keep_everything(owner: Any, world: World, counter: Counter, card: Any) -> str:
+    """Let a counter register somebody's card and chart number and hold a consent; return the visit."""
+    await counter.number(**NUMBER, birth_date="1967-03-03")
+    assert ((await _register(counter, card)).status_code, (await _number_patient(counter)).status_code) == (201, 200)
+    visit: str = (await counter.verify(card, consents=["medication"])).json()["verification_id"]
+    return visit
+
+
+async def _consents_in_force(owner: Any, visit: str) -> int:
+    found: int = await owner.fetchval(
+        "select count(*) from consent where verification_id = $1::text::uuid and withdrawn_at is null", visit
+    )
+    return found
+
+
+@pytest.mark.parametrize("stated_by_another", [True, False])
+async def test_what_counters_kept_by_a_wrong_linkage_code_goes_when_a_file_states_the_right_one(
+    stated_by_another: bool, owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
+) -> None:
+    if stated_by_another:  # a namesake, born on the same day, whose code the insurer states by mistake
+        await take_in(write(record(7, 記号="99", 紐付番号="LK-WRONG", **SOMEBODY)))
+    mistaken = record(1, 保険者番号=OTHER, 資格取得日="20250401", 紐付番号="LK-WRONG", **SOMEBODY)
+    await take_in(write(mistaken), insurer=OTHER)
+    wrong = await owner.fetchval("select person_id from person where linkage_code = 'LK-WRONG'")
+    earlier, later = world.card("earlier"), world.card("later")
+    await world.register(earlier, wrong)
+    await owner.execute("update card set registered_at = registered_at - interval '1 hour'")
+    visit = await _keep_everything(owner, world, counter, later)
+
+    loaded = await take_in(write(mistaken | {"紐付番号": "LK-RIGHT"}), insurer=OTHER)
+
+    assert loaded.counts == (1, 0, 1, 0)
+    assert (await counter.verify(later)).json()["code"] == "card_not_registered"
+    assert await _consents_in_force(owner, visit) == 0
+    assert await owner.fetchval("select count(*) from reference_number") == 0
+    # What is from before the mistake is the namesake's; where nobody else is, it would open nothing.
+    assert await owner.fetchval("select count(*) from card") == stated_by_another
+    event = await owner.fetchrow("select code, actor, detail from audit_event where kind = 'taken_back'")
+    taken = {"person": wrong, "consents_withdrawn": 1, "cards_taken_back": 2 - stated_by_another}
+    assert (event["code"], event["actor"]) == ("coverage_left", OTHER)
+    assert event["detail"] == {"persons": [taken | {"reference_numbers_taken_back": 1}]}
+
+
+async def test_who_is_stated_anew_after_a_cancellation_registers_card_and_number_anew(
+    owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
+) -> None:
+    fields = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
+    await take_in(write(record(1, 紐付番号="LK-WRONG", **fields)), insurer=OTHER)
+    card = world.card()
+    await _keep_everything(owner, world, counter, card)
+
+    await take_in(write(record(1, レコード種別="3", 紐付番号="LK-WRONG", **fields)), insurer=OTHER)
+    assert (await counter.verify(card)).json()["code"] == "card_not_registered"
+    await take_in(write(record(1, 紐付番号="LK-RIGHT", **fields)), insurer=OTHER)
+
+    await _keep_everything(owner, world, counter, card)
+    assert _shown(await counter.verify(card)) == ("佐藤　太郎", "[P]-1")
+
+
+async def test_a_coverage_cancelled_beside_another_leaves_what_counters_kept(
+    owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
+) -> None:
+    fields = {"紐付番号": "LK-RIGHT"} | SOMEBODY
+    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **fields)), insurer=OTHER)
+    await take_in(write(record(7, 記号="99", 資格取得日="20200401", 資格喪失日="20250401", 喪失事由="01", **fields)))
+    card = world.card()
+    visit = await _keep_everything(owner, world, counter, card)
+
+    loaded = await take_in(write(record(7, レコード種別="3", 記号="99", 資格取得日="20200401", **fields)))
+
+    assert loaded.counts == (1, 0, 1, 0)
+    assert _shown(await counter.verify(card)) == ("佐藤　太郎", "[P]-1")
+    assert await _consents_in_force(owner, visit) == 1
+    assert await owner.fetchval("select count(*) from audit_event where kind = 'taken_back'") == 0
 
 
 async def test_a_coverage_that_was_put_to_other_persons_is_followed_since_it_was_known(
