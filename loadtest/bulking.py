@@ -11,6 +11,7 @@ from typing import Any, Final
 import httpx
 
 from loadtest.driving.connection import terminal_tls
+from loadtest.driving.deck import DeckNumber
 from loadtest.processes import BESIDE_COUNTERS, running
 from loadtest.site import Site
 
@@ -25,7 +26,7 @@ class Bulk:
 
     items: int
     seconds: float
-    outcomes: int  # items that have one
+    answered: int  # items whose outcome is that of whom they ask about
     said: str = ""  # what went wrong
 
 
@@ -34,9 +35,9 @@ def worker(site: Site) -> AbstractContextManager[object]:
     return running("eligibility", ["worker"], site.api_environment(1), site.folder / "worker.log", BESIDE_COUNTERS)
 
 
-def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) -> Bulk:
-    """Ask about so many insured numbers at once, and fetch every result."""
-    asked = [json.loads(numbers[n % len(numbers)]) | {"item_id": str(n)} for n in range(items)]
+def check_in_bulk(site: Site, url: str, numbers: Sequence[DeckNumber], items: int) -> Bulk:
+    """Ask about so many insured numbers at once, fetch every result, and hold it against whom was asked about."""
+    asked = [json.loads(numbers[n % len(numbers)].body) | {"item_id": str(n)} for n in range(items)]
     certificate, key = site.terminal_certificate(_TERMINAL)
     context: ssl.SSLContext = terminal_tls(site.folder / "pki" / "server_authority.crt", certificate, key)
     began = time.monotonic()
@@ -49,12 +50,19 @@ def check_in_bulk(site: Site, url: str, numbers: Sequence[bytes], items: int) ->
             if time.monotonic() - began > _TIMEOUT_S:
                 return Bulk(items, float("nan"), 0, f"still {state} after {_TIMEOUT_S:.0f} s")
             time.sleep(_LOOK_EVERY_S)
-        outcomes, after = 0, 0
+        results: list[dict[str, Any]] = []
+        after = 0
         while after is not None:
             page = _json(client, f"{path}/results?after={after}")
-            outcomes += sum(result["outcome"] is not None for result in page["results"])
+            results += page["results"]
             after = page["after"]
-    return Bulk(items, time.monotonic() - began, outcomes)
+    seconds = time.monotonic() - began
+    return Bulk(items, seconds, sum(_is_own(numbers[int(r["item_id"]) % len(numbers)], r) for r in results))
+
+
+def _is_own(number: DeckNumber, result: dict[str, Any]) -> bool:
+    told = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
+    return all(part in told for part in number.holder)
 
 
 def _json(client: httpx.Client, path: str) -> dict[str, Any]:

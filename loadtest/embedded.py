@@ -21,7 +21,7 @@ shared_buffers = 1GB
 max_wal_size = 8GB
 checkpoint_timeout = 15min
 # A portion of a first file fills the default of 16 MB by itself, and a delta whose pages are logged whole fills 64 MB
-# before the log's writer, which sleeps for seconds where nothing happens, wakes up: the merge then writes the log itself.
+# before the log's writer, which sleeps for seconds where nothing happens, wakes up: the merge then writes it itself.
 wal_buffers = 256MB
 # As long as there are no old segments to use again, a new one would be filled with zeros while a commit waits for it.
 wal_init_zero = off

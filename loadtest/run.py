@@ -432,7 +432,7 @@ def _of_merge(scenario: str, done: Merging) -> Measured:
 
 
 def _of_bulk(scenario: str, done: Bulk) -> Measured:
-    figures = {"seconds": done.seconds, "error_ratio": 1 - done.outcomes / done.items}
+    figures = {"seconds": done.seconds, "error_ratio": 1 - done.answered / done.items}
     return Measured(scenario, "bulk_check", done.items, figures)
 
 

@@ -137,14 +137,14 @@ class Receptionist(_Counter):
     @task(14)
     def number(self) -> None:
         """Check by the number on a paper: somebody has forgotten the card."""
-        asked = json.loads(self._deck.numbers[int(self._chance.integers(len(self._deck.numbers)))])
+        asked = json.loads(self._deck.numbers[int(self._chance.integers(len(self._deck.numbers)))].body)
         self._ask("number_verification", "/v1/number-verifications", asked)
 
     @task(1)
     def bulk(self) -> None:
         """Send tomorrow's appointments, and look once how far they are."""
         chosen = self._chance.integers(len(self._deck.numbers), size=50)
-        items = [json.loads(self._deck.numbers[int(n)]) | {"item_id": str(at)} for at, n in enumerate(chosen)]
+        items = [json.loads(self._deck.numbers[int(n)].body) | {"item_id": str(at)} for at, n in enumerate(chosen)]
         taken = self._ask("bulk_check", "/v1/bulk-verifications", {"items": items})
         if taken:
             self._send("GET", "bulk_status", f"/v1/bulk-verifications/{taken['bulk_id']}")

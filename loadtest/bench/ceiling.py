@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from eligibility.api.app import COUNTER_ROLE
+from eligibility.domain.names import number_key
 from eligibility.serving.mutual_tls import ServerTls
 from eligibility.serving.workers import serve_with_workers
 from eligibility.settings import ApiSettings
@@ -57,7 +58,8 @@ _BY_NUMBER: Final = """
 select c.person_id, c.coverage_id, c.insurer_number, c.symbol, c.number, c.branch_number, c.name, c.birth_date,
        c.acquired_on, c.lost_on, c.copayment_percent
 from coverage c
-where c.insurer_number = $1 and c.number_key = $2 and c.birth_date = $3::text::date and c.known_to = 'infinity'
+where c.insurer_number = $1 and c.number_key = $2 and c.symbol = $4 and c.branch_number = $5
+    and c.birth_date = $3::text::date and c.known_to = 'infinity'
 """
 _INSERT: Final = """
 insert into ceiling_record (nonce, recorded_at, person_id, coverage_id)
@@ -96,7 +98,7 @@ class Ceiling:
             status, said = await self._verify(scope, asked)
         else:
             status, said = await self._verify_number(asked)
-        content = json.dumps(said, ensure_ascii=False, default=str).encode()
+        content = json.dumps(said, ensure_ascii=False, default=str, separators=(",", ":")).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -117,7 +119,10 @@ class Ceiling:
         return await self._answer(nonce, await self._pool.fetch(_BY_CARD, card_key))
 
     async def _verify_number(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        rows = await self._pool.fetch(_BY_NUMBER, asked["insurer_number"], asked["number"], asked["birth_date"])
+        insurer, number, symbol, branch = (
+            asked[field] for field in ("insurer_number", "number", "symbol", "branch_number")
+        )
+        rows = await self._pool.fetch(_BY_NUMBER, insurer, number_key(number), asked["birth_date"], symbol, branch)
         return await self._answer(os.urandom(16), rows)
 
     async def _answer(self, nonce: bytes, rows: list[Any]) -> tuple[int, dict[str, Any]]:

@@ -20,22 +20,32 @@ from loadtest.pki import Jpki
 from loadtest.site import Site, card_serials
 
 _AT_ONCE: Final = 500
+_ASKED: Final = ("insurer_number", "symbol", "number", "branch_number", "birth_date")
 
 
 @dataclass(frozen=True, slots=True)
 class DeckCard:
-    """A card: its certificate as it travels, and which of the shared keys it signs with."""
+    """A card: its certificate as it travels, which shared key it signs with, and what its answer has to hold."""
 
     certificate: str
     key: int
+    holder: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeckNumber:
+    """A number check: its body, and what its answer has to hold."""
+
+    body: bytes
+    holder: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """Cards, and bodies of number checks about the same persons or others; `medicated` are places of cards."""
+    """Cards, and number checks about the same persons or others; `medicated` are places of cards."""
 
     cards: tuple[DeckCard, ...]
-    numbers: tuple[bytes, ...]
+    numbers: tuple[DeckNumber, ...]
     medicated: tuple[int, ...]  # those whose holders have medicines
 
 
@@ -46,20 +56,27 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int, numbers: in
     signature costs a third of a millisecond. Two processes sign. Number checks need no card: with `numbers` they are
     about so many persons, drawn one by one from the whole nation; without, about the cards' holders.
     """
-    path = site.folder / (f"cards-{cards}.json" if numbers is None else f"cards-{cards}-numbers-{numbers}.json")
+    path = site.folder / (f"deck-{cards}.json" if numbers is None else f"deck-{cards}-numbers-{numbers}.json")
     if path.exists():
         return path
     drawn = Draws(seed).below("deck", np.arange(cards * 2), persons) + 1
-    chosen = np.unique(drawn)[:cards]
+    chosen = drawn[np.sort(np.unique(drawn, return_index=True)[1])][
+        :cards
+    ]  # in the order of drawing: of the whole nation
     serials = [int(serial) for serial in card_serials(seed, chosen)]
     pieces = [serials[at : at + _AT_ONCE] for at in range(0, len(serials), _AT_ONCE)]
     with ProcessPoolExecutor(max_workers=number_of_processes()) as pool:
         certified = [c for part in pool.map(_certify, [site.folder] * len(pieces), pieces) for c in part]
     medicated = await _medicated(site.database, chosen.tolist())
-    asked = chosen if numbers is None else Draws(seed).below("numbers", np.arange(numbers), persons) + 1
+    asked = Draws(seed).below("numbers", np.arange(numbers or 0), persons) + 1
+    stated = await _stated(site.database, chosen.tolist())
+    holders = {row["person_id"]: _holder(row) for row in stated}
     content = {
-        "cards": certified,
-        "numbers": await _numbers(site.database, asked.tolist()),
+        "cards": [(*card, holders.get(person)) for card, person in zip(certified, chosen.tolist(), strict=True)],
+        "numbers": [
+            ({field: row[field] for field in _ASKED}, _holder(row))
+            for row in (stated if numbers is None else await _stated(site.database, asked.tolist()))
+        ],
         "medicated": [place for place, person in enumerate(chosen.tolist()) if person in medicated],
     }
     path.with_suffix(".new").write_text(json.dumps(content), encoding="utf-8")
@@ -70,8 +87,14 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int, numbers: in
 def read_deck(path: Path) -> Deck:
     """Read what `make_deck` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    cards = tuple(DeckCard(certificate, key) for certificate, key in content["cards"])
-    return Deck(cards, tuple(json.dumps(number).encode() for number in content["numbers"]), tuple(content["medicated"]))
+    cards = tuple(DeckCard(certificate, key, _held(holder)) for certificate, key, holder in content["cards"])
+    numbers = tuple(DeckNumber(json.dumps(asked).encode(), _held(holder)) for asked, holder in content["numbers"])
+    return Deck(cards, numbers, tuple(content["medicated"]))
+
+
+def _held(holder: list[str] | None) -> tuple[bytes, ...]:
+    # Nobody who is insured today: whatever outcome there is, but one.
+    return (b'"outcome":"',) if holder is None else tuple(text.encode() for text in holder)
 
 
 def read_keys(folder: Path) -> tuple[rsa.RSAPrivateKey, ...]:
@@ -100,15 +123,25 @@ async def _medicated(database: str, persons: list[int]) -> set[int]:
     return {row["person_id"] for row in rows}
 
 
-async def _numbers(database: str, persons: list[int]) -> list[dict[str, Any]]:
+async def _stated(database: str, persons: list[int]) -> list[dict[str, Any]]:
+    """Return what is stated of those who are insured today, in the order asked."""
     connection = await connect(database, command_timeout_s=None)
     try:
         rows = await connection.fetch(
-            "select insurer_number, symbol, number, branch_number, birth_date"
+            "select person_id, insurer_number, symbol, number, branch_number, birth_date::text, name"
             " from unnest($1::bigint[]) with ordinality asked (person_id, place) join coverage using (person_id)"
-            " where known_to = 'infinity' and lost_on is null order by place, coverage_id",
+            " where known_to = 'infinity' and lost_on is null and acquired_on <= current_date"
+            " and not viewing_suspended order by place, coverage_id",
             persons,
         )
     finally:
         await connection.close()
-    return [dict(row) | {"birth_date": row["birth_date"].isoformat()} for row in rows]
+    return [dict(row) for row in rows]
+
+
+def _holder(row: dict[str, Any]) -> list[str]:
+    # As they stand in an answer, one after the other or not: whose it is shows, whichever coverage it tells.
+    shown = {"outcome": "valid", "birth_date": row["birth_date"], "name": row["name"]}
+    return [
+        json.dumps({field: value}, ensure_ascii=False, separators=(",", ":"))[1:-1] for field, value in shown.items()
+    ]

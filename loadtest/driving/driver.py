@@ -23,8 +23,8 @@ from loadtest.driving import preparing
 from loadtest.driving.connection import LOST, Answer, Connection, terminal_tls
 from loadtest.driving.deck import read_deck, read_keys
 from loadtest.driving.plan import ANSWERED, ERROR, READINGS, SHED, Operation, Plan, Sent, Stream
+from loadtest.driving.preparing import Request
 
-Request = list[bytes]
 _START_IN_S: Final = 0.2
 _TICK_S: Final = 0.001
 _TURNED_AWAY: Final = "overloaded"  # the only code that promises that nothing was done
@@ -264,13 +264,13 @@ class _Running:
         self._endings: Counter[str] = Counter()
 
     def begin(self, connection: Connection, request: Request, due: float) -> None:
-        connection.send(request, partial(self._answered, due))
+        connection.send(request.pieces, partial(self._answered, due, request.expected))
 
-    def _answered(self, due: float, answer: Answer) -> None:
+    def _answered(self, due: float, expected: Sequence[bytes], answer: Answer) -> None:
         self.open -= 1
         self._due.append(due)
         self._latency.append(time.monotonic() - due)
-        kind, name = ending(answer)
+        kind, name = ending(answer, expected)
         self._ending.append(kind)
         self._endings[name] += 1
         if self.refill is not None:
@@ -292,16 +292,18 @@ class _Running:
         )
 
 
-def ending(answer: Answer) -> tuple[int, str]:
+def ending(answer: Answer, expected: Sequence[bytes]) -> tuple[int, str]:
     """Return how a request ended, and by which name that is counted.
 
+    An answer that does not hold what is expected of it is somebody else's, or wrong: under load, too, an error.
     Shed is what was turned away before anything was done, and told when to come back. Every other refusal is an error:
     a terminal that meets `busy` does not know whether its request took effect.
     """
     if answer.status == LOST:
         return ERROR, "connection lost"
     if answer.status == 200:
-        return ANSWERED, _outcome(answer.body)
+        own = all(part in answer.body for part in expected)
+        return (ANSWERED, _outcome(answer.body)) if own else (ERROR, "200, but not the answer to this")
     code = _code(answer.body)
     if answer.status == 503 and code == _TURNED_AWAY and answer.retry_after.isdigit():
         return SHED, "shed"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -17,6 +18,14 @@ from loadtest.driving.plan import Visit
 
 _PADDING: Final = padding.PKCS1v15()
 _SHA256: Final = hashes.SHA256()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as pieces to be written, and what an answer of 200 has to hold to be its own."""
+
+    pieces: list[bytes]
+    expected: tuple[bytes, ...]
 
 
 class PreparingFailed(Exception):
@@ -50,7 +59,7 @@ async def fetch_challenges(connection: Connection, count: int) -> list[str]:
     return fetched
 
 
-def verification(path: str, deck: Deck, keys: Sequence[rsa.RSAPrivateKey], number: int, challenge: str) -> list[bytes]:
+def verification(path: str, deck: Deck, keys: Sequence[rsa.RSAPrivateKey], number: int, challenge: str) -> Request:
     """Have the card of a number sign a challenge; every fourth holder consents to what limits their payment."""
     card = deck.cards[number % len(deck.cards)]
     signed = keys[card.key].sign(SIGNATURE_CONTEXT + b64url_decode(challenge), _PADDING, _SHA256)
@@ -58,23 +67,25 @@ def verification(path: str, deck: Deck, keys: Sequence[rsa.RSAPrivateKey], numbe
     end = f'","signature":"{b64url(signed)}"}},"method":"pin","consents":{consents}}}'
     begin = b'{"proof":{"challenge":"' + challenge.encode() + b'","certificate":"'
     body = [begin, card.certificate.encode(), end.encode()]
-    return http(path, body)
+    return Request(http(path, body), card.holder)
 
 
-def number_verification(path: str, deck: Deck, number: int) -> list[bytes]:
+def number_verification(path: str, deck: Deck, number: int) -> Request:
     """Ask by the insured number of one of the deck's persons."""
-    return http(path, [deck.numbers[number % len(deck.numbers)]])
+    asked = deck.numbers[number % len(deck.numbers)]
+    return Request(http(path, [asked.body]), asked.holder)
 
 
-def challenges(path: str) -> list[bytes]:
+def challenges(path: str) -> Request:
     """Ask for a pool of challenges, as a terminal does ahead of its visits."""
-    return http(path, [b'{"count":20}'])
+    return Request(http(path, [b'{"count":20}']), (b'"challenges":["',))
 
 
-def reading(path: str, visit: Visit) -> list[bytes]:
+def reading(path: str, visit: Visit) -> Request:
     """Ask for the medicines or the check-ups of a visit's patient; the path has a place for the verification."""
     line = f"GET {path.format(visit.verification_id)} HTTP/1.1"
-    return [f"{line}\r\nHost: localhost\r\nAuthorization: Bearer {visit.token}\r\n\r\n".encode("ascii")]
+    head = f"{line}\r\nHost: localhost\r\nAuthorization: Bearer {visit.token}\r\n\r\n"
+    return Request([head.encode("ascii")], (f'"verification_id":"{visit.verification_id}"'.encode("ascii"),))
 
 
 async def connected(url: str, context: ssl.SSLContext, connection: Connection) -> None:

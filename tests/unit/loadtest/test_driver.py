@@ -36,7 +36,26 @@ def problem(code: str, retry_after_s: int | None = 2) -> bytes:
     ],
 )
 def test_only_what_was_turned_away_before_anything_was_done_is_shed(answer: Answer, expected: tuple[int, str]) -> None:
-    assert ending(answer) == expected
+    assert ending(answer, ()) == expected
+
+
+HOLDER = (b'"outcome":"valid"', b'"birth_date":"1967-03-03"', '"name":"佐藤　太郎"'.encode())
+SHOWN = '{"outcome":"valid","coverage":{"name":"佐藤　太郎","birth_date":"1967-03-03"}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (SHOWN, ANSWERED),
+        (SHOWN.replace("太郎", "次郎"), ERROR),
+        (SHOWN.replace("1967", "1976"), ERROR),
+        ('{"outcome":"lapsed","coverage":null}', ERROR),
+        ("<html>", ERROR),
+        ("", ERROR),
+    ],
+)
+def test_an_answer_about_somebody_else_is_an_error(body: str, kind: int) -> None:
+    assert ending(Answer(200, body.encode()), HOLDER)[0] == kind
 
 
 def test_exactly_so_many_arrive_in_order_within_their_time() -> None:
