@@ -60,6 +60,13 @@ def check_in_bulk(site: Site, url: str, numbers: Sequence[DeckNumber], items: in
     return Bulk(items, seconds, sum(_is_own(numbers[int(r["item_id"]) % len(numbers)], r) for r in results))
 
 
+def all_of(checks: Sequence[Bulk]) -> Bulk:
+    """Put several bulk checks together; the time is the longest one's."""
+    said = "; ".join(one.said for one in checks if one.said)
+    longest = max(one.seconds for one in checks) if not said else float("nan")
+    return Bulk(sum(one.items for one in checks), longest, sum(one.answered for one in checks), said)
+
+
 def _is_own(number: DeckNumber, result: dict[str, Any]) -> bool:
     told = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
     return all(part in told for part in number.holder)

@@ -23,7 +23,7 @@ from loadtest.merging import enrol_stranger
 from loadtest.processes import end_when_told, server
 from loadtest.reading import enrol_members
 from loadtest.seed import SEED, TERMINALS, seed
-from loadtest.site import Site, open_site
+from loadtest.site import Site, SiteTaken, open_site
 
 READING_TERMINALS: Final = range(0, TERMINALS, TERMINALS // 4)  # where a doctor is signed in
 _LISTS_EVERY_S: Final = 600.0  # the centre trusts no revocation list that is an hour old
@@ -52,15 +52,19 @@ def run(arguments: Namespace) -> int:
         command += ["--headless", "--run-time", f"{arguments.headless:g}s", "--only-summary"]
     else:
         command += ["--web-host", "127.0.0.1", "--web-port", str(arguments.web_port)]
-    with _serving(folder, arguments, screen):
-        screen.print(shlex.join(command), style="dim")
-        if arguments.serve:
-            with suppress(KeyboardInterrupt):
-                threading.Event().wait()
-            return 0
-        if not arguments.headless:
-            screen.print(f"http://127.0.0.1:{arguments.web_port}")
-        return subprocess.run(command, check=False).returncode  # noqa: S603 (what is above)
+    try:
+        with _serving(folder, arguments, screen):
+            screen.print(shlex.join(command), style="dim")
+            if arguments.serve:
+                with suppress(KeyboardInterrupt):
+                    threading.Event().wait()
+                return 0
+            if not arguments.headless:
+                screen.print(f"http://127.0.0.1:{arguments.web_port}")
+            return subprocess.run(command, check=False).returncode  # noqa: S603 (what is above)
+    except SiteTaken as taken:
+        sys.stderr.write(f"{taken}\n")
+        return 2
 
 
 @contextmanager

@@ -11,13 +11,15 @@ from loadtest.driving.plan import ANSWERED, ERROR, SHED, Sent
 
 Floats = NDArray[np.float64]
 _NO_NUMBERS = (float("nan"),) * 3
+_IN_TIME_S = 1.0  # after its window an answer still counts towards the rate: what takes longer was not sustained
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """One second of a window, by when requests were due."""
+    """One second of a window, by when requests were due; `arrived` is how many answers came in it, whenever due."""
 
     at_s: int
+    arrived: int
     answered: int
     shed: int
     errors: int
@@ -34,6 +36,7 @@ class Outcome:
     seconds: float
     requests: int
     answered: int
+    in_time: int  # of those answered, how many while their window lasted or soon after
     shed: int
     errors: int
     endings: Mapping[str, int]
@@ -42,8 +45,8 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Answers per second."""
-        return self.answered / self.seconds if self.seconds else float("nan")
+        """Answers per second, of those that came in time."""
+        return self.in_time / self.seconds if self.seconds else float("nan")
 
     @property
     def error_ratio(self) -> float:
@@ -54,14 +57,16 @@ class Outcome:
         """Return a percentile of latency in ms; no number where nothing was answered."""
         return float(np.percentile(self.latency_ms, percent)) if len(self.latency_ms) else float("nan")
 
+    def latencies(self) -> dict[str, float]:
+        """Return those of them that are about how long answers took."""
+        percentiles = {f"p{percent}_ms": self.percentile(percent) for percent in (50, 95, 99)}
+        return percentiles | {"max_ms": self.percentile(100)}
+
     def figures(self) -> dict[str, float]:
         """Return the figures that limits are about."""
         return {
             "rate": self.rate,
-            "p50_ms": self.percentile(50),
-            "p95_ms": self.percentile(95),
-            "p99_ms": self.percentile(99),
-            "max_ms": float(self.latency_ms.max()) if len(self.latency_ms) else float("nan"),
+            **self.latencies(),
             "answered_ratio": self.answered / self.requests if self.requests else float("nan"),
             "error_ratio": self.error_ratio,
         }
@@ -87,11 +92,13 @@ def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: floa
         endings.update(sent.endings)
     ending = np.concatenate([s.ending for s in everything]) if everything else np.array([])
     latency = np.concatenate([s.latency_s for s in everything]) if everything else np.array([])
+    ended = np.concatenate([s.intended_s + s.latency_s for s in everything]) if everything else np.array([])
     return Outcome(
         operation=operation,
         seconds=seconds_each * len(blocks),
         requests=sum(s.requests for s in everything),
         answered=int((ending == ANSWERED).sum()),
+        in_time=int(((ending == ANSWERED) & (ended <= seconds_each + _IN_TIME_S)).sum()),
         shed=int((ending == SHED).sum()),
         errors=int((ending == ERROR).sum()) + sum(s.unsent for s in everything),
         endings=dict(endings),
@@ -101,9 +108,13 @@ def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: floa
 
 
 def during(sent: Sent, begin_s: float, end_s: float) -> Sent:
-    """Return what was due from one moment of the window to another, and whatever was never answered; not its names."""
+    """Return what was due from one moment of the window to another, as a window of its own, without endings' names.
+
+    Whatever was never answered counts in every part.
+    """
     here = (sent.intended_s >= begin_s) & (sent.intended_s < end_s)
-    return Sent(sent.operation, sent.intended_s[here], sent.latency_s[here], sent.ending[here], unsent=sent.unsent)
+    due = sent.intended_s[here] - begin_s
+    return Sent(sent.operation, due, sent.latency_s[here], sent.ending[here], unsent=sent.unsent)
 
 
 def recovered_after_s(series: Sequence[Second], load_ended_s: int, p99_ms: float) -> float:
@@ -122,13 +133,14 @@ def _series(block: Sequence[Sent], offset: int) -> list[Second]:
     latency = np.concatenate([s.latency_s for s in block]) * 1000
     ending = np.concatenate([s.ending for s in block])
     seconds = np.floor(due).astype(int)
+    arrived = np.floor(due + latency / 1000).astype(int)[ending == ANSWERED]
     made = []
     for second in range(int(seconds.min()), int(seconds.max()) + 1):
         here = seconds == second
         answered = latency[here & (ending == ANSWERED)]
         p50, p99, most = np.percentile(answered, [50, 99, 100]).tolist() if len(answered) else _NO_NUMBERS
         made.append(
-            Second(offset + second, len(answered), int((here & (ending == SHED)).sum()),
+            Second(offset + second, int((arrived == second).sum()), len(answered), int((here & (ending == SHED)).sum()),
                    int((here & (ending == ERROR)).sum()), p50, p99, most)
         )  # fmt: skip
     return made

@@ -64,17 +64,17 @@ def merge_meanwhile(site: Site, rows: int, number: int, *, vacuum: bool) -> Iter
     insurer = asyncio.run(enrol_stranger(site))
     file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
     file.parent.mkdir(exist_ok=True)
-    write_file(file, insurer, rows, number)
     certificate, _ = site.enrolment.insurer(insurer.digits, datetime.now(UTC)).write(
         site.folder / "insurers", insurer.digits
     )
     with ExitStack() as stack:
+        stack.callback(file.unlink, missing_ok=True)
+        write_file(file, insurer, rows, number)
         environment, log = site.intake_environment(), site.folder / "intake.log"
         intake = stack.enter_context(server("payer_sync", ["intake"], environment, log, BESIDE_COUNTERS))
         stack.callback(lambda: asyncio.run(_take_away(site, vacuum=vacuum)))
         authority = site.folder / "pki" / "server_authority.crt"
         yield Merging(partial(Push.begin, file, certificate, authority, intake.url), rows)
-    file.unlink()
 
 
 async def enrol_stranger(site: Site) -> InsurerNumber:

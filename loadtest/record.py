@@ -35,6 +35,7 @@ class Setting:
     persons: int
     verifications: int  # stored before the run
     seed: int
+    first_window: int  # with the seed: which arrivals, cards and persons
     started_at: datetime
     workers: int
     driver_processes: int

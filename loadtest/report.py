@@ -104,7 +104,7 @@ def _setting(setting: Setting) -> list[tuple[str, str]]:
         ("size", setting.size),
         ("persons", f"{setting.persons:,}"),
         ("verifications stored before", f"{setting.verifications:,}"),
-        ("seed", str(setting.seed)),
+        ("seed; first window", f"{setting.seed}; {setting.first_window} (--first-window sends the same again)"),
         ("begun", f"{setting.started_at:%Y-%m-%d %H:%M} UTC"),
         ("API processes", str(setting.workers)),
         ("driver processes, on the same machine", str(setting.driver_processes)),
@@ -158,7 +158,7 @@ def _charts(chapter: Chapter) -> list[tuple[str, str]]:
 
 def _throughput(axes: Any, outcomes: Sequence[Outcome]) -> None:
     for one, colour in zip(outcomes, _COLOURS, strict=False):
-        axes.plot([s.at_s for s in one.series], [s.answered for s in one.series], label=one.operation, color=colour)
+        axes.plot([s.at_s for s in one.series], [s.arrived for s in one.series], label=one.operation, color=colour)
         if one.shed:
             shed = [s.shed for s in one.series]
             axes.plot([s.at_s for s in one.series], shed, ":", label=f"{one.operation}, shed", color=colour)

@@ -6,6 +6,7 @@ both; computing is counted per process, which other processes disturb little.
 
 import asyncio
 import sys
+import threading
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 
 from eligibility.storage.database import connect
-from loadtest.bulking import Bulk, check_in_bulk, worker
+from loadtest.bulking import Bulk, all_of, check_in_bulk, worker
 from loadtest.driving.deck import make_deck, read_deck
 from loadtest.driving.driver import drive
 from loadtest.driving.plan import READINGS, Operation, Plan, Sent, Stream, Visit, number_of_processes
@@ -34,7 +35,7 @@ from loadtest.reading import visits
 from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
 from loadtest.seed import SEED, seed
-from loadtest.site import Site, default_folder, open_site
+from loadtest.site import Site, SiteTaken, default_folder, open_site
 from loadtest.verdict import Limit, Measured, bound_of, judge
 
 _T = TypeVar("_T")
@@ -127,9 +128,13 @@ class Flood:
 class Morning:
     """One run: its site, its servers, and the chapters it has come to."""
 
-    def __init__(self, site: Site, size: Size, deck: Path, screen: Console, workers: int) -> None:
+    def __init__(
+        self, site: Site, size: Size, deck: Path, screen: Console, workers: int, first_window: int | None = None
+    ) -> None:
         self._site, self._size, self._deck, self._screen, self._workers = site, size, deck, screen, workers
-        self._windows = int(time.time())  # so that no two windows send the same
+        # No two windows send the same, of this run or another; what each sends follows from its number.
+        self.first_window = int(time.time()) if first_window is None else first_window
+        self._windows = self.first_window
         self._visits: tuple[Visit, ...] = ()
         self._limits: Sequence[Limit] = ()
 
@@ -180,7 +185,11 @@ class Morning:
                         self._warm_up(operation, target)
             for scenario in scenarios:
                 self._screen.print(f"[bold]{scenario}[/]")
-                chapter = getattr(self, f"_{scenario}")()
+                try:
+                    chapter = getattr(self, f"_{scenario}")()
+                except Exception as error:  # noqa: BLE001 (what was measured before is told, and its limits fail)
+                    said = f"{type(error).__qualname__}: {error}"
+                    chapter = Chapter(scenario, "It did not come to its end.", [], [], Observation(), [said])
                 self.chapters.append(chapter)
                 for one in chapter.outcomes:
                     self._screen.print(f"  {_told(one)}")
@@ -254,12 +263,15 @@ class Morning:
     def _parallel(self) -> Chapter:
         """All peaks at once: counters, readings, a bulk check, and an insurer's file merged meanwhile."""
         size = self._size
-        chapter, merged, checked = self._all_peaks("parallel", size.parallel, size.parallel_s, vacuum=True)
+        chapter, merged, checked = self._all_peaks(
+            "parallel", size.parallel, size.parallel_s, vacuum=True, while_met=True
+        )
         note = f"merge: {merged.rows:,} rows in {merged.seconds:.1f} s ({merged.rows / merged.seconds:,.0f} rows/s)"
         rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.parallel.items())
         told = (
             f"{rates} for {size.parallel_s:g} s, while an insurer's file of {size.merged_rows:,} rows is merged and "
-            f"{checked.items:,} insured numbers are checked in bulk."
+            f"{checked.items:,} insured numbers are checked in bulk, {size.bulk_items:,} at a time. "
+            f"Latencies are judged of what was due during the merge."
         )
         notes = [*merged.said, note, f"bulk check: {checked.seconds:.2f} s {checked.said}".rstrip()]
         measured = [*chapter.measured, _of_merge("parallel", merged), _of_bulk("parallel", checked)]
@@ -324,8 +336,15 @@ class Morning:
         return Stream(operation, PATHS[operation], most, drawn=False, may_run_out=self._size.may_run_out)
 
     def _at_rates(
-        self, scenario: str, rates: Mapping[Operation, float], seconds: float, rounds: int, started: Any = None
+        self,
+        scenario: str,
+        rates: Mapping[Operation, float],
+        seconds: float,
+        rounds: int,
+        started: Any = None,
+        met_s: Callable[[], float] | None = None,
     ) -> Chapter:
+        """Send at set rates; latencies are judged of what was due in the first `met_s` of a window, where given."""
         blocks, observation = [], Observation()
         if READINGS & rates.keys() and not self._visits:
             self._visits = visits(self._site, self._centre.url, read_deck(self._deck), READING_TERMINALS)
@@ -334,27 +353,50 @@ class Morning:
             sent, seen = self._window(streams, seconds, self._centre, CONNECTIONS_EACH, started)
             blocks.append(sent)
             _extend(observation, seen)
-        outcomes = [
-            outcome(o.value, [[s for s in block if s.operation is o] for block in blocks], seconds) for o in rates
-        ]
-        measured = [Measured(scenario, o.operation, o.requests, o.figures()) for o in outcomes]
+        counted = min(met_s(), seconds) if met_s else seconds
+        outcomes, measured = [], []
+        for operation in rates:
+            own = [[s for s in block if s.operation is operation] for block in blocks]
+            whole = outcome(operation.value, own, seconds)
+            part = outcome(operation.value, [[during(s, 0.0, counted) for s in block] for block in own], counted)
+            outcomes.append(whole)
+            measured.append(Measured(scenario, operation.value, whole.requests, whole.figures() | part.latencies()))
         return Chapter(scenario, "", outcomes, measured, observation)
 
     def _all_peaks(
-        self, scenario: str, rates: Mapping[Operation, float], seconds: float, *, vacuum: bool
+        self, scenario: str, rates: Mapping[Operation, float], seconds: float, *, vacuum: bool, while_met: bool = False
     ) -> tuple[Chapter, Merging, Bulk]:
-        bulk: list[Future[Bulk]] = []
+        """Send at set rates beside one merge, and one bulk check after the other for as long as that takes.
+
+        `while_met` says that latencies are judged of that time alone, which may be less than the window.
+        """
+        bulk: list[Future[list[Bulk]]] = []
+        merged = threading.Event()
         with (
             merge_meanwhile(self._site, self._size.merged_rows, self._windows, vacuum=vacuum) as merging,
             ThreadPoolExecutor(max_workers=1) as beside,
         ):
 
+            def check_all_along() -> list[Bulk]:
+                done = [self._check_in_bulk()]
+                while not merged.is_set():
+                    done.append(self._check_in_bulk())
+                return done
+
             def started() -> None:
                 merging.start()
-                bulk.append(beside.submit(self._check_in_bulk))
+                bulk.append(beside.submit(check_all_along))
 
-            chapter = self._at_rates(scenario, rates, seconds, 1, started)
-            return chapter, merging.wait(), bulk[0].result()
+            def met_s() -> float:
+                try:
+                    return merging.wait().seconds
+                finally:
+                    merged.set()
+
+            chapter = self._at_rates(scenario, rates, seconds, 1, started, met_s if while_met else None)
+            if not while_met:
+                met_s()
+            return chapter, merging, all_of(bulk[0].result())
 
     def _window(
         self,
@@ -460,11 +502,7 @@ def _told(made: Outcome) -> str:
 async def _stored(site: Site) -> tuple[int, str]:
     connection = await connect(site.database)
     try:
-        stored = await connection.fetchval(
-            "select coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_class"
-            " where oid = 'verification'::regclass or oid in"
-            " (select inhrelid from pg_inherits where inhparent = 'verification'::regclass)"
-        )
+        stored = await connection.fetchval("select count(*) from verification")
         version, commits = await connection.fetchrow(
             "select current_setting('server_version'), current_setting('synchronous_commit')"
         )
@@ -479,9 +517,13 @@ def open_filled(folder: Path, persons: int, screen: Console) -> Iterator[Site]:
     if external_database():
         sys.stderr.write(_NEEDS_EMBEDDED)
         sys.exit(2)
-    with open_site(folder) as site:
-        asyncio.run(seed(site, persons, SEED, screen))
-        yield site
+    try:
+        with open_site(folder) as site:
+            asyncio.run(seed(site, persons, SEED, screen))
+            yield site
+    except SiteTaken as taken:
+        sys.stderr.write(f"{taken}\n")
+        sys.exit(2)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -490,6 +532,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--site", type=Path, help="the folder of the site (default: one of this size in /var/tmp)")
     parser.add_argument("--scenarios", type=_scenarios, default=",".join(SCENARIOS), help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--steady-rounds", type=int, help="minutes at the steady rate (default: 10)")
+    parser.add_argument("--first-window", type=int, metavar="N", help="send what the run of this number sent")
     parser.add_argument("--workers", type=int, default=number_of_processes(), help="API processes")
     parser.add_argument("--out", type=Path, default=Path("build") / "loadtest", help="the folder of the report")
 
@@ -507,15 +550,16 @@ def run(arguments: Namespace) -> int:
     size, screen = SIZES[arguments.size], Console(highlight=False, soft_wrap=True)
     if arguments.steady_rounds:
         size = replace(size, steady_rounds=arguments.steady_rounds)
-    described, limits = machine(), promised(arguments.size)
+    described, limits, begun, measured_code = machine(), promised(arguments.size), datetime.now(UTC), commit()
     with open_filled(arguments.site or default_folder(size.persons), size.persons, screen) as site:
         deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
         stored, version = asyncio.run(_stored(site))
-        chapters = Morning(site, size, deck, screen, arguments.workers).run(arguments.scenarios, limits)
+        morning = Morning(site, size, deck, screen, arguments.workers, arguments.first_window or int(begun.timestamp()))
+        chapters = morning.run(arguments.scenarios, limits)
     verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
     setting = Setting(
-        arguments.size, size.persons, stored, SEED, datetime.now(UTC), arguments.workers, number_of_processes(),
-        version, described, commit(),
+        arguments.size, size.persons, stored, SEED, morning.first_window, begun, arguments.workers,
+        number_of_processes(), version, described, measured_code,
     )  # fmt: skip
     for path in write_report(Record(setting, chapters, verdict), arguments.out):
         screen.print(f"{path}")

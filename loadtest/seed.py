@@ -44,6 +44,7 @@ _KNOWN_FROM: Final = datetime(2026, 4, 1, tzinfo=UTC)
 _NOBODY: Final = UUID(int=0)  # the submission that nobody sent
 _CHUNK: Final = 1 << 17
 _COPY_TIMEOUT_S: Final = 3600.0
+_NEVER_VACUUMED: Final = "select relallfrozen = 0 from pg_class where oid = 'card'::regclass"
 _CHECKUP_DAYS: Final = (date(2023, 6, 12), date(2024, 6, 10), date(2025, 6, 9), date(2026, 6, 8))
 _FINDABLE: Final = """
 insert into stated_holder (holder_hash, person_id)
@@ -101,7 +102,6 @@ class _Filling:
     def __init__(self, site: Site, connection: Any, nation: Nation, number: int, progress: Progress) -> None:
         self._site, self._connection, self._nation, self._number = site, connection, nation, number
         self._progress = progress
-        self._filled = False  # whether this run has copied anything
 
     async def run(self) -> None:
         institutions = self._nation.institutions(INSTITUTIONS)
@@ -111,7 +111,9 @@ class _Filling:
         await self._cards(institutions[0].code)
         await self._medicines(institutions)
         await self._checkups(institutions[0].code)
-        if self._filled:
+        if await self._connection.fetchval(
+            _NEVER_VACUUMED
+        ):  # a run that was cut after its last rows left it to this one
             await self._connection.execute("vacuum (analyze, freeze)")
 
     async def _terminals(self, institutions: tuple[Institution, ...]) -> None:
@@ -272,7 +274,6 @@ class _Filling:
 
     async def _copy(self, table: str, frame: pl.DataFrame) -> None:
         if frame.height:
-            self._filled = True
             await copy_rows(self._connection, table, frame.columns, _pieces(frame), _COPY_TIMEOUT_S)
 
 

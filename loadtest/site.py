@@ -1,5 +1,6 @@
 """A centre with a nation in it that stays on disk, so that it is filled once and measured often."""
 
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -29,6 +30,10 @@ from loadtest.pki import Enrolment, Jpki
 
 CARD_KEYS: Final = 8  # private keys that all made-up cards share
 _DATABASE: Final = "eligibility_load"
+
+
+class SiteTaken(OSError):
+    """Another process has the site."""
 
 
 def default_folder(persons: int) -> Path:
@@ -84,15 +89,35 @@ class Site:
 
 @contextmanager
 def open_site(folder: Path) -> Iterator[Site]:
-    """Start a site's stores, make what it still lacks of keys and database, and publish fresh revocation lists."""
+    """Start a site's stores, make what it still lacks of keys and database, and publish fresh revocation lists.
+
+    A site is one process's at a time: two would write into one log, and measure each other.
+
+    Raises:
+        SiteTaken: another process has it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with stores(_data_folder(folder)) as running:
+    with _held(folder / "taken"), stores(_data_folder(folder)) as running:
         if not (folder / "keys" / "receipt.key").exists():
             _make_card_keys(folder)
             make_keys(folder, datetime.now(UTC))
         site = Site.load(folder, running)
         publish_revocation(folder, site.jpki)
         yield site
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    with path.open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise SiteTaken(f"{path.parent} is in use by process {file.read().strip() or '?'}") from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 async def make_database(site: Site) -> None:

@@ -32,6 +32,7 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.storage.database import connect
 from loadtest.bench.counter_centre import BRANCH_NUMBER, INSURER, SYMBOL, BenchCentre, insure, open_centre
 from loadtest.bench.processes import Usage
+from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
 from loadtest.verdict import Measured, Verdict, judge
 from terminal_agent.client import Centre, CentreError, Refused
@@ -137,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, metavar="N", help="another time after which what waits is left")
     parser.add_argument("--pace", type=float, default=1000.0, metavar="N", help="the drain's budget of checks a second")
     chosen = parser.parse_args(arguments)
+    end_when_told()
     size = SIZES[chosen.size]
     size = replace(size, visits=chosen.visits or size.visits, seconds=chosen.seconds or size.seconds)
     drained, beside = run(size, chosen.pace)

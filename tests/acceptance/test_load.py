@@ -37,7 +37,7 @@ def test_a_small_morning_is_measured_judged_and_reported(
     assert "persons: 300" in text
     assert "synchronous_commit=on" in text
     published = [file.stat().st_mtime_ns for file in (folder / "site" / "crl").glob("*.crl")]
-    filled = (folder / "site" / "cards-20.json").stat().st_mtime_ns
+    filled = (folder / "site" / "deck-20.json").stat().st_mtime_ns
     assert published
     assert min(published) > filled, "revocation lists are no older than the windows, however long filling takes"
     html = page.read_text(encoding="utf-8")

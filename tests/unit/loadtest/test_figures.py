@@ -56,13 +56,20 @@ def test_a_part_of_a_window_is_judged_by_what_was_due_in_it() -> None:
     assert made.figures()["p99_ms"] == pytest.approx(900.0)
 
 
+def test_what_is_answered_long_after_its_window_is_no_rate_that_was_sustained() -> None:
+    late = sent((0.1, 0.01, ANSWERED), (1.9, 0.9, ANSWERED), (0.2, 60.0, ANSWERED))
+    made = outcome("verification", [[late]], 2.0)
+    assert (made.answered, made.rate) == (3, 1.0)
+    assert [second.arrived for second in made.series] == [1, 0]
+
+
 def test_what_was_never_answered_counts_in_every_part() -> None:
     made = outcome("verification", [[during(sent((1.0, 0.01, ANSWERED), unsent=2), 5.0, 9.0)]], 4.0)
     assert (made.requests, made.errors) == (2, 2)
 
 
 def second(at: int, *, shed: int = 0, errors: int = 0, p99: float = 5.0) -> Second:
-    return Second(at, 10, shed, errors, 1.0, p99, p99)
+    return Second(at, 10, 10, shed, errors, 1.0, p99, p99)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from loadtest.verdict import judge
 
 def flood(answered: int, ms: float, *, shed: int = 0, errors: int = 0) -> Flood:
     latency_ms = np.full(answered, ms)
-    return Flood(Outcome("verification", 10, answered + shed + errors, answered, shed, errors, {}, latency_ms, ()), 1.0)
+    return Flood(
+        Outcome("verification", 10, answered + shed + errors, answered, answered, shed, errors, {}, latency_ms, ()), 1.0
+    )
 
 
 def turn(verification: Flood, by_number: Flood) -> Floods:

@@ -26,7 +26,7 @@ MERGED, CHECKED, NOT_MERGED = (
 
 def minute(answer_us: float, errors: int = 0, shed: int = 0, beside: Sequence[Measured] = (MERGED, CHECKED)) -> Minute:
     answered = 100 - errors - shed
-    outcome = Outcome("verification", 60, 100, answered, shed, errors, {}, np.array([1.0]), ())
+    outcome = Outcome("verification", 60, 100, answered, answered, shed, errors, {}, np.array([1.0]), ())
     return Minute([outcome], answer_us, beside)
 
 

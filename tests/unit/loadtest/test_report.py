@@ -14,6 +14,6 @@ def sample(at_s: float, *parts: str) -> Sample:
 
 def test_what_is_at_work_in_a_later_window_alone_is_drawn_too() -> None:
     observation = Observation([sample(1.0, "api", "postgresql"), sample(2.0, "ceiling", "postgresql")])
-    setting = Setting("small", 1, 0, 1, datetime.now(UTC), 1, 1, "17")
+    setting = Setting("small", 1, 0, 1, 1, datetime.now(UTC), 1, 1, "17")
     page = to_html(Record(setting, [Chapter("limit", "", [], [], observation)], Verdict(())))
     assert page.count("<!-- api -->") == page.count("<!-- ceiling -->") == 2
