@@ -1,5 +1,6 @@
 """Checks a whole UKE file, receipt by receipt, and takes apart those that hold; it needs no database."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +19,9 @@ from payer_sync.faults import Fault, FaultCode, shape
 from payer_sync.feedback import FAULT_SCHEMA
 
 _AT_ONCE: Final = 2000  # receipts
-_RECORDS_AT_ONCE: Final = 100_000  # of these receipts, some of which may be very long
+_ROWS_AT_ONCE: Final = 100_000  # records and medicines of these receipts, some of which may be very long
+_FAULTS_AT_ONCE: Final = 50_000  # a record of a few bytes may have many
+_KEY_BYTES: Final = 16  # of a receipt's key; a file may have millions of receipts
 _EXTRACT: Final[dict[str, Callable[[Receipt, date], Extracted]]] = {
     "medical": extract_medical,
     "dispensing": extract_dispensing,
@@ -42,7 +45,7 @@ class ClaimCheck:
         self._extract_receipt = _EXTRACT[uke.kind]
         self._insurer = insurer
         self._today = today
-        self._seen: set[tuple[str, date, str]] = set()
+        self._seen: set[bytes] = set()
         self._refused = 0
 
     @property
@@ -56,22 +59,25 @@ class ClaimCheck:
         return self._refused + self._reader.refused
 
     def batches(self, at_once: int = _AT_ONCE) -> Iterator[CheckedReceipts]:
-        """Yield the file's receipts, so many at once.
+        """Yield the file's receipts, so many at once, and fewer where they unfold to much.
 
         Raises:
             FileRefused: the file cannot be read to its end; the faults found since the last batch are in `rest`.
         """
         batch: list[Extracted] = []
-        records = 0
-        for number, receipt in enumerate(self._reader.receipts(), 1):
-            if extracted := self._extract(receipt):
-                batch.append(extracted)
-            # In feedback the faults of receipts and of what lies between them stand in the order of lines.
-            self._reader.faults += receipt.faults
-            records += receipt.records
-            if number % at_once == 0 or records >= _RECORDS_AT_ONCE:
+        number = rows = 0
+        for receipt in self._reader.receipts():
+            if receipt:
+                if extracted := self._extract(receipt):
+                    batch.append(extracted)
+                    rows += len(extracted.medicines)
+                # In feedback the faults of receipts and of what lies between them stand in the order of lines.
+                self._reader.faults += receipt.faults
+                number += 1
+                rows += receipt.records
+            if number >= at_once or rows >= _ROWS_AT_ONCE or len(self._reader.faults) >= _FAULTS_AT_ONCE:
                 yield CheckedReceipts(batch, self.rest())
-                batch, records = [], 0
+                batch, number, rows = [], 0, 0
         yield CheckedReceipts(batch, self.rest())
 
     def rest(self) -> pl.DataFrame:
@@ -86,7 +92,8 @@ class ClaimCheck:
         extracted = None if receipt.refused else self._extract_receipt(receipt, self._today)
         if extracted:
             claim = extracted.claim
-            key = (claim.institution_code, claim.care_month, claim.receipt_key)
+            named = f"{claim.institution_code} {claim.care_month} {claim.receipt_key}"
+            key = hashlib.blake2b(named.encode(), digest_size=_KEY_BYTES).digest()
             if key in self._seen:
                 receipt.fault(FaultCode.RECEIPT_REPEATED, receipt.head, "レセプト番号")
             self._seen.add(key)

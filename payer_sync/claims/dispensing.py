@@ -56,11 +56,12 @@ def extract_dispensing(receipt: Receipt, today: date) -> Extracted:
             receipt.fault(FaultCode.RECEIPT_TOO_LARGE, group.dispensings[-1], "調剤数量")
         for dispensing in group.dispensings:
             _check_days(receipt, dispensing)
+        comment = "\n".join(group.comments) or None
         for line in group.lines:
             if line.type == "IY":
-                medicines += _medicines(receipt, group, line)
+                medicines += _medicines(receipt, group, comment, line)
             else:
-                devices.append(_device(receipt, group, line))
+                devices.append(_device(receipt, group, comment, line))
     claim = extract_claim(receipt, "dispensing", {medicine.medicine_on for medicine in medicines}, today)
     return Extracted(claim, extract_shares(receipt), medicines, devices)
 
@@ -98,7 +99,7 @@ def _check_days(receipt: Receipt, dispensing: Line) -> None:
         receipt.fault(FaultCode.ENDS_BEFORE_START, dispensing, "処方年月日", _PRESCRIBED)
 
 
-def _medicines(receipt: Receipt, group: _Group, line: Line) -> Iterator[Medicine]:
+def _medicines(receipt: Receipt, group: _Group, comment: str | None, line: Line) -> Iterator[Medicine]:
     for position, dispensing in enumerate(group.dispensings, 1):
         yield Medicine(
             record_number=receipt.head.number,
@@ -110,14 +111,14 @@ def _medicines(receipt: Receipt, group: _Group, line: Line) -> Iterator[Medicine
             quantity=line.values["quantity"],
             days_or_times=dispensing.values["quantity"],
             usage_code=group.head.values["usage_code"],
-            comment="\n".join(group.comments) or None,
+            comment=comment,
             medicine_on=dispensing.values["dispensed_on"],
             day_stated=True,
             prescribed_on=dispensing.values["prescribed_on"],
         )
 
 
-def _device(receipt: Receipt, group: _Group, line: Line) -> Treatment:
+def _device(receipt: Receipt, group: _Group, comment: str | None, line: Line) -> Treatment:
     v = line.values
     return Treatment(
         record_number=receipt.head.number,
@@ -132,5 +133,5 @@ def _device(receipt: Receipt, group: _Group, line: Line) -> Treatment:
         points=None,
         times=sum(dispensing.values["quantity"] for dispensing in group.dispensings),
         days=[dispensing.values["dispensed_on"] for dispensing in group.dispensings],
-        comment="\n".join(group.comments) or None,
+        comment=comment,
     )

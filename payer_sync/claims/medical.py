@@ -46,12 +46,13 @@ def extract_medical(receipt: Receipt, today: date) -> Extracted:
     treatments: list[Treatment] = []
     points = 0
     for group in _groups(receipt):
+        comment = group.comment
         for line in group.lines:
             points += (line.values["points"] or 0) * (1 if line.values["times"] is None else line.values["times"])
             if line.type == "IY":
-                medicines += _medicines(receipt, group, line)
+                medicines += _medicines(receipt, group, comment, line)
             else:
-                treatments.append(_treatment(receipt, group, line))
+                treatments.append(_treatment(receipt, group, comment, line))
         if not group.lines:
             treatments += (_comment(receipt, group, line) for line in group.comments)
     days = {day for treatment in treatments for day in treatment.days}
@@ -87,7 +88,7 @@ def _groups(receipt: Receipt) -> Iterator[_Group]:
         yield group
 
 
-def _medicines(receipt: Receipt, group: _Group, line: Line) -> Iterator[Medicine]:
+def _medicines(receipt: Receipt, group: _Group, comment: str | None, line: Line) -> Iterator[Medicine]:
     usage = _USAGE.get(group.service_class, UsageGroup.PROCEDURE)
     month: date = receipt.head.values["care_month"]
     stated = days_of(receipt, line)
@@ -103,14 +104,14 @@ def _medicines(receipt: Receipt, group: _Group, line: Line) -> Iterator[Medicine
             quantity=line.values["quantity"],
             days_or_times=count,
             usage_code=None,
-            comment=group.comment,
+            comment=comment,
             medicine_on=day,
             day_stated=bool(stated),
             prescribed_on=day if stated and usage in _GIVEN_OUT else None,
         )
 
 
-def _treatment(receipt: Receipt, group: _Group, line: Line) -> Treatment:
+def _treatment(receipt: Receipt, group: _Group, comment: str | None, line: Line) -> Treatment:
     v = line.values
     return Treatment(
         record_number=receipt.head.number,
@@ -125,7 +126,7 @@ def _treatment(receipt: Receipt, group: _Group, line: Line) -> Treatment:
         points=v["points"],
         times=v["times"],
         days=[day for day, _ in days_of(receipt, line)],
-        comment=group.comment,
+        comment=comment,
     )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -102,8 +103,10 @@ class Reader:
         self.refused = 0  # records that belong to no receipt
         self.faults: list[Fault] = []
 
-    def receipts(self) -> Iterator[Receipt]:
+    def receipts(self) -> Iterator[Receipt | None]:
         """Yield the file's receipts in order; those with faults, or with a line that cannot be read, are refused.
+
+        After each record outside of receipts comes None, so that the faults of any number of these can be taken away.
 
         Raises:
             FileRefused: a line beyond all bounds, no totals at the end, or no UKE; undecodable or NUL bytes, once all
@@ -133,6 +136,8 @@ class Reader:
                 if receipt:
                     receipt.refused = receipt.refused or not readable
                     receipt.digest.update(raw)
+                else:
+                    yield None
             if self._open or not self.read:
                 raise FileRefused(Fault(FaultCode.TOTALS_MISSING))
 
@@ -242,7 +247,7 @@ def _parse(number: int, record_type: str, record: Record, fields: list[str], fau
     for entry in record.fields:
         text = texts[entry.position] if entry.position < len(texts) else ""
         values[entry.key] = _read(number, record_type, entry, text, faults)
-    days = _days(number, record_type, record.days_at, fields, faults) if record.days_at else []
+    days = _days(number, record_type, record.days_at, texts, faults) if record.days_at else []
     return Line(number, record_type, values, days, record, [text[: SHAPE_LENGTH + 1] for text in texts])
 
 
@@ -264,15 +269,27 @@ def _read(number: int, record_type: str, entry: Field, text: str, faults: list[F
         return None
 
 
-def _days(number: int, record_type: str, start: int, fields: list[str], faults: list[Fault]) -> list[tuple[int, int]]:
-    found = []
-    for day, text in enumerate(fields[start : start + 31], 1):
+def _days(number: int, record_type: str, start: int, texts: list[str], faults: list[Fault]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    wrong: list[tuple[int, str]] = []
+    for day, text in enumerate(texts[start : start + 31], 1):
         if text and _UNREADABLE not in text:
-            if text.isascii() and text.isdigit() and len(text) <= 3:
-                found.append((day, int(text)))
-            else:
-                said = both("その日の回数(3桁以内)", "how often on that day, at most three digits")
-                faults.append(
-                    Fault(FaultCode.MALFORMED_NUMBER, number, f"{record_type} {day_name(day)}", shape(text), said)
-                )
+            if not (text.isascii() and text.isdigit() and len(text) <= 3):
+                wrong.append((day, text))
+            elif times := int(text):
+                found.append((day, times))
+    if wrong:  # one fault for all: a writer that fills these columns otherwise fills all of them, in every record
+        (day, text), *others = wrong
+        name = f"{record_type} {day_name(day)}"
+        faults.append(Fault(FaultCode.MALFORMED_NUMBER, number, name, shape(text), _times_expected(len(others))))
     return found
+
+
+@cache
+def _times_expected(others: int) -> str:
+    if not others:
+        return both("その日の回数(3桁以内)", "how often on that day, at most three digits")
+    return both(
+        f"その日の回数(3桁以内)。この記録のほかの{others}日も同様",
+        f"how often on that day, at most three digits; so on {others} other days of this record",
+    )

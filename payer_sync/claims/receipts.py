@@ -82,7 +82,7 @@ def days_of(receipt: Receipt, line: Line) -> list[tuple[date, int]]:
     if line.days and line.days[-1][0] > month_length(month):
         receipt.fault(FaultCode.OTHER_DAY, line, day_name(line.days[-1][0]))
         return []
-    return [(month.replace(day=day), times) for day, times in line.days if times]
+    return [(month.replace(day=day), times) for day, times in line.days]
 
 
 def _institution(receipt: Receipt) -> Institution:

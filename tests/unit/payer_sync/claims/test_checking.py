@@ -220,6 +220,74 @@ def test_a_receipt_beyond_all_bounds_is_refused_alone(written: Path, lines: list
     assert (len(receipts), check.refused) == (1, len(DISPENSED) + len(lines))
 
 
+SI = "SI,12,1,112007410,,73,1" + "," * 7
+WRONG = "SI,x,1,x,x,x,x"
+MEDICINE = "IY,21,1,620000001,1,,1" + "," * 7
+
+
+def _april(*days: str) -> str:
+    return ",".join([*days, *[""] * (31 - len(days))])
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (_april("　", " 1", "1 ", *[" "] * 28), None),
+        (_april("0", "1", "1", *["000"] * 28), None),
+        (_april("", "1", "1", *["0"] * 27, "1"), ("算定日31日", "other_day", "9", "a day of the month of care")),
+        (
+            _april("1", "x1", "１"),
+            ("算定日2日", "malformed_number", "A9", "at most three digits; so on 1 other days of this record"),
+        ),
+        (_april("1", "1000"), ("算定日2日", "malformed_number", "9999", "how often on that day, at most three digits")),
+    ],
+    ids=["padded", "none on other days", "a day the month lacks", "two wrong", "too many"],
+)
+def test_what_is_wrong_with_the_days_of_a_record_is_one_fault(
+    written: Path, days: str, told: tuple[str, ...] | None
+) -> None:
+    written.write_bytes("\r\n".join((IR, RE, HO.replace(",1,0", ",1,73"), SI + days, "GO,1,73,99")).encode("cp932"))
+
+    receipts, faults = _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+
+    if told is None:
+        assert ([[day.day for day in t.days] for e in receipts for t in e.treatments], faults) == ([[2, 3]], [])
+    else:
+        name, code, drawn, said = told
+        (fault,) = faults
+        assert (receipts, fault["record"], fault["field"]) == ([], 4, f"SI {name}")
+        assert (fault["code"], fault["value_shape"]) == (code, drawn)
+        assert str(fault["expected"]).endswith(said)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([RE, *[WRONG] * 1_000] * 20, id="records of receipts"),
+        pytest.param([IR.replace("IR,1,13,1", "IR,x,x,x").replace("202605", "x")] * 20_000, id="institutions"),
+    ],
+)
+def test_a_batch_holds_so_many_faults_and_those_of_one_receipt_at_most(written: Path, lines: list[str]) -> None:
+    written.write_bytes("\r\n".join((IR, *lines, "GO,0,0,99")).encode("cp932"))
+
+    faults = [len(batch.faults) for batch in ClaimCheck(written, MEDICAL, None, TODAY).batches()]
+
+    assert sum(faults) > 60_000
+    assert max(faults) < 60_000
+
+
+def test_a_batch_holds_so_many_medicines_and_those_of_one_receipt_at_most(written: Path) -> None:
+    receipt = [RE, HO, *[MEDICINE + _april(*["1"] * 30)] * 500]
+    lines = [line.replace("RE,1", f"RE,{number}") for number in range(1, 9) for line in receipt]
+    written.write_bytes("\r\n".join((IR, *lines, "GO,8,0,99")).encode("cp932"))
+
+    batches = ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY).batches()
+    medicines = [sum(len(e.medicines) for e in batch.receipts) for batch in batches]
+
+    assert sum(medicines) == 8 * 500 * 30
+    assert max(medicines) < 120_000
+
+
 def test_a_file_of_another_kind_is_refused_before_it_is_read_through(written: Path) -> None:
     written.write_bytes("".join(f"1,06130512,{n}\r\n" for n in range(100_000)).encode("cp932"))
     check = ClaimCheck(written, MEDICAL, None, TODAY)
@@ -264,3 +332,60 @@ def test_a_receipt_of_long_lines_takes_no_more_memory_than_their_tables_have_fie
     finally:
         tracemalloc.stop()
     assert check.read == len(lines) + 100
+
+
+@pytest.mark.parametrize(
+    ("uke", "lines"),
+    [
+        (
+            MEDICAL,
+            [
+                *(IR, RE, HO, "CO,21,1,820000001,"),
+                *[MEDICINE.replace("21", "")] * 300,
+                *["CO,,1,810000001," + "x" * 400] * 300,
+                "GO,1,0,99",
+            ],
+        ),
+        (
+            DISPENSING,
+            [
+                *(YK, *DISPENSED[:3]),
+                *["IY,1,620000001,3"] * 300,
+                *["CO,810000001," + "x" * 400] * 300,
+                *(CZ.format(1), "GO,1,20,99"),
+            ],
+        ),
+    ],
+    ids=["medical", "dispensing"],
+)
+def test_the_comments_of_a_group_are_kept_once_for_all_its_medicines(written: Path, uke: Uke, lines: list[str]) -> None:
+    written.write_bytes("\r\n".join(lines).encode("cp932"))
+    check = ClaimCheck(written, uke, SENDER["medical"], TODAY)
+    tracemalloc.start()
+    try:
+        receipts, _ = _checked(check)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert [len(m.comment or "") for m in receipts[0].medicines] == [300 * 401 - 1] * 300
+
+
+def test_of_each_receipt_no_more_is_kept_than_tells_it_from_others(written: Path) -> None:
+    number = 1_000
+    with written.open("w", encoding="cp932") as file:
+        file.write(f"{IR}\n")
+        for receipt in range(number):
+            file.write(f"RE,1,1112,202604,,1,19800115{',' * 12}{receipt:040}\n{HO}\n")
+        file.write(f"GO,{number},0,99\n")
+    check = ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY)
+    batches = check.batches(at_once=100)
+    read = len(next(batches).receipts)
+    tracemalloc.start()
+    try:
+        for batch in batches:
+            read += len(batch.receipts)
+        del batch
+        assert tracemalloc.get_traced_memory()[0] < 160 * number
+    finally:
+        tracemalloc.stop()
+    assert (read, check.read) == (number, 2 * number + 2)
