@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from eligibility.storage.statements import statements
+from payer_sync.decoding import unreadable_byte
 
 _SQL = statements("payer_sync.queries")
 
@@ -32,6 +33,7 @@ _ENDED: Final = frozenset({"1", "9"})
 _FORMS: Final = frozenset({"1", "3", "4", "6", "8"})
 _CODE: Final = re.compile(r"6[0-9]{8}")
 _YJ: Final = re.compile(r"([0-9A-Z]{12})?")
+_QUOTED: Final = re.compile(r'"[^"]*(?:"|$)')
 
 
 class MasterRefused(Exception):
@@ -64,16 +66,16 @@ def read_drugs(path: Path) -> Iterator[Drug]:
     """Yield the medicines of a master file in cp932.
 
     Raises:
-        MasterRefused: a line does not have the columns of the table.
+        MasterRefused: a line does not have the columns of the table, or a byte that cannot be read.
         OSError: the file cannot be read.
     """
-    with path.open(encoding="cp932", newline="") as file:
-        number = 0
+    with path.open("rb") as file:
+        rows = csv.reader(_lines(file), strict=True)
         try:
-            for number, row in enumerate(csv.reader(file, strict=True), 1):
-                yield _drug(number, row)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise MasterRefused(number + 1, 0) from error
+            for row in rows:
+                yield _drug(rows.line_num, row)
+        except csv.Error as error:
+            raise MasterRefused(rows.line_num, 0) from error
 
 
 async def merge_drugs(connection: Any, drugs: list[Drug], now: datetime) -> int:
@@ -91,6 +93,14 @@ async def merge_drugs(connection: Any, drugs: list[Drug], now: datetime) -> int:
     return int(done.rpartition(" ")[2])
 
 
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    for number, raw in enumerate(file, 1):
+        if wrong := unreadable_byte(raw, "cp932"):
+            before = raw[: wrong[1]].decode("cp932")
+            raise MasterRefused(number, _QUOTED.sub("", before).count(","))
+        yield raw.decode("cp932")
+
+
 def _drug(number: int, row: list[str]) -> Drug:
     if len(row) < _COLUMNS:
         raise MasterRefused(number, len(row))
@@ -98,8 +108,7 @@ def _drug(number: int, row: list[str]) -> Drug:
         (CHANGE, row[CHANGE] in _ACTIVE | _ENDED),
         (MASTER_KIND, row[MASTER_KIND] == "Y"),
         (CODE, _CODE.fullmatch(row[CODE])),
-        (NAME, row[NAME].strip() and "\x00" not in row[NAME]),
-        (UNIT, "\x00" not in row[UNIT]),
+        (NAME, row[NAME].strip()),
         (FORM, row[FORM] in _FORMS),
         (YJ_CODE, _YJ.fullmatch(row[YJ_CODE].strip())),
     ):

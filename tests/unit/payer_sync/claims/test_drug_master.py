@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from loadtest.nation.claims import DRUGS, write_drug_master
-from payer_sync.claims.drug_master import CHANGE, CODE, FORM, MASTER_KIND, NAME, YJ_CODE, MasterRefused, read_drugs
+from payer_sync.claims.drug_master import (
+    CHANGE,
+    CODE,
+    FORM,
+    MASTER_KIND,
+    NAME,
+    UNIT,
+    YJ_CODE,
+    MasterRefused,
+    read_drugs,
+)
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "drug_master" / "y_invented.csv"
 
@@ -41,6 +51,37 @@ def test_a_line_of_another_form_refuses_the_file_and_says_where(tmp_path: Path, 
         list(read_drugs(path))
 
     assert (refused.value.line, refused.value.column) == (2, column)
+
+
+@pytest.mark.parametrize(
+    "byte", [b"\x00", b"\x80", b"\xa0", b"\xfd", b"\xfe", b"\xff", b"\x81"], ids=lambda byte: byte.hex()
+)
+@pytest.mark.parametrize("column", [CHANGE, NAME, UNIT, YJ_CODE + 1])
+def test_a_byte_that_cannot_be_read_refuses_the_file_and_its_own_line_is_told(
+    tmp_path: Path, byte: bytes, column: int
+) -> None:
+    good = SAMPLE.read_bytes().splitlines(keepends=True)[0]
+    fields = good.split(b",")
+    fields[column] = b'"\x96\xf2,' + byte + b'"'  # a comma in quotes is none between columns
+    path = tmp_path / "y.csv"
+    path.write_bytes(good * 200 + b",".join(fields) + good * 200)
+
+    with pytest.raises(MasterRefused) as refused:
+        list(read_drugs(path))
+
+    assert (refused.value.line, refused.value.column) == (201, column)
+
+
+def test_a_line_is_told_as_the_file_counts_lines_also_after_a_name_of_two(tmp_path: Path) -> None:
+    fields = SAMPLE.read_bytes().splitlines(keepends=True)[0].split(b",")
+    fields[NAME] = b'"a\r\nb"'
+    path = tmp_path / "y.csv"
+    path.write_bytes(b",".join(fields) + b"0,Y,x\r\n")
+
+    with pytest.raises(MasterRefused) as refused:
+        list(read_drugs(path))
+
+    assert refused.value.line == 3
 
 
 @pytest.mark.parametrize("data", [b"0,Y,620900101\n", b"\x81\n", b'"\n', "薬".encode()])
