@@ -22,6 +22,7 @@ from payer_sync.submission import Filed, step
 
 _SQL = statements("payer_sync.queries")
 COUNT_DROP_PERCENT: Final = 5
+ENDED_FEWEST: Final = 30  # of a small insurer a few dozen are many percent, and leave in any month
 EMPTIED_PERCENT: Final = 1
 EMPTIED_FEWEST: Final = 3  # of one column: in a file of a few corrections every single one is more than a percent
 
@@ -80,6 +81,7 @@ async def pass_gates(connection: Any, filed: Filed, layout: Layout, *, complete:
             await connection.execute(_SQL["plan_retirement"], insurer, today)
         counted = await connection.fetchrow(_SQL["count_in_force"], insurer, today)
         found += _counts(InForce(**counted))
+    found += await _endings(connection, insurer, today)
     if found and await decision_of(connection, filed.submission.submission_id) is not Decision.APPROVED:
         raise Held(*found)
 
@@ -167,6 +169,19 @@ def _emptied_columns(emptied: dict[str, int], rows: int, layout: Layout) -> Iter
             ja = f"登録済みの値が空になる記録は{EMPTIED_PERCENT}%以下(このファイルは{rows}件中{count}件)"
             en = f"at most {EMPTIED_PERCENT} % of records that empty a filled value (here {count} of {rows})"
             yield Fault(FaultCode.HELD_COLUMN_EMPTY, field=column.name, expected=both(ja, en))
+
+
+async def _endings(connection: Any, insurer: str, today: date) -> list[Fault]:
+    ended: int = await connection.fetchval(_SQL["count_ended"], today)
+    if ended < ENDED_FEWEST:
+        return []
+    enough = ended * 100 // COUNT_DROP_PERCENT  # of so many in force they are just that part
+    known = await connection.fetchval(_SQL["count_known_in_force"], insurer, today, enough)
+    if known == enough:
+        return []
+    ja = f"有効な資格の喪失・取消は{COUNT_DROP_PERCENT}%以下(登録済み{known}件、このファイルで終了{ended}件)"
+    en = f"at most {COUNT_DROP_PERCENT} % of the coverages in force ended or cancelled (here {ended} of {known})"
+    return [Fault(FaultCode.HELD_COUNT_DROP, expected=both(ja, en))]
 
 
 def _counts(in_force: InForce) -> Iterator[Fault]:

@@ -91,6 +91,29 @@ select
     ) as stated,
     (select count(*) from retirement_plan) as missing;
 
+-- name: count_ended
+-- How many coverages in force the file cancels, or states with a loss that takes days away. Records without a loss are
+-- left out before their coverages are looked up.
+-- $1 day
+select count(*) as coverages
+from merge_plan m
+join staged_eligibility s using (record_number)
+join coverage c on c.ctid = m.known_row and c.person_id = m.known_person_id and c.coverage_id = m.coverage_id
+    and c.known_to = 'infinity'
+where m.change in ('cancelled', 'lost', 'corrected') and (m.change = 'cancelled' or s.lost_on is not null)
+    and (c.lost_on is null or c.lost_on > $1)
+    and (m.change = 'cancelled' or s.lost_on < coalesce(c.lost_on, 'infinity'));
+
+-- name: count_known_in_force
+-- How many coverages of the insurer are in force by the register; no more are counted than it takes.
+-- $1 insurer number, $2 day, $3 how many it takes
+select count(*) as coverages
+from (
+    select from coverage
+    where insurer_number = $1 and known_to = 'infinity' and (lost_on is null or lost_on > $2)
+    limit $3
+) counted;
+
 -- name: count_stated
 -- How many coverages the file states.
 select count(*) as coverages from merge_plan where record_kind = '1';

@@ -86,6 +86,54 @@ async def test_a_delta_that_states_fewer_is_not_held(take_in: Any, write: Any, r
     assert (await take_in(write(record(1)))).submission.state == "merged"
 
 
+ENDED = {"資格喪失日": "20250401", "喪失事由": "03"}
+LATER = {"資格喪失日": "20991231", "喪失事由": "03"}
+
+
+@pytest.mark.parametrize("kind", ["delta", "full"])
+@pytest.mark.parametrize("ending", [{"レコード種別": "3"}, {"レコード種別": "2"} | ENDED, ENDED, LATER])
+async def test_a_file_that_ends_the_register_is_held(
+    take_in: Any, write: Any, record: Any, owner: Any, decided: Decide, kind: str, ending: dict[str, str]
+) -> None:
+    await take_in(write(*(record(n) for n in range(1, 41))))
+    path = write(*(record(n, **ending) for n in range(1, 41)))
+
+    held = await take_in(path, kind=kind)
+
+    assert held.submission.state == "held"
+    assert "here 40 of 40" in held.faults[-1]["expected"]
+    assert {code for _, code in held.codes} >= {"held_count_drop"}
+    assert await owner.fetchval(IN_FORCE) == 40
+
+    assert (await decided(held, path)).state == "merged"
+    assert await owner.fetchval(IN_FORCE) == 0
+
+
+@pytest.mark.parametrize(("known", "ended", "state"), [(29, 29, "merged"), (599, 30, "held"), (600, 30, "merged")])
+async def test_a_delta_may_end_a_few_or_a_small_part(
+    take_in: Any, write: Any, record: Any, known: int, ended: int, state: str
+) -> None:
+    await take_in(write(*(record(n) for n in range(1, known + 1))))
+
+    loaded = await take_in(write(*(record(n, レコード種別="2", **ENDED) for n in range(1, ended + 1))))
+
+    assert loaded.submission.state == state
+    assert all(f"here {ended} of {known}" in fault["expected"] for fault in loaded.faults)
+
+
+async def test_what_takes_no_day_away_ends_nothing(take_in: Any, write: Any, record: Any) -> None:
+    await take_in(write(*(record(n, **(ENDED if n <= 30 else LATER)) for n in range(1, 61))))
+
+    loaded = await take_in(
+        write(
+            *(record(n, レコード種別="3") for n in range(1, 31)),  # had ended before
+            *(record(n, 資格喪失日="21000101", 喪失事由="03") for n in range(31, 61)),  # lasts longer
+        )
+    )
+
+    assert (loaded.submission.state, loaded.submission.merged) == ("merged", 60)
+
+
 async def test_a_first_full_file_is_not_held(take_in: Any, write: Any, record: Any) -> None:
     assert (await take_in(write(record(1)), kind="full")).faults == []
 
