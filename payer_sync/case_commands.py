@@ -14,7 +14,7 @@ from rich.text import Text
 from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber, contains_my_number
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionState
-from payer_sync.cases import CaseState, Decided, Reversal, reject, release, reverse
+from payer_sync.cases import CaseState, Decided, Reversal, Shown, list_shown, reject, release, reverse
 from payer_sync.gates import Decision, DecisionRefused, decide
 from payer_sync.operator_database import DONE, REFUSED, at_database
 
@@ -49,18 +49,19 @@ def _add_case_commands(parser: argparse.ArgumentParser) -> None:
         ("release", _release, "Merge the records that the case keeps."),
         ("reject", _reject, "Keep the records from the register for good."),
         ("reverse", _reverse, "Split a person again, list what had shown the wrong data, and take back what was kept."),
+        ("shown", _shown, "List the same of coverages that have left their person since; change nothing."),
     ):
         command = commands.add_parser(name, help=said, description=said)
         command.add_argument("case", type=_number)
         if work is not _show:
             _add_decision(command)
-        if work is _reverse:
+        if work in (_reverse, _shown):
             command.add_argument(
                 "--coverage",
                 type=_number,
                 action="append",
                 default=[],
-                help="to split off; without it what was released",
+                help="whose mistake it is about; without it what was released",
             )
         _runs(command, work)
 
@@ -163,9 +164,12 @@ async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -
         reasons = "・".join(row["reasons"]) + (_OUT_OF_DATE if row["superseded_at"] else "")
         _add(stated, str(row["record_number"]), str(row["person_id"]), *_holder(row), reasons)
     console.print(stated)
-    known = _table("資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", title="登録済み / known")
+    known = _table(
+        "資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", "離れた日時\nleft", title="登録済み / known"
+    )
     for row in await connection.fetch(_SQL["coverages_of_case"], chosen.case):
-        _add(known, str(row["coverage_id"]), str(row["person_id"]), *_holder(row), row["insurer_number"])
+        left = f"{row['left_at']:%Y-%m-%d %H:%M:%S}" if row["left_at"] else ""
+        _add(known, str(row["coverage_id"]), str(row["person_id"]), *_holder(row), row["insurer_number"], left)
     console.print(known)
 
 
@@ -184,11 +188,16 @@ async def _reverse(connection: Any, chosen: argparse.Namespace, console: Console
         _show_reversal(made, console)
 
 
-def _show_reversal(made: Reversal, console: Console) -> None:
-    console.print(
-        f"人 {made.person_id} から人 {made.split_off} を分離。 / Split person {made.split_off} from person "
-        f"{made.person_id}: coverages {', '.join(map(str, made.coverages))}."
-    )
+async def _shown(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
+    for one in await list_shown(connection, chosen.case, chosen.coverage, _decided(chosen)):
+        console.print(
+            f"人 {one.person_id} から離れた資格。 / Coverages that have left person {one.person_id}: "
+            f"{', '.join(map(str, one.coverages))}."
+        )
+        _show_shown(one, console)
+
+
+def _show_shown(made: Shown | Reversal, console: Console) -> None:
     shown = _table(
         "日時\nwhen", "医療機関\ninstitution", "照会\nverification", "内容\nwhat",
         title=f"誤った情報の表示 / shown by mistake: {len(made.verifications) + len(made.disclosures)}",
@@ -204,6 +213,14 @@ def _show_reversal(made: Reversal, console: Console) -> None:
             f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
         )
     console.print(shown)
+
+
+def _show_reversal(made: Reversal, console: Console) -> None:
+    console.print(
+        f"人 {made.person_id} から人 {made.split_off} を分離。 / Split person {made.split_off} from person "
+        f"{made.person_id}: coverages {', '.join(map(str, made.coverages))}."
+    )
+    _show_shown(made, console)
     numbers = made.reference_numbers
     taken_back = [
         *((row["given_at"], row, f"consent ({row['class']})") for row in made.consents),

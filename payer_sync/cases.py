@@ -44,6 +44,16 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What had shown coverages of a person that were another's, until they left it."""
+
+    person_id: int
+    coverages: tuple[int, ...]
+    verifications: tuple[Mapping[str, Any], ...]
+    disclosures: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reversal:
     """A person split: who was split off, what had shown what was not this person's, and what was taken back."""
 
@@ -143,9 +153,7 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
         ]
         detail: dict[str, object] = {
             "split": [
-                {"person": one.person_id, "split_off": one.split_off, "coverages": list(one.coverages),
-                 "verifications": [str(shown["verification_id"]) for shown in one.verifications],
-                 "disclosures": [{name: str(value) for name, value in look.items()} for look in one.disclosures],
+                {**_listed(one), "split_off": one.split_off,
                  "consents_withdrawn": len(one.consents), "cards_taken_back": len(one.cards),
                  "reference_numbers_taken_back": len(one.reference_numbers)}
                 for one in made
@@ -153,6 +161,54 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
         }  # fmt: skip
         await _close(connection, case_id, case, CaseState.REVERSED, decided, detail)
     return tuple(made)
+
+
+async def list_shown(connection: Any, case_id: int, coverages: Sequence[int], decided: Decided) -> tuple[Shown, ...]:
+    """List what had shown coverages that have left the case's persons, as by their insurer's correction, and audit it.
+
+    Without any named, the coverages are those that the case's release had merged.
+
+    Raises:
+        DecisionRefused: there is no such case, or one of the coverages, or each, has not left a person of the case.
+    """
+    async with connection.transaction():
+        case = await connection.fetchrow(_SQL["find_case"], case_id)
+        if case is None:
+            raise _unknown()
+        if coverages:
+            rows = await connection.fetch(_SQL["coverages_that_left"], case_id, list(coverages))
+        else:
+            rows = await connection.fetch(_SQL["released_coverages_that_left"], case_id)
+        if not rows or not {row["coverage_id"] for row in rows}.issuperset(coverages):
+            raise DecisionRefused(
+                "この事案の人から離れた資格を指定してください。まだその人の資格は reverse で分離してください。",
+                "Name coverages that have left this case's persons. One that is still theirs is split off by reverse.",
+            )
+        found = []
+        for person in dict.fromkeys(row["person_id"] for row in rows):
+            left = [row["coverage_id"] for row in rows if row["person_id"] == person]
+            since = await connection.fetchval(_SQL["mistaken_since"], person, left)
+            found.append(Shown(person, tuple(left), *await _find_shown(connection, person, left, since)))
+        detail = {"shown": [_listed(one) for one in found]}
+        await _audit(connection, EventKind.CASE_LISTED, "shown", case_id, case, decided, detail)
+    return tuple(found)
+
+
+async def _find_shown(
+    connection: Any, person_id: int, coverages: list[int], since: datetime
+) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+    verifications = await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages)
+    looks = await connection.fetch(_SQL["disclosed_by_mistake"], person_id, since, coverages)
+    return tuple(map(dict, verifications)), tuple(map(dict, looks))
+
+
+def _listed(one: Shown | Reversal) -> dict[str, object]:
+    return {
+        "person": one.person_id,
+        "coverages": list(one.coverages),
+        "verifications": [str(shown["verification_id"]) for shown in one.verifications],
+        "disclosures": [{name: str(value) for name, value in look.items()} for look in one.disclosures],
+    }
 
 
 async def _split(connection: Any, case_id: int, person_id: int, coverages: list[int], known_from: datetime) -> Reversal:
@@ -169,14 +225,13 @@ async def _split(connection: Any, case_id: int, person_id: int, coverages: list[
     # Last, because counters go on showing what is not this person's until the split commits.
     since = await connection.fetchval(_SQL["mistaken_since"], person_id, coverages)
     await connection.execute(_SQL["hold_registrations"])
-    found = (
-        await connection.fetch(_SQL["shown_by_mistake"], person_id, coverages),
-        await connection.fetch(_SQL["disclosed_by_mistake"], person_id, since),
+    shown = await _find_shown(connection, person_id, coverages, since)
+    taken = (
         await connection.fetch(_SQL["withdraw_consents"], person_id, since, known_from),
         await connection.fetch(_SQL["take_back_cards"], person_id, since),
         await connection.fetch(_SQL["take_back_reference_numbers"], person_id, since),
     )
-    return Reversal(person_id, split_off, tuple(coverages), *(tuple(dict(row) for row in rows) for rows in found))
+    return Reversal(person_id, split_off, tuple(coverages), *shown, *(tuple(map(dict, rows)) for rows in taken))
 
 
 async def _take(connection: Any, case_id: int, *states: CaseState, others: Set[str] = frozenset()) -> Any:
@@ -203,16 +258,22 @@ async def _close(
     ja, en = _SAID[state]
     text = both(f"紐付けの疑い(事案番号 {case_id})の確認が終了: {ja}", f"case {case_id} was closed: {en}")
     await connection.execute(_SQL["tell_case_closed"], case_id, decided.now, FaultCode.CASE_CLOSED.value, text)
+    await _audit(connection, EventKind.CASE_DECIDED, state.value, case_id, case, decided, detail)
+
+
+async def _audit(
+    connection: Any, kind: EventKind, code: str, case_id: int, case: Any, decided: Decided, detail: Mapping[str, object]
+) -> None:
     event = AuditEvent(
         event_id=uuid7(decided.now),
         occurred_at=decided.now,
-        kind=EventKind.CASE_DECIDED,
-        code=state.value,
+        kind=kind,
+        code=code,
         actor_kind=ActorKind.OPERATOR,
         actor=decided.by,
         insurer_number=case["insurer_number"],
         submission_id=UUID(str(case["submission_id"])),
-        detail={"case": case_id, "reason": decided.reason} | detail,
+        detail={"case": case_id, "reason": decided.reason, **detail},
     )
     await insert_event(connection, event)
 

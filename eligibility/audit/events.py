@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     SUBMISSION_HELD = "submission_held"
     SUBMISSION_DECIDED = "submission_decided"
     CASE_DECIDED = "case_decided"
+    CASE_LISTED = "case_listed"
     ENROLMENT = "enrolment"
     CHECKUPS_PURGED = "checkups_purged"
     DRUGS_LOADED = "drugs_loaded"

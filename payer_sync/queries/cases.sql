@@ -32,12 +32,16 @@ select record_number, person_id, reasons, superseded_at, acquired_on, stated ->>
 from quarantined_record where case_id = $1 order by record_number;
 
 -- name: coverages_of_case
--- What is stated now of the persons whom the case's linkage codes mean.
+-- What is stated of the persons whom the case's linkage codes mean, and what was stated last of coverages that have left
+-- them, with when.
 -- $1 case
 select c.coverage_id, c.person_id, c.insurer_number, c.symbol, c.number, c.branch_number, c.name, c.name_kana,
-    c.birth_date, c.sex, c.acquired_on, c.lost_on
+    c.birth_date, c.sex, c.acquired_on, c.lost_on, nullif(c.known_to, 'infinity') as left_at
 from coverage c
-where c.known_to = 'infinity'
+where not exists (
+        select from coverage later
+        where later.person_id = c.person_id and later.coverage_id = c.coverage_id and later.known_from > c.known_from
+    )
     and c.person_id in (
         select q.person_id from quarantined_record q where q.case_id = $1
         union
@@ -103,6 +107,35 @@ where coverage_id = any($2) and known_to = 'infinity'
     )
 order by insurer_number, coverage_id;
 
+-- name: released_coverages_that_left
+-- The coverages that a released case has put into the register and that have left the persons whom it put them to.
+-- $1 case
+select c.coverage_id, c.person_id
+from quarantined_record q
+join mislink_case m using (case_id)
+join coverage c on c.insurer_number = m.insurer_number and c.number_key = q.number_key and c.symbol_key = q.symbol_key
+    and c.branch_number = q.branch_number and c.acquired_on = q.acquired_on
+join person p on p.person_id = c.person_id and p.linkage_code = q.stated ->> 'linkage_code'
+where q.case_id = $1 and q.superseded_at is null and m.state = 'released'
+group by c.person_id, c.coverage_id
+having max(c.known_to) < 'infinity'
+order by c.person_id, c.coverage_id;
+
+-- name: coverages_that_left
+-- Of some coverages, those that have left persons of the case; $1 case, $2 coverages
+select coverage_id, person_id
+from coverage
+where coverage_id = any($2)
+    and person_id in (
+        select q.person_id from quarantined_record q where q.case_id = $1
+        union
+        select p.person_id from quarantined_record q join person p on p.linkage_code = q.stated ->> 'linkage_code'
+        where q.case_id = $1
+    )
+group by person_id, coverage_id
+having max(known_to) < 'infinity'
+order by person_id, coverage_id;
+
 -- name: split_time
 -- The moment at which a split becomes known: after all that is known of the persons.
 -- $1 persons
@@ -115,11 +148,12 @@ from coverage where person_id = any($1);
 insert into person (linkage_code) values (format('split %s.%s', $1::bigint, $2::bigint)) returning person_id;
 
 -- name: shown_by_mistake
--- Verifications of a person since the coverages were put to it whose answer rested on one of them or named it.
+-- Verifications of a person while the coverages were put to it whose answer rested on one of them or named it. Counters
+-- see that one has left when the merge ends, which takes less than an hour from the moment that it bears.
 -- $1 person, $2 coverages
 with wrong as (
-    select coverage_id, min(known_from) as since, min(acquired_on) as acquired_on,
-        max(coalesce(lost_on, 'infinity')) as lost_on
+    select coverage_id, min(known_from) as since, max(known_to) + interval '1 hour' as until,
+        min(acquired_on) as acquired_on, max(coalesce(lost_on, 'infinity')) as lost_on
     from coverage where person_id = $1 and coverage_id = any($2)
     group by coverage_id
 )
@@ -127,7 +161,7 @@ select v.verification_id, v.occurred_at, v.institution_code, v.method, v.asked_f
 from verification v
 where v.person_id = $1 and exists (
     select from wrong w
-    where w.since <= v.known_at
+    where w.since <= v.known_at and v.known_at < w.until
         and (w.coverage_id = v.coverage_id or (w.acquired_on <= v.asked_for and v.asked_for < w.lost_on))
 )
 order by v.occurred_at, v.verification_id;
@@ -139,10 +173,13 @@ order by v.occurred_at, v.verification_id;
 select min(known_from) - interval '1 minute' from coverage where person_id = $1 and coverage_id = any($2);
 
 -- name: disclosed_by_mistake
--- Looks at a person's medical data since a time.
--- $1 person, $2 since when
+-- Looks at a person's medical data since a time, and until the coverages have left it.
+-- $1 person, $2 since when, $3 coverages
 select event_id, occurred_at, institution_code, staff_id, verification_id, class
 from disclosures_of($1, $2)
+where occurred_at < (
+    select max(known_to) + interval '1 hour' from coverage where person_id = $1 and coverage_id = any($3)
+)
 order by event_id;
 
 -- name: withdraw_consents

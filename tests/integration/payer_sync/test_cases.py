@@ -20,7 +20,7 @@ from eligibility.storage.audit import insert_event
 from eligibility.storage.database import connect
 from eligibility.storage.lookups import NumberAsked, matches_of, rows_of_numbers
 from payer_sync.__main__ import main
-from payer_sync.cases import Decided, reject, release, reverse
+from payer_sync.cases import Decided, list_shown, reject, release, reverse
 from payer_sync.gates import DecisionRefused
 from payer_sync.loading import ROLE
 from tests.integration.eligibility.conftest import authorities, counter, world
@@ -214,6 +214,68 @@ async def test_a_reversal_lists_the_looks_whenever_their_consent_was_given(
     ]  # fmt: skip
     told = capsys.readouterr().out
     assert re.findall(r"disclosure \((\w+), ([-0-9a-f]+)\)", told) == [("medication", look.actor) for look in looks]
+
+
+@pytest.mark.parametrize("correction", [{"レコード種別": "3"}, {"紐付番号": "LK-RIGHT"}])
+async def test_what_was_shown_is_listed_after_the_insurers_own_correction(
+    case: int, owner: Any, payer: Any, take_in: Any, write: Any, record: Any, correction: dict[str, str]
+) -> None:
+    await release(owner, case, _decided())
+    right, wrong = await owner.fetch(CURRENT)
+    person, now = right["person_id"], datetime.now(UTC)
+    later = now + timedelta(hours=2)
+    visits = [await _verify(owner, person, coverage["coverage_id"]) for coverage in (wrong, right)]
+    await _consent(owner, person, visits[0], "medication", now)
+    look = await _look(owner, person, visits[0], now)
+    stated = record(1, 保険者番号=OTHER, 資格取得日="20250401", **SOMEBODY, **LIMIT)
+    assert (await take_in(write(stated | correction), insurer=OTHER)).counts == (1, 0, 1, 0)
+    await _verify(owner, person, right["coverage_id"], at=later)
+    await _look(owner, person, visits[0], later)
+    with pytest.raises(DecisionRefused):
+        await reverse(owner, case, (wrong["coverage_id"],), _decided())
+
+    (shown,) = await list_shown(payer, case, (), _decided())
+
+    assert (shown.person_id, shown.coverages) == (person, (wrong["coverage_id"],))
+    assert [row["verification_id"] for row in shown.verifications] == visits
+    assert [row["event_id"] for row in shown.disclosures] == [look.event_id]
+    event = await owner.fetchrow("select actor, detail from audit_event where kind = 'case_listed'")
+    assert (event["actor"], event["detail"]["reason"]) == ("operator", "telephoned")
+    assert event["detail"]["shown"][0]["verifications"] == [str(visit) for visit in visits]
+    assert event["detail"]["shown"][0]["disclosures"][0]["staff_id"] == look.actor
+    assert await owner.fetchval("select state from mislink_case") == "released"
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_what_still_stands_is_not_listed_but_split(case: int, owner: Any, released: bool) -> None:
+    if released:
+        await release(owner, case, _decided())
+    standing = tuple(row["coverage_id"] for row in await owner.fetch(CURRENT))
+
+    for coverages in ((), standing, (999_999,)):
+        with pytest.raises(DecisionRefused, match="reverse"):
+            await list_shown(owner, case, coverages, _decided())
+
+    assert await owner.fetchval("select count(*) from audit_event where kind = 'case_listed'") == 0
+
+
+async def test_what_showed_a_coverage_that_was_known_first_is_listed_by_its_number(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any, database: str, monkeypatch: Any, capsys: Any
+) -> None:
+    (known,) = await owner.fetch(CURRENT)
+    visit = await _verify(owner, known["person_id"], known["coverage_id"])
+    await take_in(write(record(1, レコード種別="3")))
+    assert await owner.fetch(CURRENT) == []
+    monkeypatch.setenv("INTAKE_DATABASE_URL", database)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    ids, _ = await _listed(capsys, "cases", "show", str(case))
+    assert ids[-1] == str(known["coverage_id"])
+    deciding = ("--by", "operator", "--reason", "x")
+    _, told = await _listed(capsys, "cases", "shown", str(case), "--coverage", ids[-1], *deciding)
+
+    assert str(visit) in told
+    assert await owner.fetchval("select state from mislink_case") == "open"
 
 
 @pytest.mark.parametrize("table", ["audit_event", "consent", "card", "reference_number"])
@@ -586,6 +648,8 @@ async def test_the_wrong_linkage_code_again_opens_a_case_again(
         (["cases", "reject", "{case}", "--by", "operator", "--reason", "x"], 0, "Rejected"),
         (["cases", "release", "{case}", "--by", "operator", "--reason", "x"], 0, "Released"),
         (["cases", "show", "999"], 2, "no such case"),
+        (["cases", "shown", "999", "--by", "operator", "--reason", "x"], 2, "no such case"),
+        (["cases", "shown", "{case}"], 64, "--reason"),
         (["cases", "release", "999", "--by", "operator", "--reason", "x"], 2, "no such case"),
         (["cases", "reject", "{case}", "--by", " ", "--reason", "x"], 64, "empty"),
         (["cases", "reject", "{case}", "--by", "operator"], 64, "--reason"),
