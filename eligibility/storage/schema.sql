@@ -985,12 +985,24 @@ create function first_uuid7(at timestamptz) returns uuid language sql immutable 
 $$;
 
 -- Makes a partition unless it is there. It is made apart and then attached, so that nobody waits who writes meanwhile.
--- Where rows of its range stand in the partition for everything else, that one keeps the range.
+-- Where rows of its range stand in the partition for everything else, that one keeps the range. They are looked for by
+-- the key first: to attach in vain would read all of that partition each time, while whoever writes to it waits.
 create function make_partition(parent text, part text, lower text, upper text) returns integer
 language plpgsql set search_path = pg_catalog, public as $$
+declare
+    key text;
+    kept boolean;
 begin
     if to_regclass('public.' || part) is not null then
         return 0;
+    end if;
+    select a.attname into strict key
+    from pg_partitioned_table p join pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+    where p.partrelid = to_regclass('public.' || parent);
+    execute format('select exists (select from public.%I where %I >= %L and %2$I < %4$L)',
+                   parent || '_other', key, lower, upper) into kept;
+    if kept then
+        raise check_violation;
     end if;
     execute format('create table public.%I (like public.%I including all)', part, parent);
     -- Rows are only added: what is vacuumed is frozen, a piece at a time, long before it has to be.

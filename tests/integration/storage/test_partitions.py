@@ -78,6 +78,20 @@ async def test_what_came_while_no_worker_was_there_stays_and_the_next_partitions
     assert await _event(owner, datetime(2031, 4, 1, tzinfo=UTC)) == "audit_event_203104"
 
 
+async def test_nobody_who_writes_is_waited_for_where_a_partition_cannot_be_made(owner: Any, database: str) -> None:
+    for keep in (_verification, _event):
+        await keep(owner, NOW)
+    await _burn(owner, b"n", NOW)
+    worker = await connect(database, role="eligibility_worker")
+    assert await worker.fetchval("select prepare_partitions($1)", NOW) == 6
+    async with owner.transaction():
+        assert await _burn(owner, b"m", NOW) == "used_challenge_other"
+        assert await _verification(owner, NOW) == "verification_other"
+        assert await _event(owner, NOW) == "audit_event_other"
+        assert await worker.fetchval("select prepare_partitions($1)", NOW) == 0
+    await worker.close()
+
+
 async def test_two_workers_make_each_partition_once(owner: Any, database: str) -> None:
     worker = await connect(database, role="eligibility_worker")
     async with owner.transaction():
