@@ -196,6 +196,10 @@ class FaultCode(StrEnum):
         "several_persons", _WARNING, "一人に定まる番号(枝番)(レセプトは人に結び付けず保存)",
         "a number of one person only (branch number); kept without a person",
     )  # fmt: skip
+    SEX_DISAGREES = (
+        "sex_disagrees", _WARNING, "この番号と生年月日の人の登録済みの性別(レセプトは人に結び付けず保存)",
+        "the sex known for the holder of this number and birth date; kept without a person",
+    )  # fmt: skip
     COVERAGE_ENDS_WITHIN = (
         "coverage_ends_within", _WARNING, "すべての診療日に続く資格", "a coverage that lasts through all days of care",
     )  # fmt: skip

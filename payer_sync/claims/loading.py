@@ -33,6 +33,7 @@ _COVERED_ELSEWHERE: Final = both(
 _MOVED: Final = both("自分の保険者番号で登録済みのレセプト", "a receipt known as one of the insurer that sends it")
 _WARNINGS: Final = (
     ("tell_several_persons", FaultCode.SEVERAL_PERSONS, "SN 枝番"),
+    ("tell_sex_disagrees", FaultCode.SEX_DISAGREES, "RE 男女区分"),
     ("tell_coverage_ends_within", FaultCode.COVERAGE_ENDS_WITHIN, _NUMBER),
     ("tell_drug_unknown", FaultCode.DRUG_UNKNOWN, "IY 医薬品コード"),
 )

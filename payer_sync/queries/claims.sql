@@ -30,7 +30,7 @@ select pg_advisory_xact_lock_shared(3, 0), set_config('idle_in_transaction_sessi
 
 -- name: match_claims
 -- Find whose claims they are that have no coverage yet: one person with this insured number and birth date, covered on a
--- day of care, as known now. A branch number counts only where both sides state one.
+-- day of care, as known now. A branch number counts only where both sides state one, and a sex of 3 agrees with both.
 with fitting as (
     select s.record_number, c.person_id, c.coverage_id, c.acquired_on,
         c.acquired_on <= s.care_from and s.care_through < coalesce(c.lost_on, 'infinity') as through_all
@@ -38,6 +38,7 @@ with fitting as (
     join coverage c on c.insurer_number = s.insurer_number and c.number_key = s.number_key
         and c.symbol_key = s.symbol_key and c.birth_date = s.birth_date and c.known_to = 'infinity'
         and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
+        and c.sex in (s.sex, '3')
         and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
         and c.acquired_on < coalesce(c.lost_on, 'infinity')
     where s.match = 'no_coverage'
@@ -63,6 +64,7 @@ with holder as (
     join coverage c on c.insurer_number = s.insurer_number and c.number_key = s.number_key
         and c.symbol_key = s.symbol_key and c.birth_date = s.birth_date and c.known_to = 'infinity'
         and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
+        and c.sex in (s.sex, '3')
     where s.match = 'no_coverage'
     group by s.record_number
     having count(distinct c.person_id) = 1
@@ -128,6 +130,21 @@ insert into feedback (submission_id, fault_number, record_number, field, code, s
 select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null, $5
 from staged_claim
 where match = 'several_persons' and change <> 'other_insurer';
+
+-- name: tell_sex_disagrees
+-- Warn of claims that only the sex keeps from a person covered here.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', '9', $5
+from staged_claim s
+where match = 'no_coverage' and change <> 'other_insurer' and exists (
+    select from coverage c
+    where c.insurer_number = s.insurer_number and c.number_key = s.number_key and c.symbol_key = s.symbol_key
+        and c.birth_date = s.birth_date and c.known_to = 'infinity'
+        and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
+        and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
+        and c.acquired_on < coalesce(c.lost_on, 'infinity')
+);
 
 -- name: tell_coverage_ends_within
 -- Warn of claims with days of care before or after the coverage.

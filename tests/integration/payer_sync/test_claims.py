@@ -54,10 +54,10 @@ def take_claims(take_in: Any, tmp_path: Path) -> TakeClaims:
 
 def medical(
     *body: str, birth: str = "19800110", number: str = "0000001", branch: str = "01", day: int = 10,
-    month: str = "202604", insurer: str = FIRST, search: str = "", receipt: int = 1,
+    month: str = "202604", insurer: str = FIRST, search: str = "", receipt: int = 1, sex: int = 2,
 ) -> list[str]:  # fmt: skip
     """A file of one receipt with one medicine, taken home for five days, on the day of the month."""
-    head = ["RE", str(receipt), "1112", month, "見本", "2", birth, *[""] * 11, search]
+    head = ["RE", str(receipt), "1112", month, "見本", str(sex), birth, *[""] * 11, search]
     medicine = ["IY", "21", "1", "620900101", "3", "4", "5", *[""] * 37]
     medicine[12 + day] = "5"
     charged = 20 + 73 * len(body)
@@ -186,6 +186,43 @@ async def test_twins_are_told_apart_by_the_branch_number_only(
     assert (first, [row["match"] for row in await owner.fetch(CURRENT)]) == (["several_persons"], ["matched"])
 
 
+@pytest.mark.parametrize(
+    ("known", "claimed", "whose"), [("1", 1, "LK-00000001"), ("1", 2, None), ("2", 1, None), ("3", 1, "LK-00000001")]
+)
+async def test_a_claim_whose_sex_disagrees_is_nobodys_and_says_so(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any, known: str, claimed: int, whose: str | None
+) -> None:
+    await take_in(write(record(1, 性別=known)))
+
+    loaded = await take_claims(*medical(sex=claimed, branch=""))
+
+    assert await owner.fetchval("select linkage_code from claim left join person using (person_id)") == whose
+    told = [(fault["record_number"], fault["field"]) for fault in loaded.faults if fault["code"] == "sex_disagrees"]
+    assert told == ([] if whose else [(2, "RE 男女区分")])
+
+
+async def test_twins_of_different_sex_are_told_apart_without_a_branch_number(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2, 番号="0000001", 枝番="02", 氏名="髙橋　一郎", 性別="1")))
+
+    await take_claims(*medical(sex=1, branch=""))
+
+    assert await owner.fetchval("select linkage_code from claim join person using (person_id)") == "LK-00000002"
+
+
+async def test_an_insurer_is_not_named_for_a_claim_whose_sex_disagrees_with_the_holders(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 資格喪失日="20260401", 喪失事由="03")))
+    await take_in(write(record(1, 保険者番号=SECOND, 番号="77", 資格取得日="20260401")), insurer=SECOND)
+
+    loaded = await take_claims(*medical(sex=1))
+
+    assert [row["covered_by"] for row in await owner.fetch(CURRENT)] == [None]
+    assert "sex_disagrees" not in {code for _, code in loaded.codes}  # on that day nobody had the number here
+
+
 async def test_a_receipt_sent_again_corrects_and_an_equal_one_changes_nothing(
     take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
 ) -> None:
@@ -309,7 +346,7 @@ async def reviewed(take_in: Any, take_claims: TakeClaims, write: Any, record: An
     """A released case of a wrong link, and a claim of its coverage that a reviewer has sent before it; sent again."""
     await enrol_insurer(owner, InsurerNumber(REVIEWER), "x", datetime.now(UTC))
     await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", REVIEWER)
-    claimed = medical(birth="19670303", insurer=SECOND, search="S-1")
+    claimed = medical(birth="19670303", insurer=SECOND, search="S-1", sex=1)
     await take_in(write(record(1)))
     await take_claims(*claimed, insurer=REVIEWER)
     somebody = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
