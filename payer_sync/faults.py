@@ -182,6 +182,10 @@ class FaultCode(StrEnum):
         "a receipt within the limits of records and amounts",
     )  # fmt: skip
     OTHER_DAY = "other_day", _RECORD, "診療・調剤年月の中の日付", "a day of the month of care"
+    CARE_IN_FUTURE = (
+        "care_in_future", _RECORD, "今日・請求年月より後でない診療・調剤",
+        "care that lies neither after today nor after the month of claim",
+    )  # fmt: skip
     RECORD_TYPE_UNKNOWN = (
         "record_type_unknown", _WARNING, "既知のレコード識別(読み飛ばした)",
         "a known type of record; this one was passed over",

@@ -1,7 +1,7 @@
 """What medical and dispensing receipts have in common: the claim itself, its payers, and when its care was given."""
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -12,10 +12,11 @@ from payer_sync.claims.records import day_name
 from payer_sync.faults import FaultCode, both
 
 _ONE_INSURER = both("一つのレセプトに HO は一つ", "one HO record in a receipt")
+_MONTH = {"medical": "診療年月", "dispensing": "調剤年月"}
 _INSURED = "1"  # 負担者種別 of the insurer; 2 to 5 are public expense programmes
 
 
-def extract_claim(receipt: Receipt, kind: str, days: Iterable[date], today: date) -> Claim:
+def extract_claim(receipt: Receipt, kind: str, days: Collection[date], today: date) -> Claim:
     """Return the claim; `days` are those on which care was given, and the whole month where none is stated."""
     head, institution = receipt.head, _institution(receipt)
     v = head.values
@@ -25,6 +26,8 @@ def extract_claim(receipt: Receipt, kind: str, days: Iterable[date], today: date
         receipt.fault(FaultCode.RECORD_MISPLACED, insured[1], "レコード識別", _ONE_INSURER)
     if v["birth_date"] > today:
         receipt.fault(FaultCode.BORN_IN_FUTURE, head, "生年月日")
+    if month > institution.claimed_month or max(days, default=month) > today:
+        receipt.fault(FaultCode.CARE_IN_FUTURE, head, _MONTH[kind])
     number = insured[0].values if insured else {}
     given = sorted(days) or [month, month.replace(day=month_length(month))]
     symbol, insured_number = number.get("symbol") or "", number.get("insured_number") or ""

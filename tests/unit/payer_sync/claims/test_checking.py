@@ -389,3 +389,40 @@ def test_of_each_receipt_no_more_is_kept_than_tells_it_from_others(written: Path
     finally:
         tracemalloc.stop()
     assert (read, check.read) == (number, 2 * number + 2)
+
+
+@pytest.mark.parametrize(
+    ("month", "claimed", "day", "told"),
+    [
+        ("202611", "202611", 21, []),  # today
+        ("202611", "202611", 22, [FaultCode.CARE_IN_FUTURE]),
+        ("202611", "202612", 0, []),  # no day stated
+        ("202612", "202612", 0, [FaultCode.CARE_IN_FUTURE]),
+        ("206204", "202605", 10, [FaultCode.CARE_IN_FUTURE]),
+        ("56204", "50805", 10, [FaultCode.CARE_IN_FUTURE]),
+        ("202606", "202605", 10, [FaultCode.CARE_IN_FUTURE]),  # claimed before it was given
+    ],
+)
+def test_care_after_today_or_after_the_month_of_claim_refuses_its_receipt(
+    written: Path, month: str, claimed: str, day: int, told: list[FaultCode]
+) -> None:
+    treated = ["SI", "12", "1", "112007410", "", "0", "1", *[""] * 37]
+    if day:
+        treated[12 + day] = "1"
+    lines = (IR.replace("202605", claimed), RE.replace("202604", month), HO, ",".join(treated), "GO,1,0,99")
+    written.write_bytes("\r\n".join(lines).encode("cp932"))
+
+    receipts, faults = _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+
+    assert [fault["code"] for fault in faults] == told
+    assert len(receipts) == (0 if told else 1)
+    assert {(fault["record"], fault["field"]) for fault in faults} <= {(2, "RE 診療年月")}
+
+
+def test_dispensing_after_today_refuses_its_receipt() -> None:
+    sample = SAMPLES / "claim_dispensing_1" / "good.uke"
+
+    receipts, faults = _checked(ClaimCheck(sample, DISPENSING, SENDER["dispensing"], date(2026, 4, 10)))
+
+    assert [extracted.claim.care_through for extracted in receipts] == [date(2026, 4, 1)]
+    assert [(fault["code"], fault["field"]) for fault in faults] == [("care_in_future", "RE 調剤年月")]
