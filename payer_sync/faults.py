@@ -204,6 +204,10 @@ class FaultCode(StrEnum):
         "sex_disagrees", _WARNING, "この番号と生年月日の人の登録済みの性別(レセプトは人に結び付けず保存)",
         "the sex known for the holder of this number and birth date; kept without a person",
     )  # fmt: skip
+    HOLDER_DIFFERS = (
+        "holder_differs", _WARNING, "このレセプトの番号で登録済みの保険者・番号・生年月日",
+        "the insurer, number and birth date known for this receipt's number",
+    )  # fmt: skip
     COVERAGE_ENDS_WITHIN = (
         "coverage_ends_within", _WARNING, "すべての診療日に続く資格", "a coverage that lasts through all days of care",
     )  # fmt: skip

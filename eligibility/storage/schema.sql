@@ -600,7 +600,7 @@ create table claim (
     known_to         timestamptz not null default 'infinity',
     submission_id    uuid not null,
     kind             text not null check (kind in ('medical', 'dispensing')),
-    receipt_key      text not null,    -- what a receipt claimed again is known by, within its institution and month
+    receipt_key      text not null,    -- what a receipt claimed again is known by: S… by itself, N… with its holder
     institution_code text not null check (institution_code ~ '^[0-9]{2}[0-9B][0-9]{7}$'),
     institution_name text not null,
     care_month       date not null check (extract(day from care_month) = 1),
@@ -629,7 +629,9 @@ create table claim (
     check (known_from < known_to)
 );
 create sequence claim_id_seq as bigint owned by claim.claim_id;
-create unique index claim_by_receipt on claim (institution_code, care_month, kind, receipt_key, known_to);
+-- A receipt number may mean another receipt for another holder. Public expense alone names no insurer.
+create unique index claim_by_receipt on claim (institution_code, kind, receipt_key, care_month, birth_date, number_key,
+    symbol_key, insurer_number, known_to) nulls not distinct;
 create index claim_by_person on claim (person_id, care_month) where known_to = 'infinity';
 
 create table claim_share (

@@ -31,6 +31,14 @@ _COVERED_ELSEWHERE: Final = both(
     "a claim to insurer %1$s, which covered the day of care; kept without a person",
 )
 _MOVED: Final = both("自分の保険者番号で登録済みのレセプト", "a receipt known as one of the insurer that sends it")
+_REPLACED: Final = both(
+    "この検索番号で登録済みの保険者・番号・生年月日(登録済みのレセプトをこのレセプトに置き換えた)",
+    "the insurer, number and birth date known for this search number; what was known was replaced by this receipt",
+)
+_BOTH_KEPT: Final = both(
+    "このレセプト番号で登録済みの番号・生年月日(別のレセプトとして両方を残した)",
+    "the number and birth date known for this receipt number; both are kept as two receipts",
+)
 _WARNINGS: Final = (
     ("tell_several_persons", FaultCode.SEVERAL_PERSONS, "SN 枝番"),
     ("tell_sex_disagrees", FaultCode.SEX_DISAGREES, "RE 男女区分"),
@@ -109,6 +117,7 @@ class ClaimContent:
         await self._tell("refuse_moved_claims", FaultCode.OTHER_INSURER, "RE レセプト番号", _MOVED)
         code = FaultCode.NO_COVERAGE_ON_DAY
         await self._tell("tell_no_coverage", code, _NUMBER, code.expected, _COVERED_ELSEWHERE)
+        await self._tell("tell_holder_differs", FaultCode.HOLDER_DIFFERS, _NUMBER, _REPLACED, _BOTH_KEPT)
         for statement, warning, name in _WARNINGS:
             await self._tell(statement, warning, name, warning.expected)
 

@@ -86,7 +86,8 @@ where e.record_number = s.record_number;
 update staged_claim set match = 'no_insurer' where insurer_number is null;
 
 -- name: plan_claims
--- Which known claim each receipt is, and what changes. Only a reviewer may move a claim from one insurer to another.
+-- Which known claim each receipt is, and what changes. Without a search number (S) it is one of the same holder only. Only
+-- a reviewer may move a claim from one insurer to another.
 -- $1 whether the sender is a claims reviewer
 update staged_claim s
 set claim_id = coalesce(k.claim_id, nextval('claim_id_seq')),
@@ -98,8 +99,16 @@ set claim_id = coalesce(k.claim_id, nextval('claim_id_seq')),
         else 'unchanged'
     end
 from staged_claim t
-left join claim k on k.institution_code = t.institution_code and k.care_month = t.care_month and k.kind = t.kind
-    and k.receipt_key = t.receipt_key and k.known_to = 'infinity'
+left join lateral (
+    select k.claim_id, k.insurer_number, k.content_digest, k.match, k.person_id, k.coverage_id, k.covered_by
+    from claim k
+    where k.institution_code = t.institution_code and k.kind = t.kind and k.receipt_key = t.receipt_key
+        and k.care_month = t.care_month and k.known_to = 'infinity'
+        and (t.receipt_key like 'S%' or row(k.insurer_number, k.symbol_key, k.number_key, k.birth_date)
+            is not distinct from row(t.insurer_number, t.symbol_key, t.number_key, t.birth_date))
+    order by k.known_from desc
+    limit 1
+) k on true
 where t.record_number = s.record_number;
 
 -- name: refuse_moved_claims
@@ -144,6 +153,23 @@ where match = 'no_coverage' and change <> 'other_insurer' and exists (
         and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
         and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
         and c.acquired_on < coalesce(c.lost_on, 'infinity')
+);
+
+-- name: tell_holder_differs
+-- Warn of receipts whose number is known of another holder: with a search number (S) they replace what is known, without
+-- one both are kept.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, $6 expected without a search number
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null,
+    case when s.receipt_key like 'S%' then $5 else $6 end
+from staged_claim s
+where change <> 'other_insurer' and exists (
+    select from claim k
+    where k.institution_code = s.institution_code and k.kind = s.kind and k.receipt_key = s.receipt_key
+        and k.care_month = s.care_month and k.known_to = 'infinity'
+        and (s.receipt_key like 'S%' or k.insurer_number is not distinct from s.insurer_number)
+        and row(k.insurer_number, k.symbol_key, k.number_key, k.birth_date)
+            is distinct from row(s.insurer_number, s.symbol_key, s.number_key, s.birth_date)
 );
 
 -- name: tell_coverage_ends_within

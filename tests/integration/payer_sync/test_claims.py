@@ -439,6 +439,64 @@ async def test_an_insurer_cannot_take_over_the_receipt_of_another_but_a_reviewer
     assert [row["insurer_number"] for row in holders] == [SECOND]
 
 
+TAKEN_BY = """
+select p.linkage_code from claim_medicine m join person p using (person_id) where m.known_to = 'infinity' order by 1
+"""
+OTHER = {"生年月日": "19700505", "氏名": "鈴木　一郎", "氏名カナ": "スズキ　イチロウ"}
+
+
+async def test_a_receipt_number_of_another_holder_replaces_nothing_and_is_told(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2, **OTHER)))
+    first = await take_claims(*medical())
+
+    other = await take_claims(*medical(number="0000002", birth="19700505"))
+    corrected = await take_claims(*medical(number="0000002", birth="19700505", day=12))
+
+    assert [row["linkage_code"] for row in await owner.fetch(TAKEN_BY)] == ["LK-00000001", "LK-00000002"]
+    assert (other.counts[2], corrected.counts[2]) == (4, 4)
+    assert "holder_differs" not in {code for _, code in first.codes}
+    (told,) = [fault for fault in other.faults if fault["code"] == "holder_differs"]
+    assert (told["record_number"], "both are kept" in told["expected"]) == (2, True)
+
+
+async def test_a_receipt_number_of_another_insurer_shuts_nobody_out(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    await take_in(write(record(2, 保険者番号=SECOND, **OTHER)), insurer=SECOND)
+    await take_claims(*medical())
+
+    loaded = await take_claims(*medical(number="0000002", birth="19700505", insurer=SECOND), insurer=SECOND)
+
+    assert (loaded.counts[1:3], [code for _, code in loaded.codes]) == ((0, 4), ["drug_unknown"])
+    assert [row["linkage_code"] for row in await owner.fetch(TAKEN_BY)] == ["LK-00000001", "LK-00000002"]
+
+
+async def test_a_search_number_that_comes_for_another_holder_replaces_what_is_known_and_is_told(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1), record(2, **OTHER)))
+    await take_claims(*medical(search="S-1"))
+
+    loaded = await take_claims(*medical(search="S-1", number="0000002", birth="19700505"))
+
+    assert [row["linkage_code"] for row in await owner.fetch(TAKEN_BY)] == ["LK-00000002"]
+    (told,) = [fault for fault in loaded.faults if fault["code"] == "holder_differs"]
+    assert (told["record_number"], "was replaced" in told["expected"]) == (2, True)
+
+
+async def test_a_receipt_of_public_expense_alone_is_found_again(take_claims: TakeClaims, owner: Any) -> None:
+    await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", FIRST)
+    paid = [line.replace(f"HO,{FIRST},12,0000001", "KO,12130010,1234567,") for line in medical(branch="")]
+    await take_claims(*paid)
+
+    again = await take_claims("", *paid)
+
+    assert (again.counts[2], await owner.fetchval("select match from claim")) == (0, "no_insurer")
+
+
 async def test_an_unknown_medicine_keeps_what_the_claim_says_and_is_marked(take_claims: TakeClaims, owner: Any) -> None:
     loaded = await take_claims(*medical())
 

@@ -1,0 +1,8 @@
+-- A receipt number may mean another receipt for another holder, so that the holder is part of what is unique. Keys stay as
+-- they are. While the index is built, files of claims wait; counters do not.
+set local lock_timeout = '2s';
+
+create unique index claim_by_receipt_of_holder on claim (institution_code, kind, receipt_key, care_month, birth_date,
+    number_key, symbol_key, insurer_number, known_to) nulls not distinct;
+drop index claim_by_receipt;
+alter index claim_by_receipt_of_holder rename to claim_by_receipt;
