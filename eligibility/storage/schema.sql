@@ -616,6 +616,7 @@ create table claim (
     sex              text not null check (sex in ('1', '2')),
     care_from        date not null,
     care_through     date not null,
+    care_days        date[],           -- null where none is stated, and in claims of former releases
     prescriber_code  text,
     prescriber_name  text,
     match            text not null check (match in ('matched', 'no_coverage', 'several_persons', 'no_insurer')),
@@ -718,6 +719,7 @@ create table staged_claim (
     sex              text not null,
     care_from        date not null,
     care_through     date not null,
+    care_days        date[],
     prescriber_code  text,
     prescriber_name  text,
     content_digest   bytea not null,

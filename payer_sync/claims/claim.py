@@ -31,6 +31,7 @@ class Claim(NamedTuple):
     sex: str
     care_from: date
     care_through: date
+    care_days: list[date] | None  # None where none is stated: any of the whole month
     prescriber_code: str | None
     prescriber_name: str | None
     content_digest: bytes

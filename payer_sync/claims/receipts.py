@@ -51,6 +51,7 @@ def extract_claim(receipt: Receipt, kind: str, days: Collection[date], today: da
         sex=v["sex"],
         care_from=given[0],
         care_through=given[-1],
+        care_days=sorted(days) or None,
         prescriber_code=_prescriber(v),
         prescriber_name=v.get("prescriber_name"),
         content_digest=receipt.digest.digest(),

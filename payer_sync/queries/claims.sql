@@ -30,7 +30,8 @@ select pg_advisory_xact_lock_shared(3, 0), set_config('idle_in_transaction_sessi
 
 -- name: match_claims
 -- Find whose claims they are that have no coverage yet: one person with this insured number and birth date, covered on a
--- day of care, as known now. A branch number counts only where both sides state one, and a sex of 3 agrees with both.
+-- day of care (any between the first and the last where none is stated), as known now. A branch number counts only where
+-- both sides state one, and a sex of 3 agrees with both.
 with fitting as (
     select s.record_number, c.person_id, c.coverage_id, c.acquired_on,
         c.acquired_on <= s.care_from and s.care_through < coalesce(c.lost_on, 'infinity') as through_all
@@ -41,6 +42,10 @@ with fitting as (
         and c.sex in (s.sex, '3')
         and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
         and c.acquired_on < coalesce(c.lost_on, 'infinity')
+        and (s.care_days is null or exists (
+            select from unnest(s.care_days) as d (day)
+            where c.acquired_on <= d.day and d.day < coalesce(c.lost_on, 'infinity')
+        ))
     where s.match = 'no_coverage'
 ), found as (
     select record_number, count(distinct person_id) as persons, min(person_id) as person_id,
@@ -153,6 +158,10 @@ where match = 'no_coverage' and change <> 'other_insurer' and exists (
         and (s.branch_number = '' or c.branch_number = '' or c.branch_number = s.branch_number)
         and c.acquired_on <= s.care_through and s.care_from < coalesce(c.lost_on, 'infinity')
         and c.acquired_on < coalesce(c.lost_on, 'infinity')
+        and (s.care_days is null or exists (
+            select from unnest(s.care_days) as d (day)
+            where c.acquired_on <= d.day and d.day < coalesce(c.lost_on, 'infinity')
+        ))
 );
 
 -- name: tell_holder_differs
@@ -232,11 +241,11 @@ where s.change = 'corrected' and k.claim_id = s.claim_id and k.known_to = 'infin
 -- $1 merge time, $2 submission
 insert into claim (claim_id, known_from, submission_id, kind, receipt_key, institution_code, institution_name,
     care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
-    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    birth_date, sex, care_from, care_through, care_days, prescriber_code, prescriber_name, match, person_id, coverage_id,
     covered_by, content_digest)
 select claim_id, $1, $2, kind, receipt_key, institution_code, institution_name,
     care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
-    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    birth_date, sex, care_from, care_through, care_days, prescriber_code, prescriber_name, match, person_id, coverage_id,
     covered_by, content_digest
 from staged_claim
 where change in ('new', 'corrected');
@@ -311,10 +320,10 @@ select pg_advisory_xact_lock(3, 0), set_config('idle_in_transaction_session_time
 -- $1 persons before, $2 coverages, $3 persons now or null, $4 time at which the coverages left
 insert into staged_claim (record_number, records, kind, receipt_key, institution_code, institution_name, care_month,
     claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key, birth_date, sex,
-    care_from, care_through, content_digest, match, person_id, coverage_id, claim_id)
+    care_from, care_through, care_days, content_digest, match, person_id, coverage_id, claim_id)
 select k.claim_id, 1, k.kind, k.receipt_key, k.institution_code, k.institution_name, k.care_month,
     k.claimed_month, k.receipt_type, k.insurer_number, k.symbol, k.number, k.branch_number, k.symbol_key, k.number_key,
-    k.birth_date, k.sex, k.care_from, k.care_through, k.content_digest,
+    k.birth_date, k.sex, k.care_from, k.care_through, k.care_days, k.content_digest,
     case when m.other is null then 'no_coverage' else 'matched' end, m.other,
     case when m.other is not null then m.coverage_id end, k.claim_id
 from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
@@ -375,16 +384,16 @@ with closed as (
     where k.claim_id = s.claim_id and k.known_to = 'infinity'
     returning k.claim_id, k.submission_id, k.kind, k.receipt_key, k.institution_code, k.institution_name,
         k.care_month, k.claimed_month, k.receipt_type, k.insurer_number, k.symbol, k.number, k.branch_number,
-        k.symbol_key, k.number_key, k.birth_date, k.sex, k.care_from, k.care_through, k.prescriber_code,
-        k.prescriber_name, s.match, s.person_id, s.coverage_id, s.covered_by, k.content_digest
+        k.symbol_key, k.number_key, k.birth_date, k.sex, k.care_from, k.care_through, k.care_days,
+        k.prescriber_code, k.prescriber_name, s.match, s.person_id, s.coverage_id, s.covered_by, k.content_digest
 )
 insert into claim (claim_id, known_from, submission_id, kind, receipt_key, institution_code, institution_name,
     care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
-    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    birth_date, sex, care_from, care_through, care_days, prescriber_code, prescriber_name, match, person_id, coverage_id,
     covered_by, content_digest)
 select claim_id, $1::timestamptz, submission_id, kind, receipt_key, institution_code, institution_name,
     care_month, claimed_month, receipt_type, insurer_number, symbol, number, branch_number, symbol_key, number_key,
-    birth_date, sex, care_from, care_through, prescriber_code, prescriber_name, match, person_id, coverage_id,
+    birth_date, sex, care_from, care_through, care_days, prescriber_code, prescriber_name, match, person_id, coverage_id,
     covered_by, content_digest
 from closed;
 

@@ -173,6 +173,45 @@ async def test_a_month_in_which_the_coverage_ended_is_told(
     assert "coverage_ends_within" in {code for _, code in loaded.codes}
 
 
+@pytest.mark.parametrize("acquired", ["20260412", "20260410", "20260403"])
+async def test_a_claim_is_not_of_a_coverage_that_lies_between_its_days_of_care(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any, acquired: str
+) -> None:
+    await take_in(write(record(1, 資格取得日=acquired, 資格喪失日="20260420", 喪失事由="03")))
+    later = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 25, "1", *[""] * 11])  # on the 20th
+
+    loaded = await take_claims(*medical(later, day=3))
+
+    matched = acquired == "20260403"
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched" if matched else "no_coverage"]
+    assert ("no_coverage_on_day" in {code for _, code in loaded.codes}) is not matched
+
+
+async def test_a_claim_without_stated_days_is_of_any_coverage_in_its_month(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1, 資格取得日="20260412", 資格喪失日="20260420", 喪失事由="03")))
+    lines = medical()
+    lines[4] = "IY,21,1,620900101,3,4,5"
+
+    await take_claims(*lines)
+
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+
+
+async def test_a_claim_of_a_cancelled_coverage_is_matched_anew_by_its_days(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    later = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 25, "1", *[""] * 11])
+    await take_claims(*medical(later, day=3))
+    between = record(1, 資格取得日="20260412", 資格喪失日="20260420", 喪失事由="03")
+
+    await take_in(write(record(1, レコード種別="3"), between))
+
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["no_coverage"]
+
+
 async def test_twins_are_told_apart_by_the_branch_number_only(
     take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
 ) -> None:
