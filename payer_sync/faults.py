@@ -208,6 +208,14 @@ class FaultCode(StrEnum):
         "holder_differs", _WARNING, "このレセプトの番号で登録済みの保険者・番号・生年月日",
         "the insurer, number and birth date known for this receipt's number",
     )  # fmt: skip
+    LIKELY_DUPLICATE = (
+        "likely_duplicate", _WARNING, "同じ人・医療機関・月・種別のレセプトは一つ(両方を残した)",
+        "one receipt of a person, institution, month and type; both are kept",
+    )  # fmt: skip
+    RETURN_RECORDED = (
+        "return_recorded", _WARNING, "返戻の記録(HR)のないレセプト(返戻は取消と扱わず、請求として取り込む)",
+        "a receipt without a record of its return (HR); it is taken as claimed, for nothing is taken back by it",
+    )  # fmt: skip
     COVERAGE_ENDS_WITHIN = (
         "coverage_ends_within", _WARNING, "すべての診療日に続く資格", "a coverage that lasts through all days of care",
     )  # fmt: skip

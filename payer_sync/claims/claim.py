@@ -36,6 +36,14 @@ class Claim(NamedTuple):
     prescriber_name: str | None
     content_digest: bytes
 
+    @property
+    def identifying_month(self) -> date | None:
+        """The month of care as far as it tells receipts of one key apart: a search number stays when it is corrected.
+
+        Of dispensing receipts the search number's position is not verified.
+        """
+        return None if self.kind == "medical" and self.receipt_key.startswith("S") else self.care_month
+
 
 class Share(NamedTuple):
     """What one payer was charged in the month; position 0 is the insurer, 1 to 4 are public expense programmes."""

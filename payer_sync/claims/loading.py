@@ -39,6 +39,11 @@ _BOTH_KEPT: Final = both(
     "このレセプト番号で登録済みの番号・生年月日(別のレセプトとして両方を残した)",
     "the number and birth date known for this receipt number; both are kept as two receipts",
 )
+_DUPLICATE: Final = both(
+    "同じ人・医療機関・月・種別のレセプトは一つ(請求年月 %1$s・番号 %2$s のレセプトも登録済み。両方を残した)",
+    "one receipt of a person, institution, month and type; that of month of claim %1$s, number %2$s is known, too, and"
+    " both are kept",
+)
 _WARNINGS: Final = (
     ("tell_several_persons", FaultCode.SEVERAL_PERSONS, "SN 枝番"),
     ("tell_sex_disagrees", FaultCode.SEX_DISAGREES, "RE 男女区分"),
@@ -97,6 +102,8 @@ class ClaimContent:
         await self._connection.execute(_SQL["add_claims"], known_from, self._submission_id)
         for statement in _ADD:
             await self._connection.execute(_SQL[statement], known_from)
+        # Not before: what another receipt of this file has just replaced is no longer known.
+        await self._tell("tell_likely_duplicates", FaultCode.LIKELY_DUPLICATE, "RE レセプト番号", _DUPLICATE)
         refused: int = await self._connection.fetchval(_SQL["refused_claim_records"])
         merged: int = await self._connection.fetchval(_SQL["changed_claim_records"])
         return refused, merged

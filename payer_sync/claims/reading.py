@@ -25,6 +25,7 @@ from payer_sync.refusals import Refusals, gathered_refusals
 LONGEST_LINE: Final = 64 * 1024
 MAX_RECORDS: Final = 20_000  # of one receipt; a long stay in hospital has some thousands
 MAX_STRAYS: Final = 10_000  # records outside of receipts; a file with more is another kind of file
+_RETURN: Final = "HR"
 _END_OF_FILE: Final = b"\x1a"  # some systems still end a text with it
 _UNREADABLE: Final = "\ufffd"  # stands for a byte that cannot be read; no text in cp932 has it
 _DOUBTFUL: Final = re.compile(f"[\x00{_UNREADABLE}{UNDEFINED_IN_CP932}]")
@@ -195,7 +196,9 @@ class Reader:
     def _add(self, receipt: Receipt, number: int, record_type: str, fields: list[str]) -> None:
         record = self._uke.records.get(record_type)
         if record is None:
-            if self._is_unknown(record_type):
+            if record_type == _RETURN:
+                receipt.faults.append(Fault(FaultCode.RETURN_RECORDED, number, RECORD_TYPE, shape(record_type)))
+            elif self._is_unknown(record_type):
                 receipt.faults.append(Fault(FaultCode.RECORD_TYPE_UNKNOWN, number, RECORD_TYPE, shape(record_type)))
             return
         known = len(receipt.faults)

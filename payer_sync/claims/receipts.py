@@ -97,8 +97,8 @@ def _institution(receipt: Receipt) -> Institution:
 
 def _key(v: dict[str, Any], institution: Institution) -> str:
     # The search number is the reviewer's own and stays when a receipt is claimed again; a receipt number means one
-    # only within what an institution claims in one month through one reviewer, and insurers count anew in the files that
-    # they send themselves: without a search number its holder belongs to what a receipt is known by.
+    # only within what an institution claims in one month through one reviewer, and insurers count anew in the files
+    # that they send themselves: without a search number its holder belongs to what a receipt is known by.
     if v["search_number"]:
         return f"S{v['search_number']}"
     return f"N{institution.claimed_month:%Y%m}-{institution.reviewer}-{v['number']}"

@@ -91,7 +91,8 @@ where e.record_number = s.record_number;
 update staged_claim set match = 'no_insurer' where insurer_number is null;
 
 -- name: plan_claims
--- Which known claim each receipt is, and what changes. Without a search number (S) it is one of the same holder only. Only
+-- Which known claim each receipt is, and what changes. Without a search number (S) it is one of the same holder only. With
+-- one it may be of another month: of medical receipts, for in dispensing ones the number's position is not verified. Only
 -- a reviewer may move a claim from one insurer to another.
 -- $1 whether the sender is a claims reviewer
 update staged_claim s
@@ -108,10 +109,11 @@ left join lateral (
     select k.claim_id, k.insurer_number, k.content_digest, k.match, k.person_id, k.coverage_id, k.covered_by
     from claim k
     where k.institution_code = t.institution_code and k.kind = t.kind and k.receipt_key = t.receipt_key
-        and k.care_month = t.care_month and k.known_to = 'infinity'
+        and k.known_to = 'infinity'
+        and (k.care_month = t.care_month or t.kind = 'medical' and t.receipt_key like 'S%')
         and (t.receipt_key like 'S%' or row(k.insurer_number, k.symbol_key, k.number_key, k.birth_date)
             is not distinct from row(t.insurer_number, t.symbol_key, t.number_key, t.birth_date))
-    order by k.known_from desc
+    order by k.care_month = t.care_month desc, k.known_from desc
     limit 1
 ) k on true
 where t.record_number = s.record_number;
@@ -175,7 +177,8 @@ from staged_claim s
 where change <> 'other_insurer' and exists (
     select from claim k
     where k.institution_code = s.institution_code and k.kind = s.kind and k.receipt_key = s.receipt_key
-        and k.care_month = s.care_month and k.known_to = 'infinity'
+        and k.known_to = 'infinity'
+        and (k.care_month = s.care_month or s.kind = 'medical' and s.receipt_key like 'S%')
         and (s.receipt_key like 'S%' or k.insurer_number is not distinct from s.insurer_number)
         and row(k.insurer_number, k.symbol_key, k.number_key, k.birth_date)
             is distinct from row(s.insurer_number, s.symbol_key, s.number_key, s.birth_date)
@@ -283,6 +286,27 @@ select s.person_id, s.claim_id, t.line, $1, t.group_number, t.record_type, t.ser
 from staged_claim_treatment t
 join staged_claim s using (record_number)
 where s.change in ('new', 'corrected');
+
+-- name: tell_likely_duplicates
+-- Warn of claims beside which another is known of the same number, person, institution, month and type, and name it, or
+-- one of them. A pharmacy claims for each institution that prescribes.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected with %s: month of claim and number
+insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
+select $1, $2::bigint + row_number() over (order by s.record_number), s.record_number, $4, $3, 'warning', null,
+    format($5, to_char(o.claimed_month, 'YYYYMM'), o.number)
+from staged_claim s
+cross join lateral (
+    select k.claimed_month,
+        case when k.receipt_key like 'S%' then substr(k.receipt_key, 2) else split_part(k.receipt_key, '-', 3) end as number
+    from claim k
+    where k.person_id = s.person_id and k.care_month = s.care_month and k.known_to = 'infinity'
+        and k.claim_id <> s.claim_id and k.kind = s.kind and k.institution_code = s.institution_code
+        and k.receipt_type = s.receipt_type and k.insurer_number = s.insurer_number
+        and k.symbol_key = s.symbol_key and k.number_key = s.number_key
+        and k.prescriber_code is not distinct from s.prescriber_code
+    limit 1
+) o
+where s.change <> 'other_insurer';
 
 -- name: changed_claim_records
 -- How many records the receipts have that changed something.

@@ -229,7 +229,14 @@ async def test_twins_are_told_apart_by_the_branch_number_only(
     ("known", "claimed", "whose"), [("1", 1, "LK-00000001"), ("1", 2, None), ("2", 1, None), ("3", 1, "LK-00000001")]
 )
 async def test_a_claim_whose_sex_disagrees_is_nobodys_and_says_so(
-    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any, known: str, claimed: int, whose: str | None
+    take_in: Any,
+    take_claims: TakeClaims,
+    write: Any,
+    record: Any,
+    owner: Any,
+    known: str,
+    claimed: int,
+    whose: str | None,
 ) -> None:
     await take_in(write(record(1, 性別=known)))
 
@@ -534,6 +541,63 @@ async def test_a_receipt_of_public_expense_alone_is_found_again(take_claims: Tak
     again = await take_claims("", *paid)
 
     assert (again.counts[2], await owner.fetchval("select match from claim")) == (0, "no_insurer")
+
+
+async def test_a_search_number_stays_when_the_month_of_care_is_corrected(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    await take_claims(*medical(search="S-1"))
+
+    loaded = await take_claims(*medical(search="S-1", month="202603"))
+
+    assert loaded.counts[2] == 4
+    current = "select medicine_on from claim_medicine where known_to = 'infinity'"
+    assert [row["medicine_on"] for row in await owner.fetch(current)] == [date(2026, 3, 10)]
+
+
+def claimed_again(claimed: str, **different: Any) -> list[str]:
+    """The file of one receipt, claimed in another month."""
+    opening, *rest = medical(**different)
+    return [opening.replace("202605", claimed), *rest]
+
+
+async def test_care_that_is_claimed_again_under_another_number_is_told_with_both_receipts(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+    first = await take_claims(*medical(receipt=4))
+
+    searched = await take_claims(*claimed_again("202606", search="S-1"))
+    without = await take_claims(*claimed_again("202607", receipt=7))
+
+    assert "likely_duplicate" not in {code for _, code in first.codes}
+    before = ["month of claim 202605, number 4 is known", "month of claim 202606, number S-1 is known"]
+    for loaded, others in ((searched, before[:1]), (without, before)):
+        (told,) = [fault for fault in loaded.faults if fault["code"] == "likely_duplicate"]
+        assert told["record_number"] == 2
+        assert any(other in told["expected"] for other in others)
+    assert await owner.fetchval("select count(*) from claim_medicine where known_to = 'infinity'") == 3
+
+
+@pytest.mark.parametrize(
+    "different",
+    [{"month": "202603"}, {"number": "0000002"}, {"branch": "02"}, {"type": "1111"}, {"institution": "2345687"}],
+)
+async def test_other_care_is_no_likely_duplicate(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, different: dict[str, str]
+) -> None:
+    await take_in(write(record(1), record(2), record(3, 番号="0000001", 枝番="02")))
+    await take_claims(*medical())
+    stated = {key: value for key, value in different.items() if key not in ("type", "institution")}
+    opening, head, *rest = claimed_again("202606", receipt=7, **stated)
+    head = head.replace("1112", different.get("type", "1112"))
+    opening = opening.replace("2345679", different.get("institution", "2345679"))
+
+    loaded = await take_claims(opening, head, *rest)
+
+    assert loaded.counts[2] == 4
+    assert "likely_duplicate" not in {code for _, code in loaded.codes}
 
 
 async def test_an_unknown_medicine_keeps_what_the_claim_says_and_is_marked(take_claims: TakeClaims, owner: Any) -> None:

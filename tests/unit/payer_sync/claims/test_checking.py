@@ -426,3 +426,24 @@ def test_dispensing_after_today_refuses_its_receipt() -> None:
 
     assert [extracted.claim.care_through for extracted in receipts] == [date(2026, 4, 1)]
     assert [(fault["code"], fault["field"]) for fault in faults] == [("care_in_future", "RE 調剤年月")]
+
+
+@pytest.mark.parametrize(("search", "told"), [("S-1", [4]), ("", [])])
+def test_a_search_number_twice_in_a_file_is_refused_though_the_months_differ(
+    written: Path, search: str, told: list[int]
+) -> None:
+    head = ",".join([RE, *[""] * 11, search])
+    lines = (IR, head, HO, head.replace("202604", "202603"), HO, "GO,2,0,99")
+    written.write_bytes("\r\n".join(lines).encode("cp932"))
+
+    _, faults = _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+
+    assert [(fault["record"], fault["code"]) for fault in faults] == [(line, "receipt_repeated") for line in told]
+
+
+def test_a_receipt_with_a_record_of_its_return_is_taken_and_told(written: Path) -> None:
+    written.write_bytes("\r\n".join((IR, RE, HO, "HR,1,01,x", "GO,1,0,99")).encode("cp932"))
+
+    receipts, faults = _checked(ClaimCheck(written, MEDICAL, SENDER["medical"], TODAY))
+
+    assert (len(receipts), [(fault["record"], fault["code"]) for fault in faults]) == (1, [(4, "return_recorded")])
