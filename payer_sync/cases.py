@@ -103,8 +103,10 @@ async def release(connection: Any, case_id: int, decided: Decided) -> int:
                 ) from meanwhile
         if refused:
             raise DecisionRefused(
-                "登録済みの資格と期間が重なるため取り込めません。先の資格の喪失か取消が必要です。",
-                "The records overlap what is known. The earlier coverage has to be ended or cancelled first.",
+                "記録どうし、または登録済みの資格と、期間が重なるか内容が食い違うため取り込めません。"
+                "保険者が先の資格を喪失・取消とするか、正しい記録を送る必要があります。",
+                "The records overlap or contradict each other or what is known. The insurer has to end or cancel the"
+                " earlier coverage, or to send right records.",
             )
         await _close(connection, case_id, case, CaseState.RELEASED, decided, {"merged": merged})
     return merged

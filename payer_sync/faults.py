@@ -121,8 +121,8 @@ class FaultCode(StrEnum):
         "a loss or cancellation of a known coverage; none is known, nothing changed",
     )  # fmt: skip
     LOSS_KEPT = (
-        "loss_kept", _WARNING, "登録済みの資格への喪失(未登録の資格。確認中の記録に喪失を付け、その取込時に有効)",
-        "a loss of a known coverage; this one's record is still kept in a case, and was given the loss",
+        "loss_kept", _WARNING, "登録済みの資格への喪失(この資格の記録は確認中。その記録に喪失を付け、その取込時に有効)",
+        "a loss of a coverage as it is known; this one's record is still kept in a case, and was given the loss",
     )  # fmt: skip
     RETIREMENT_NOT_DONE = (
         "retirement_not_done", _WARNING, "不受理の記録がない全件ファイル(記載のない資格は終了せず、そのまま残した)",

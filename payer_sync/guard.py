@@ -58,12 +58,10 @@ class Guard:
         self._layout = layout
         self._feedback = feedback
         self._now = now
-        self._had_cases = False
 
     async def supersede_cases(self, *, whole: bool) -> None:
         """Put kept records out of date that the file states anew or, if it is the whole register, leaves out."""
-        self._had_cases = await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer)
-        if not self._had_cases:
+        if not await self._has_open_cases():
             return
         await self._connection.execute(_SQL["supersede_stated"], self._insurer, self._now)
         if whole:
@@ -98,8 +96,8 @@ class Guard:
             await self._open_cases("claimed_twice")
 
     async def keep_losses(self) -> None:
-        """Put losses of coverages that are not known, but kept in a case, on the records kept, and tell the insurer."""
-        if self._had_cases:
+        """Put losses of coverages that are known only as open cases keep them on the records kept; tell the insurer."""
+        if await self._has_open_cases():
             field, code = self._layout.column("acquired_on").name, FaultCode.LOSS_KEPT.value
             self._feedback.told += await self._count(
                 _SQL["keep_losses"], self._submission, self._feedback.told, code, field, _LOSS_KEPT, self._insurer
@@ -126,6 +124,10 @@ class Guard:
         """Tell the insurer what others' files and operators have caused since its last file."""
         told = await self._count(_SQL["tell_notices"], self._submission, self._feedback.told, self._insurer)
         self._feedback.told += told
+
+    async def _has_open_cases(self) -> bool:
+        found: bool = await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer)
+        return found
 
     async def _compare(self) -> pl.DataFrame | None:
         found = await self._disagreeing(_SQL["disagreeing_links"])

@@ -104,13 +104,17 @@ class _Merge:
         await pass_gates(self._connection, self._filed, self._layout, complete=complete)
         full = self._submission.manifest.kind is SubmissionKind.FULL
         guard = Guard(self._connection, self._filed, self._layout, self._feedback, self._known_from)
+        # What is refused here states nothing: it puts no case out of date, and none keeps it.
+        refused = await self._refuse_contradictions()
+        await self._execute("admit_split_off")
+        await guard.keep_losses()
+        refused += await self._tell("refuse_other_persons", FaultCode.ANOTHER_PERSON, FaultCode.ANOTHER_PERSON.expected)
         await guard.supersede_cases(whole=full and complete)
-        refused = await guard.quarantine_mislinked()
+        refused += await guard.quarantine_mislinked()
         told = self._feedback.told
-        refused += await self._refuse_records()
+        refused += await self._refuse_overlaps()
         if self._feedback.told > told:
             await guard.quarantine_claimed_twice(told)
-        await guard.keep_losses()
         await self._tell("tell_nothing_known", FaultCode.NOTHING_KNOWN, FaultCode.NOTHING_KNOWN.expected)
         await guard.tell_overlaps()
         await self._apply()
@@ -126,7 +130,7 @@ class _Merge:
         await self._plan()
         guard = Guard(self._connection, self._filed, self._layout, self._feedback, self._known_from)
         await guard.find_links()
-        refused = await self._refuse_records()
+        refused = await self._refuse_contradictions() + await self._refuse_overlaps()
         await guard.notify_overlaps()
         await self._apply()
         await self._take_back()
@@ -185,11 +189,13 @@ class _Merge:
         if others_added or await self._connection.fetchval(_SQL["records_may_repeat"]):
             await self._execute("name_new_persons", others_added)
 
-    async def _refuse_records(self) -> int:
+    async def _refuse_contradictions(self) -> int:
+        if not await self._connection.fetchval(_SQL["repeated_coverages"]):
+            return 0
+        return await self._tell("refuse_contradictions", FaultCode.CONTRADICTS, _AGREEMENT)
+
+    async def _refuse_overlaps(self) -> int:
         refused = 0
-        if await self._connection.fetchval(_SQL["repeated_coverages"]):
-            refused += await self._tell("refuse_contradictions", FaultCode.CONTRADICTS, _AGREEMENT)
-        refused += await self._tell("refuse_other_persons", FaultCode.ANOTHER_PERSON, FaultCode.ANOTHER_PERSON.expected)
         overlaps = (FaultCode.OVERLAPS, _APART, _APART_FROM_KNOWN, self._insurer.digits)
         while found := await self._tell("refuse_overlaps", *overlaps):
             refused += found

@@ -22,17 +22,17 @@ where c.insurer_number = $1 and c.state = 'open' and q.case_id = c.case_id and q
     and m.acquired_on = q.acquired_on and not (m.change = 'nothing_known' and m.record_kind = '2');
 
 -- name: supersede_left_out
--- The same for coverages in force that a full file leaves out. Their linkage codes do not matter: what is kept has a code
--- that may be somebody else's, who is stated.
+-- The same for coverages in force that a full file leaves out; what it states in records that are refused is not left out.
+-- Their linkage codes do not matter: what is kept has a code that may be somebody else's, who is stated.
 -- $1 insurer number, $2 now, $3 day
 update quarantined_record q set superseded_at = $2
 from mislink_case c
 where c.insurer_number = $1 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
     and coalesce((q.stated ->> 'lost_on')::date, 'infinity') > $3
     and not exists (
-        select from merge_plan m
-        where m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
-            and m.acquired_on = q.acquired_on
+        select from staged_eligibility s
+        where s.symbol_key = q.symbol_key and s.number_key = q.number_key and s.branch_number = q.branch_number
+            and s.acquired_on = q.acquired_on
     );
 
 -- name: close_superseded
@@ -44,8 +44,9 @@ where c.insurer_number = $1 and c.state = 'open'
     and not exists (select from quarantined_record q where q.case_id = c.case_id and q.superseded_at is null);
 
 -- name: keep_losses
--- Put losses of coverages that are not known on the records that open cases keep of them, and take them out of the plan,
--- with a warning. The number and the birth date name the coverage: the linkage code is what is in doubt.
+-- Put losses on the records that open cases keep of their coverages, and take them out of the plan, with a warning. Of
+-- a coverage that is not known: the number and the birth date name it, the linkage code is what is in doubt. Of one that
+-- is known as somebody else's: the kept record has to be of the very code and birth date.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for the case,
 -- $6 insurer number
 with kept as (
@@ -55,8 +56,11 @@ with kept as (
     join staged_eligibility s using (record_number)
     where c.insurer_number = $6 and c.state = 'open' and q.case_id = c.case_id and q.superseded_at is null
         and m.symbol_key = q.symbol_key and m.number_key = q.number_key and m.branch_number = q.branch_number
-        and m.acquired_on = q.acquired_on and m.change = 'nothing_known' and m.record_kind = '2'
-        and s.birth_date = (q.stated ->> 'birth_date')::date
+        and m.acquired_on = q.acquired_on and m.record_kind = '2' and s.birth_date = (q.stated ->> 'birth_date')::date
+        and (
+            m.change = 'nothing_known'
+            or (m.change = 'another_person' and s.linkage_code = q.stated ->> 'linkage_code')
+        )
     returning m.record_number, q.case_id
 ), taken_out as (
     delete from merge_plan m using (select distinct record_number, case_id from kept) k

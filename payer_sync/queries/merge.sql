@@ -255,28 +255,27 @@ select $1, $2::bigint + row_number() over (order by s.record_number), s.record_n
 from taken_out t
 join staged_eligibility s using (symbol_key, number_key, branch_number, acquired_on);
 
+-- name: admit_split_off
+-- Let losses and cancellations end coverages of persons whom a reversal has split off. These have no code that a file
+-- could state; the number and the birth date name the coverage then.
+update merge_plan m
+set person_id = m.known_person_id,
+    change = case
+        when m.record_kind = '3' then 'cancelled'
+        when row(c.lost_on, c.loss_reason) is distinct from row(s.lost_on, s.loss_reason) then 'lost'
+        else 'unchanged'
+    end
+from staged_eligibility s, person p, coverage c
+where m.change = 'another_person' and s.record_number = m.record_number
+    and p.person_id = m.known_person_id and p.linkage_code like 'split %'
+    and c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
+    and c.birth_date = s.birth_date;
+
 -- name: refuse_other_persons
--- Take losses and cancellations out of the plan whose number is known as somebody else's. A person whom a reversal has
--- split off has no code that a file could state; the number and the birth date name its coverage then.
+-- Take losses and cancellations out of the plan whose number is known as somebody else's.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
-with split_off as (
-    select m.record_number,
-        case
-            when m.record_kind = '3' then 'cancelled'
-            when row(c.lost_on, c.loss_reason) is distinct from row(s.lost_on, s.loss_reason) then 'lost'
-            else 'unchanged'
-        end as change
-    from merge_plan m
-    join staged_eligibility s using (record_number)
-    join person p on p.person_id = m.known_person_id and p.linkage_code like 'split %'
-    join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id and c.known_to = 'infinity'
-        and c.birth_date = s.birth_date
-    where m.change = 'another_person'
-), admitted as (
-    update merge_plan m set change = o.change from split_off o where m.record_number = o.record_number
-), taken_out as (
-    delete from merge_plan m
-    where m.change = 'another_person' and m.record_number not in (select record_number from split_off)
+with taken_out as (
+    delete from merge_plan m where m.change = 'another_person'
     returning m.symbol_key, m.number_key, m.branch_number, m.acquired_on
 )
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)

@@ -147,7 +147,7 @@ async def test_a_release_that_would_overlap_is_refused_and_leaves_the_case_open(
     await take_in(write(record(1), record(2, 紐付番号="LK-00000001")))
     case = await owner.fetchval("select case_id from mislink_case")
 
-    with pytest.raises(DecisionRefused):
+    with pytest.raises(DecisionRefused, match="overlap or contradict each other"):
         await release(owner, case, _decided())
 
     assert await owner.fetchval("select state from mislink_case") == "open"
@@ -637,6 +637,19 @@ async def test_the_wrong_linkage_code_again_opens_a_case_again(
 
     assert (1, "mislink_suspected") in loaded.codes
     assert await owner.fetchval("select count(*) from mislink_case where state = 'open'") == 1
+
+
+async def test_a_loss_of_a_split_coverage_that_is_put_off_covers_no_day_of_the_former_person_twice(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await release(owner, case, _decided())
+    await reverse(owner, case, (), _decided())
+    lost = record(1, レコード種別="2", 保険者番号=OTHER, 資格取得日="20250401", 喪失事由="01", **SOMEBODY)
+    await take_in(write(lost | {"資格喪失日": "20260401"}), insurer=OTHER)
+
+    loaded = await take_in(write(lost | {"資格喪失日": "20260901"}), insurer=OTHER)
+
+    assert (loaded.counts, loaded.codes) == ((1, 0, 1, 0), [])
 
 
 @pytest.mark.parametrize(

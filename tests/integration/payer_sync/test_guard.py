@@ -288,6 +288,75 @@ async def test_a_loss_that_would_not_end_the_coverage_is_not_put_on_what_is_kept
     assert await owner.fetchval("select stated ->> 'lost_on' from quarantined_record") is None
 
 
+@pytest.mark.parametrize("corrected", [{"生年月日": "3550111"}, {"紐付番号": "LK-00000002"}])
+async def test_a_loss_that_agrees_with_a_correction_that_is_kept_is_released_with_it(
+    take_in: Any, write: Any, record: Any, owner: Any, corrected: dict[str, str]
+) -> None:
+    await take_in(write(record(2, 保険者番号=OTHER, **SOMEBODY)), insurer=OTHER)
+    await take_in(write(record(1)))
+    assert (await take_in(write(record(1, **corrected)))).codes == [(1, "mislink_suspected")]
+    case = await owner.fetchval("select case_id from mislink_case")
+
+    loaded = await take_in(write(record(1, レコード種別="2", 資格喪失日="20250401", 喪失事由="03", **corrected)))
+
+    assert (loaded.counts, loaded.codes) == ((1, 0, 0, 1), [(1, "loss_kept")])
+    assert await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC))) == 1
+    now = "select birth_date, linkage_code, lost_on from coverage c join person using (person_id)"
+    (row,) = await owner.fetch(f"{now} where insurer_number <> $1 and known_to = 'infinity'", OTHER)
+    stated = [corrected.get("生年月日", "3550110")[-4:], corrected.get("紐付番号", "LK-00000001")]
+    assert [f"{row['birth_date']:%m%d}", row["linkage_code"]] == stated
+    assert row["lost_on"] == date(2025, 4, 1)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"レコード種別": "3", "生年月日": "3550111"},
+        {"レコード種別": "2", "生年月日": "3550112", "資格喪失日": "20250401", "喪失事由": "03"},
+        {"レコード種別": "2", "生年月日": "3550111", "資格喪失日": "20250401", "喪失事由": "03", "紐付番号": "LK-NEW"},
+    ],
+)
+async def test_a_loss_or_cancellation_that_is_refused_leaves_the_case_as_it_was(
+    take_in: Any, write: Any, record: Any, owner: Any, refused: dict[str, str]
+) -> None:
+    await take_in(write(record(1)))
+    await take_in(write(record(1, 生年月日="3550111")))
+
+    assert (await take_in(write(record(1, **refused)))).codes == [(1, "another_person")]
+
+    case = await owner.fetchval("select case_id from mislink_case")
+    assert await release(owner, case, Decided("operator", "telephoned", datetime.now(UTC))) == 1
+    now = "select birth_date, lost_on from coverage where known_to = 'infinity'"
+    assert [tuple(row) for row in await owner.fetch(now)] == [(date(1980, 1, 11), None)]
+
+
+async def test_records_that_contradict_each_other_are_told_so_and_not_kept(
+    take_in: Any, write: Any, record: Any, owner: Any
+) -> None:
+    await take_in(write(record(1)))
+
+    loaded = await take_in(write(*(record(1, 住所=address, **SOMEBODY) for address in ("大阪府", "京都府"))))
+
+    assert (loaded.counts, loaded.codes) == ((2, 2, 0, 0), [(1, "contradicts"), (2, "contradicts")])
+    assert await owner.fetch(CASES) == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "code"),
+    [
+        ([{"住所": "大阪府"}, {"住所": "京都府"}], "contradicts"),
+        ([{"レコード種別": "2", "資格喪失日": "20990401", "喪失事由": "03"}], "loss_kept"),
+    ],
+)
+async def test_a_full_file_does_not_leave_out_what_it_states_in_records_that_are_not_merged(
+    take_in: Any, write: Any, record: Any, owner: Any, kept: int, stated: list[dict[str, str]], code: str
+) -> None:
+    loaded = await take_in(write(*(record(1, **MARRIED, **different) for different in stated)), kind="full")
+
+    assert {found for _, found in loaded.codes} >= {code}
+    assert [row["state"] for row in await owner.fetch(CASES)] == ["open"]
+
+
 async def test_a_cancellation_of_a_coverage_that_is_only_kept_supersedes_the_case(
     take_in: Any, write: Any, record: Any, owner: Any, kept: int
 ) -> None:
