@@ -73,12 +73,8 @@ class Guard:
         """Take records out of the plan that disagree with what is known of their person; return how many."""
         await self._connection.execute(_SQL["begin_guard_findings"])
         await self.find_links()
-        findings = await self._compare()
-        if findings is None or findings.is_empty():
+        if not await self._compare():
             return 0
-        await self._connection.copy_records_to_table(
-            "guard_finding", records=findings.iter_rows(), columns=findings.columns
-        )
         kept = await self._open_cases("mismatch", "review", "swapped")
         await self._connection.execute(_SQL["take_out_quarantined"])
         return kept
@@ -129,17 +125,24 @@ class Guard:
         found: bool = await self._connection.fetchval(_SQL["insurer_has_open_cases"], self._insurer)
         return found
 
-    async def _compare(self) -> pl.DataFrame | None:
+    async def _compare(self) -> bool:
         found = await self._disagreeing(_SQL["disagreeing_links"])
         kept = [record for records in found for record in records["record_number"]]
+        code = self._layout.column("linkage_code").name
+        put_back = await self._connection.fetch(_SQL["keep_put_back"], kept, code)
+        kept += [row["record_number"] for row in put_back]
         found += await self._disagreeing(_SQL["disagreeing_records"], kept)
         if not found:  # as of nearly all files: what compares would be made ready for nothing
-            return None
+            return bool(put_back)
         names = {field: self._layout.column(field).name for field in _STATED}
-        return _with_swaps(pl.concat(found)).select(
+        findings = _with_swaps(pl.concat(found)).select(
             "record_number", "lead_record", "person_id", "kind",
             reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
         )  # fmt: skip
+        await self._connection.copy_records_to_table(
+            "guard_finding", records=findings.iter_rows(), columns=findings.columns
+        )
+        return bool(put_back) or not findings.is_empty()
 
     async def _disagreeing(self, statement: str, *arguments: object) -> list[pl.DataFrame]:
         found = []

@@ -116,6 +116,18 @@ where not k.agrees
     and not exists (select from known_link a where a.record_number = k.record_number and a.agrees)
 order by k.record_number;
 
+-- name: keep_put_back
+-- Find the records that put a coverage back to the person from whom a reversal has split it, whatever is stated of that
+-- person; but for those that are kept already. An operator has said that it is another's.
+-- $1 records that are kept already, $2 reason
+insert into guard_finding (record_number, lead_record, person_id, kind, reasons)
+select m.record_number, m.record_number, m.person_id, 'mismatch', array[$2]
+from merge_plan m
+cross join lateral (select linkage_code from person where person_id = m.known_person_id offset 0) p
+where m.change = 'corrected' and m.person_id <> m.known_person_id and m.record_number <> all($1::bigint[])
+    and p.linkage_code like 'split %.' || m.person_id
+returning record_number;
+
 -- name: disagreeing_records
 -- Records whose person nobody has stated yet, beside the first record of the file with the same linkage code, where
 -- they do not agree word for word: as if the file's records had come one after the other. Coverages that were all one

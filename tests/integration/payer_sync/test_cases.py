@@ -639,6 +639,61 @@ async def test_the_wrong_linkage_code_again_opens_a_case_again(
     assert await owner.fetchval("select count(*) from mislink_case where state = 'open'") == 1
 
 
+@pytest.fixture
+async def split_off(take_in: Any, write: Any, record: Any, owner: Any) -> int:
+    """The person split from the one of whom nothing is stated any more: an insurer's own correction was none."""
+    await take_in(write(record(1)))
+    await take_in(write(record(1, **SOMEBODY)))
+    case = await owner.fetchval("select case_id from mislink_case")
+    await release(owner, case, _decided())
+    (made,) = await reverse(owner, case, (), _decided())
+    return made.split_off
+
+
+async def test_a_coverage_that_was_split_off_is_put_back_by_an_operator_alone(
+    split_off: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    right = record(3, 紐付番号="LK-00000001", 資格喪失日="20240501", 喪失事由="01")
+
+    loaded = await take_in(write(record(1, **SOMEBODY), right))
+
+    assert (1, "mislink_suspected") in loaded.codes
+    assert "相違: 紐付番号" in loaded.faults[0]["expected"]
+    assert loaded.counts == (2, 1, 1, 0)  # what is kept is nothing that the other could disagree with
+    (wrong, _) = await owner.fetch(CURRENT)
+    assert (wrong["name"], wrong["person_id"]) == ("佐藤　太郎", split_off)
+
+
+async def test_nor_is_it_put_back_because_another_insurer_states_a_namesake_there(
+    split_off: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20200401", **SOMEBODY)), insurer=OTHER)
+
+    loaded = await take_in(write(record(1, 住所="大阪府", **SOMEBODY)))
+
+    assert (1, "mislink_suspected") in loaded.codes
+    assert (await owner.fetch(CURRENT))[0]["person_id"] == split_off
+    case = await owner.fetchval("select case_id from mislink_case where state = 'open'")
+    assert await release(owner, case, _decided()) == 1
+    assert {row["linkage_code"] for row in await owner.fetch(CURRENT)} == {"LK-00000001"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "left"), [("2", {"資格喪失日": "20260401", "喪失事由": "01"}, 1), ("3", {}, 0)]
+)
+async def test_the_end_of_a_split_coverage_supersedes_what_would_put_it_back(
+    split_off: int, owner: Any, take_in: Any, write: Any, record: Any, kind: str, loss: dict[str, str], left: int
+) -> None:
+    await take_in(write(record(1, 住所="大阪府", **SOMEBODY)))
+
+    assert (await take_in(write(record(1, レコード種別=kind, **SOMEBODY, **loss)))).counts == (1, 0, 1, 0)
+
+    states = await owner.fetch("select state from mislink_case order by case_id")
+    assert [row["state"] for row in states] == ["reversed", "superseded"]
+    found = await owner.fetch("select lost_on, person_id from coverage where known_to = 'infinity'")
+    assert [tuple(row) for row in found] == [(date(2026, 4, 1), split_off)] * left
+
+
 async def test_a_loss_of_a_split_coverage_that_is_put_off_covers_no_day_of_the_former_person_twice(
     case: int, owner: Any, take_in: Any, write: Any, record: Any
 ) -> None:
