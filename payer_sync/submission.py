@@ -29,7 +29,8 @@ STEPS: Final = {
     _S.RECEIVED: frozenset({_S.CHECKING}),
     _S.CHECKING: frozenset({_S.CHECKING, _S.MERGING, _S.REFUSED}),
     _S.MERGING: frozenset({_S.CHECKING, _S.HELD, _S.MERGED, _S.REFUSED}),
-    _S.HELD: frozenset({_S.RECEIVED}),  # an operator decided; the file is checked again
+    # An operator decided, and the file is checked again; or it had arrived damaged and is sent again.
+    _S.HELD: frozenset({_S.RECEIVED, _S.REFUSED}),
     _S.MERGED: frozenset[SubmissionState](),
     _S.REFUSED: frozenset[SubmissionState](),
 }
@@ -77,7 +78,10 @@ def state_after_chunk(received_bytes: int, content_length: int) -> SubmissionSta
 async def announce(
     connection: Any, submission_id: UUID, insurer: InsurerNumber, manifest: Manifest, now: datetime
 ) -> tuple[Submission, bool]:
-    """Return the submission a manifest announces, and whether it is new; the same file again is the earlier one."""
+    """Return the submission a manifest announces, and whether it is new.
+
+    The same file again is the earlier one, unless it may come to something else now (see the statement).
+    """
     async with connection.transaction():
         await connection.execute(_SQL["lock_manifest"], insurer.digits)
         row = await connection.fetchrow(

@@ -31,7 +31,10 @@ async def end_abandoned(connection: Any, stopped_for: timedelta, now: datetime) 
 
 
 async def end_announced_before(connection: Any, insurer: InsurerNumber, announced: Submission, now: datetime) -> None:
-    """Refuse earlier uploads of the very bytes just announced: nobody goes on with them, and nobody should wait."""
+    """Refuse earlier uploads of the very bytes just announced: nobody goes on with them, and nobody should wait.
+
+    One that is held because other bytes than these arrived ends, too.
+    """
     async with connection.transaction():
         manifest = announced.manifest
         rows = await connection.fetch(
@@ -51,7 +54,8 @@ async def unneeded(connection: Any, submissions: Sequence[UUID]) -> Sequence[UUI
 async def _end(connection: Any, row: Any, code: FaultCode, actor_kind: ActorKind, actor: str, now: datetime) -> None:
     submission_id: UUID = row["submission_id"]
     refused = step(SubmissionState(row["state"]), SubmissionState.REFUSED)
-    await insert_fault(connection, submission_id, 1, Fault(code))
+    told = await connection.fetchval(_SQL["last_fault"], submission_id)  # of a file that was held
+    await insert_fault(connection, submission_id, told + 1, Fault(code))
     await finish(connection, submission_id, refused, now, None)
     event = AuditEvent(
         event_id=uuid7(now),
@@ -62,6 +66,6 @@ async def _end(connection: Any, row: Any, code: FaultCode, actor_kind: ActorKind
         actor=actor,
         insurer_number=row["insurer_number"],
         submission_id=submission_id,
-        detail={"faults": 1, "received_bytes": row["received_bytes"]},
+        detail={"faults": told + 1, "received_bytes": row["received_bytes"]},
     )
     await insert_event(connection, event)

@@ -9,9 +9,11 @@ select pg_advisory_xact_lock(1, $1::text::integer);
 select exists (select from insurer where insurer_number = $1) as known;
 
 -- name: find_repeat
--- The submission of this very file that was merged or is still on its way, if any; not if another file of the layout
--- came after it, for then this one would change things back. One announced with another length or count is another: it
--- could never be completed.
+-- The submission of this very file that was merged or is still on its way, if any. Not where the file may come to
+-- something else now: another file of the layout came after it, so that this one would change things back; it is held
+-- because other bytes arrived; a case of it was decided against its records, and what they were compared with may have
+-- been put right; or it is matched to coverages (claims, check-ups), a reviewer's to every insurer's, and these were
+-- stated since. One announced with another length or count is another: it could never be completed.
 -- $1 insurer number, $2 layout, $3 edition, $4 kind, $5 digest, $6 length, $7 records
 select submission_id, insurer_number, layout, edition, kind, file_name, content_length, content_digest, stated_records,
     state, received_bytes, created_at, finished_at, records, refused, merged, unchanged,
@@ -23,6 +25,21 @@ where insurer_number = $1 and layout = $2 and edition = $3 and kind = $4 and con
         select from submission later
         where later.insurer_number = $1 and later.layout = $2 and later.state <> 'refused'
             and (later.created_at, later.submission_id) > (s.created_at, s.submission_id)
+    )
+    and not (
+        state = 'held'
+        and exists (select from feedback f where f.submission_id = s.submission_id and f.code = 'held_digest')
+    )
+    and not exists (
+        select from mislink_case c where c.submission_id = s.submission_id and c.state in ('rejected', 'reversed')
+    )
+    and not (
+        layout <> 'eligibility' and state = 'merged'
+        and exists (
+            select from insurer i
+            where i.data_as_of > s.finished_at
+                and (i.insurer_number = $1 or (select reviews_claims from insurer where insurer_number = $1))
+        )
     )
 order by created_at desc
 limit 1;
@@ -62,12 +79,17 @@ limit $2
 for update skip locked;
 
 -- name: announced_before
--- Uploads of the very bytes that were announced again; they will not go on.
+-- Uploads of the very bytes that were announced again, which will not go on, and those that are held because other bytes
+-- arrived, which an approval would merge.
 -- $1 insurer number, $2 layout, $3 digest, $4 when announced again, $5 as which submission
 select submission_id, insurer_number, state, received_bytes
-from submission
-where insurer_number = $1 and layout = $2 and content_digest = $3 and state = 'receiving'
-    and (created_at, submission_id) < ($4, $5)
+from submission s
+where insurer_number = $1 and layout = $2 and content_digest = $3 and (created_at, submission_id) < ($4, $5)
+    and (
+        state = 'receiving'
+        or state = 'held'
+        and exists (select from feedback f where f.submission_id = s.submission_id and f.code = 'held_digest')
+    )
 order by created_at, submission_id
 for update;
 

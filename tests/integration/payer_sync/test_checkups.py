@@ -529,6 +529,23 @@ async def test_a_check_up_follows_its_coverage_to_the_right_person(
     assert again.counts == (2, 0, 0, 2)
 
 
+async def test_the_very_file_of_check_ups_finds_its_persons_once_they_are_registered(
+    take_in: Any, write: Any, record: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any
+) -> None:
+    path = write_results(result(), result(HEIGHT))
+    assert (await take_checkups(path)).codes == [(1, "person_not_found"), (2, "person_not_found")]
+
+    await take_in(write(record(1)))
+    found = await take_checkups(path)
+    assert found.counts == (2, 0, 2, 0)
+    assert (await take_checkups(path)).submission == found.submission
+
+    await take_in(write(record(1, レコード種別="3")))
+    await take_in(write(record(1)))
+    assert await owner.fetch(CURRENT) == []
+    assert (await take_checkups(path)).counts == (2, 0, 2, 0)
+
+
 async def test_a_check_up_that_the_right_person_has_already_only_ends(
     take_in: Any, write: Any, record: Any, take_checkups: TakeIn, write_results: Any, result: Any, owner: Any
 ) -> None:

@@ -470,6 +470,34 @@ async def test_a_claim_follows_the_register_when_it_is_sent_again(
     )
 
 
+@pytest.mark.parametrize("sender", [FIRST, REVIEWER])
+async def test_the_very_file_of_claims_is_matched_anew_once_coverages_were_stated(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any, sender: str
+) -> None:
+    await enrol_insurer(owner, InsurerNumber(REVIEWER), "審査支払機関", datetime.now(UTC))
+    await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", REVIEWER)
+    first = await take_claims(*medical(), insurer=sender)
+    assert "no_coverage_on_day" in {code for _, code in first.codes}
+    assert (await take_claims(*medical(), insurer=sender)).submission == first.submission
+
+    # What another insurer states decides nothing about an insurer's own claims.
+    await take_in(write(record(9, 保険者番号=SECOND)), insurer=SECOND)
+    anew = (await take_claims(*medical(), insurer=sender)).submission.submission_id != first.submission.submission_id
+    assert anew == (sender == REVIEWER)
+
+    await take_in(write(record(1)))
+    matched = await take_claims(*medical(), insurer=sender)
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+
+    # Cancelled, as though it had never been, and registered anew with another person's code.
+    await take_in(write(record(1, レコード種別="3")))
+    await take_in(write(record(1, 紐付番号="LK-ANEW")))
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["no_coverage"]
+    again = await take_claims(*medical(), insurer=sender)
+    assert again.submission.submission_id != matched.submission.submission_id
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+
+
 async def test_an_insurer_cannot_take_over_the_receipt_of_another_but_a_reviewer_may_move_it(
     take_claims: TakeClaims, owner: Any
 ) -> None:

@@ -14,6 +14,7 @@ from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.ids import uuid7
 from eligibility.storage.database import open_pool
 from eligibility.wire.submissions import Manifest, Submission, SubmissionKind, SubmissionState
+from payer_sync.gates import Decision, DecisionRefused, decide
 from payer_sync.intake.spool import Spool
 from payer_sync.intake.tidying import tidy
 from payer_sync.loading import ROLE
@@ -58,7 +59,7 @@ async def _begin(owner: Any, spool: Spool, path: Path, **different: object) -> S
 
 
 async def _codes(owner: Any, submission_id: UUID) -> list[str]:
-    rows = await owner.fetch("select code from feedback where submission_id = $1", submission_id)
+    rows = await owner.fetch("select code from feedback where submission_id = $1 order by fault_number", submission_id)
     return [row["code"] for row in rows]
 
 
@@ -249,6 +250,42 @@ async def test_the_same_bytes_announced_again_end_the_upload_before(
     assert await state_of(owner, first.submission_id) is SubmissionState.REFUSED
     for one in (other, again):
         assert await state_of(owner, one.submission_id) is SubmissionState.RECEIVING
+
+
+async def test_a_file_that_is_held_because_other_bytes_arrived_ends_when_the_right_ones_are_announced(
+    owner: Any, take_in: Any, write: Any, record: Any, tmp_path: Path
+) -> None:
+    good, damaged = write(record(1, 住所="大阪")), tmp_path / "damaged.csv"
+    damaged.write_bytes(good.read_bytes().replace("大阪".encode("cp932"), "京都".encode("cp932")))
+    held = (await take_in(good, spool=damaged)).submission
+    assert held.state is SubmissionState.HELD
+
+    now, manifest = datetime.now(UTC), build_manifest(good, SubmissionKind.DELTA, "eligibility", 1)
+    again, new = await announce(owner, uuid7(now), INSURER, manifest, now)
+    assert (new, again.state) == (True, SubmissionState.RECEIVING)
+    await end_announced_before(owner, INSURER, again, now)
+
+    assert await _codes(owner, held.submission_id) == ["held_digest", "announced_again"]
+    assert await state_of(owner, held.submission_id) is SubmissionState.REFUSED
+    with pytest.raises(DecisionRefused):
+        await decide(owner, held.submission_id, Decision.APPROVED, "operator", "x", now)
+    assert (await take_in(good)).submission.submission_id == again.submission_id
+    assert [row["address"] for row in await owner.fetch("select address from coverage")] == ["大阪"]
+
+
+async def test_a_file_that_another_gate_holds_waits_when_it_is_announced_again(
+    owner: Any, spool: Spool, take_in: Any, write: Any, record: Any
+) -> None:
+    await take_in(write(record(1), record(2)))
+    path = write(record(1))
+    held = (await take_in(path, kind="full")).submission
+    assert held.state is SubmissionState.HELD
+    assert (await take_in(path, kind="full")).submission == held
+
+    delta = await _begin(owner, spool, path)  # of the same bytes
+    await end_announced_before(owner, INSURER, delta, datetime.now(UTC))
+
+    assert await state_of(owner, held.submission_id) is SubmissionState.HELD
 
 
 async def test_an_intake_ends_at_its_start_what_was_abandoned_and_takes_the_file_when_it_is_sent_again(

@@ -18,6 +18,7 @@ ALLOWED = {
     (S.MERGING, S.CHECKING),  # after a kill
     (S.MERGING, S.HELD),
     (S.HELD, S.RECEIVED),  # an operator decided
+    (S.HELD, S.REFUSED),  # it had arrived damaged and is sent again
     (S.MERGING, S.MERGED),
     (S.MERGING, S.REFUSED),
 }
