@@ -186,6 +186,13 @@ async def _reject(connection: Any, chosen: argparse.Namespace, console: Console)
 async def _reverse(connection: Any, chosen: argparse.Namespace, console: Console) -> None:
     for made in await reverse(connection, chosen.case, chosen.coverage, _decided(chosen)):
         _show_reversal(made, console)
+    case = await connection.fetchrow(_SQL["find_case"], chosen.case)
+    if case["state"] == CaseState.OPEN:
+        console.print(
+            "事案は未決のままです。cases release か cases reject で決めてください。\n"
+            "The case is still open: decide it by cases release or cases reject.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 async def _shown(connection: Any, chosen: argparse.Namespace, console: Console) -> None:

@@ -129,6 +129,8 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
     Without any named, the coverages are those that the case's release had merged. Consents, cards and institutions' own
     numbers that a person was given since these were put to it are taken back: nobody can tell whose they are.
 
+    An open case stays open: what it keeps may be right now, and can be released.
+
     Raises:
         DecisionRefused: the case is rejected or reversed, or has no such coverages.
     """
@@ -161,7 +163,15 @@ async def reverse(connection: Any, case_id: int, coverages: Sequence[int], decid
                 for one in made
             ]
         }  # fmt: skip
-        await _close(connection, case_id, case, CaseState.REVERSED, decided, detail)
+        told = FaultCode.SPLIT_OFF
+        text = both(f"{told.ja}(事案番号 {case_id})", f"{told.en} (case {case_id})")
+        for one in made:
+            await connection.execute(_SQL["tell_split_off"], one.split_off, decided.now, told.value, text)
+        if case["state"] == CaseState.OPEN:
+            kind, code = EventKind.CASE_DECIDED, CaseState.REVERSED.value
+            await _audit(connection, kind, code, case_id, case, decided, detail)
+        else:
+            await _close(connection, case_id, case, CaseState.REVERSED, decided, detail)
     return tuple(made)
 
 
@@ -214,7 +224,7 @@ def _listed(one: Shown | Reversal) -> dict[str, object]:
 
 
 async def _split(connection: Any, case_id: int, person_id: int, coverages: list[int], known_from: datetime) -> Reversal:
-    split_off = await connection.fetchval(_SQL["add_split_person"], case_id, person_id)
+    split_off = await connection.fetchval(_SQL["add_split_person"], case_id, person_id, known_from)
     for statement in (
         _SQL["split_coverages"],
         _SQL["split_limit_certificates"],

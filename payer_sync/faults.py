@@ -169,6 +169,10 @@ class FaultCode(StrEnum):
     CASE_CLOSED = (
         "case_closed", _WARNING, "確認が終わった紐付けの疑い", "a case of a suspected wrong link that was closed",
     )  # fmt: skip
+    SPLIT_OFF = (
+        "split_off", _WARNING, "本人の紐付番号(この資格は、記載された紐付番号の人から別人として分離した)",
+        "the holder's own linkage code; the coverage was split from the person whom the stated one means",
+    )  # fmt: skip
     # ── Claims ──
     TOTALS_MISSING = "totals_missing", _FILE, "末尾に GO の記録がある UKE", "a UKE file that ends with its GO record"
     INSTITUTION_MISSING = (

@@ -83,6 +83,13 @@ from quarantined_record q
 join coverage c on c.person_id = q.person_id and c.known_to = 'infinity'
 where q.case_id = $1;
 
+-- name: tell_split_off
+-- Leave a notice for the insurers of the coverages that were split off.
+-- $1 person split off, $2 now, $3 code, $4 expected
+insert into insurer_notice (insurer_number, created_at, code, expected, coverage_id)
+select insurer_number, $2::timestamptz, $3, $4, coverage_id
+from coverage where person_id = $1 and known_to = 'infinity';
+
 -- name: released_coverages
 -- The coverages that a released case has put into the register.
 -- $1 case
@@ -143,9 +150,12 @@ select greatest(clock_timestamp(), max(known_from) + interval '1 microsecond') a
 from coverage where person_id = any($1);
 
 -- name: add_split_person
--- Add the person that a reversal splits off; its code has a space, so that no file can state it.
--- $1 case, $2 person split from
-insert into person (linkage_code) values (format('split %s.%s', $1::bigint, $2::bigint)) returning person_id;
+-- Add the person that a reversal splits off; its code has a space, so that no file can state it, and the split time,
+-- because a case that stays open can split a person again. It ends with the person split from.
+-- $1 case, $2 person split from, $3 split time
+insert into person (linkage_code)
+values (format('split %s.%s.%s', $1::bigint, (extract(epoch from $3::timestamptz) * 1000000)::bigint, $2::bigint))
+returning person_id;
 
 -- name: shown_by_mistake
 -- Verifications of a person while the coverages were put to it whose answer rested on one of them or named it. Counters

@@ -36,6 +36,7 @@ CLINIC = "1311234567"
 MASTER = Path(__file__).parents[2] / "samples" / "drug_master" / "y_invented.csv"
 SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
+KEPT = {"資格取得日": "20250401"} | SOMEBODY | LIMIT
 CURRENT = """
 select c.name, p.linkage_code, c.person_id, c.coverage_id from coverage c join person p using (person_id)
 where c.known_to = 'infinity' order by c.known_from, c.coverage_id
@@ -46,7 +47,7 @@ where c.known_to = 'infinity' order by c.known_from, c.coverage_id
 async def case(take_in: Any, write: Any, record: Any, owner: Any) -> int:
     """An open case: the other insurer links somebody else's record to a known person."""
     await take_in(write(record(1)))
-    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **SOMEBODY, **LIMIT)), insurer=OTHER)
+    await take_in(write(record(1, 保険者番号=OTHER, **KEPT)), insurer=OTHER)
     found: int = await owner.fetchval("select case_id from mislink_case")
     return found
 
@@ -430,6 +431,61 @@ async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int,
     assert (await owner.fetch(CURRENT))[0]["person_id"] == made.split_off != known["person_id"]
 
 
+async def test_a_case_of_which_what_was_known_first_is_split_off_stays_open_for_the_record_it_keeps(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    (known,) = await owner.fetch(CURRENT)
+    (made,) = await reverse(owner, case, (known["coverage_id"],), _decided())
+
+    assert await release(owner, case, _decided()) == 1
+
+    first, kept = await owner.fetch(CURRENT)
+    assert (first["person_id"], kept["person_id"]) == (made.split_off, known["person_id"])
+    assert (kept["name"], kept["linkage_code"]) == ("佐藤　太郎", "LK-00000001")
+    codes = await owner.fetch("select code from audit_event where kind = 'case_decided' order by event_id")
+    assert [row["code"] for row in codes] == ["reversed", "released"]
+    mine, others = await take_in(write(record(8))), await take_in(write(record(9, 保険者番号=OTHER)), insurer=OTHER)
+    assert [code for _, code in mine.codes] == ["mislink_elsewhere", "split_off"]
+    assert [code for _, code in others.codes] == ["case_closed"]
+
+    # That it was put in was a mistake, too: nobody of the three is the same person.
+    (again,) = await reverse(owner, case, (), _decided())
+
+    assert again.coverages == (kept["coverage_id"],)
+    assert len({known["person_id"], made.split_off, again.split_off}) == 3
+    assert await owner.fetchval("select state from mislink_case") == "reversed"
+
+
+@pytest.mark.parametrize("decided", [None, "rejected", "reversed"])
+async def test_the_very_file_of_a_case_is_looked_at_again_once_it_was_decided_against_its_records(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any, decided: str | None
+) -> None:
+    if decided == "rejected":
+        await reject(owner, case, _decided())
+    elif decided:
+        await release(owner, case, _decided())
+        await reverse(owner, case, (), _decided())
+
+    for _ in range(2):  # the second time the new case is open, and the file a repeat
+        loaded = await take_in(write(record(1, 保険者番号=OTHER, **KEPT)), insurer=OTHER)
+        assert (1, "mislink_suspected") in loaded.codes
+
+    states = await owner.fetch("select state from mislink_case order by case_id")
+    assert [row["state"] for row in states] == [*([decided] if decided else []), "open"]
+
+
+async def test_the_very_file_of_a_rejected_case_is_merged_once_what_spoke_against_it_was_put_right(
+    case: int, owner: Any, take_in: Any, write: Any, record: Any
+) -> None:
+    await reject(owner, case, _decided())
+    await take_in(write(record(1, レコード種別="3")))
+
+    loaded = await take_in(write(record(1, 保険者番号=OTHER, **KEPT)), insurer=OTHER)
+
+    assert loaded.counts == (1, 0, 1, 0)
+    assert [row["name"] for row in await owner.fetch(CURRENT)] == ["佐藤　太郎"]
+
+
 async def test_two_reversals_that_concern_the_same_insurers_do_not_wait_for_each_other_in_a_circle(
     case: int, take_in: Any, write: Any, record: Any, owner: Any, database: str
 ) -> None:
@@ -715,6 +771,7 @@ async def test_a_loss_of_a_split_coverage_that_is_put_off_covers_no_day_of_the_f
         (["cases", "--state", "rejected"], 0, "事案"),
         (["cases", "reject", "{case}", "--by", "operator", "--reason", "x"], 0, "Rejected"),
         (["cases", "release", "{case}", "--by", "operator", "--reason", "x"], 0, "Released"),
+        (["cases", "reverse", "{case}", "--coverage", "{known}", "--by", "operator", "--reason", "x"], 0, "still open"),
         (["cases", "show", "999"], 2, "no such case"),
         (["cases", "shown", "999", "--by", "operator", "--reason", "x"], 2, "no such case"),
         (["cases", "shown", "{case}"], 64, "--reason"),
@@ -733,12 +790,13 @@ async def test_a_loss_of_a_split_coverage_that_is_put_off_covers_no_day_of_the_f
     ],
 )
 async def test_the_commands_say_what_they_did(
-    case: int, database: str, monkeypatch: Any, capsys: Any, arguments: list[str], code: int, said: str
+    case: int, owner: Any, database: str, monkeypatch: Any, capsys: Any, arguments: list[str], code: int, said: str
 ) -> None:
     monkeypatch.setenv("INTAKE_DATABASE_URL", database)
     monkeypatch.setenv("COLUMNS", "200")
 
-    given = [argument.format(case=case) for argument in arguments]
+    known = await owner.fetchval("select coverage_id from coverage")
+    given = [argument.format(case=case, known=known) for argument in arguments]
     assert await asyncio.to_thread(main, given) == code
 
     told = capsys.readouterr()
