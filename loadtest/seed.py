@@ -282,7 +282,8 @@ def _staged(nation: Nation, insurer: Insurer, layout: Any) -> Iterator[tuple[Int
     for person, frame in nation.members(insurer, _CHUNK):
         records = pl.Series("record", np.arange(frame.height))
         lines = pl.Series([""]).new_from_index(0, frame.height)
-        batch = Batch(records, lines, frame, pl.DataFrame(schema=FAULT_SCHEMA), frame.height)
+        faults = pl.DataFrame(schema=FAULT_SCHEMA)
+        batch = Batch(records, lines, frame, faults, astray=faults["record"], read=frame.height)
         checked = check(batch, layout, InsurerNumber(insurer.number), today)
         yield person[checked.staged["record_number"].to_numpy()], checked.staged
 

@@ -13,7 +13,6 @@ from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.layout import Layout
 from payer_sync.rules import RecordKind
 
-STAGING: Final = "staged_eligibility"  # the layouts whose records state coverages
 _COVERAGE: Final = ("symbol_key", "number_key", "branch_number", "acquired_on")
 # Each certificate: what names it within its coverage, and what must then agree.
 _CERTIFICATES: Final = (

@@ -49,6 +49,7 @@ class Batch:
     lines: pl.Series
     fields: pl.DataFrame
     faults: pl.DataFrame
+    astray: pl.Series  # the numbers of lines that have no fields but hold something
     read: int  # records seen, those without fields included
 
 
@@ -299,6 +300,7 @@ def _batch(text: bytes, lines: pl.Series, layout: Layout, first: int, unreadable
     read = len(lines)
     records = pl.int_range(first, first + read, eager=True).alias("record")
     fields, faults = _plain_fields(text, lines, layout), pl.DataFrame(schema=FAULT_SCHEMA)
+    astray = faults["record"]
     if fields is None:
         whole = _whole(lines, width)
         if not whole.all():
@@ -306,6 +308,7 @@ def _batch(text: bytes, lines: pl.Series, layout: Layout, first: int, unreadable
             wrong = pl.DataFrame({"record": records, "line": lines}).filter(~whole & ~records.is_in(told))
             # In one chunk: where the first of several is left empty, polars panics over it.
             faults = _line_faults(wrong.rechunk(), width)
+            astray = wrong.filter(pl.col("line") != "")["record"]
             records, lines = records.filter(whole), lines.filter(whole)
             text = "\n".join(lines).encode()
         fields = pl.DataFrame(schema=_text_columns(layout))
@@ -313,7 +316,7 @@ def _batch(text: bytes, lines: pl.Series, layout: Layout, first: int, unreadable
             fields = pl.read_csv(text, has_header=False, schema=fields.schema, empty_string_is_null=False)
         if fields.height != len(lines):
             raise AssertionError("lines and fields went apart")  # would shift the record numbers of all that follow
-    return Batch(records, lines, fields, faults, read)
+    return Batch(records, lines, fields, faults, astray, read)
 
 
 def _plain_fields(text: bytes, lines: pl.Series, layout: Layout) -> pl.DataFrame | None:

@@ -113,7 +113,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument(
         "--insurer", metavar="NUMBER",
-        help="who sends it; without it, whom its first records name, and claims are checked as a claims reviewer's",
+        help="who sends it; without it, whom most first records name, and claims are checked as a claims reviewer's",
     )  # fmt: skip
     parser.add_argument(
         "--practice", action="store_true", help="check as a practice environment, which takes the next editions too"

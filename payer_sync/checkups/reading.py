@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import date
 from operator import attrgetter
@@ -12,12 +11,12 @@ from typing import Final
 import polars as pl
 
 from eligibility.domain.checkup_items import ITEM_CODE
-from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber
+from eligibility.domain.identifiers import InsurerNumber
 from eligibility.domain.retention import kept_from
-from eligibility.wire.submissions import Severity
 from payer_sync.checkups.archive import is_archive, read_documents
-from payer_sync.checkups.cda import Document, DocumentForbidden, DocumentWrong, Result, read_document
-from payer_sync.contract import Checked, check, texts
+from payer_sync.checkups.cda import DocumentForbidden, DocumentWrong, Result, read_document
+from payer_sync.checkups.incomplete import Incomplete, refused_records
+from payer_sync.contract import Checked, check
 from payer_sync.faults import Fault, FaultCode, FileRefused
 from payer_sync.feedback import FAULT_SCHEMA
 from payer_sync.layouts.layout import Layout
@@ -25,9 +24,6 @@ from payer_sync.reading import Batch, read_batches
 from payer_sync.refusals import Refusals, gathered_refusals
 
 STAGING: Final = "staged_checkup"
-# What names a check-up within one file; a record that lacks the day or the place belongs to none.
-KEY: Final = ("linkage_code", "symbol_key", "number_key", "branch_number", "performed_on", "institution_code")
-_KEY_COLUMNS: Final = ("linkage_code", "symbol", "number", "branch_number", "performed_on", "institution_code")
 _RESULT_COLUMNS: Final = ("項目コード", "結果種別", "結果値", "結果コード名称", "単位", "基準下限", "基準上限", "判定")
 _result_texts = attrgetter(*(field.name for field in fields(Result)))  # in the order of the columns above
 _is_item_code = re.compile(ITEM_CODE).match
@@ -38,59 +34,71 @@ _HEAD_BYTES: Final = 4
 def read_checked(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
     """Yield checked records; those of an archive are its documents, numbered in the directory's order.
 
-    What is staged has besides, without an item, one row for each check-up of which a record was refused: an
-    incomplete check-up must not take the place of a whole one.
+    What is staged has besides, without an item, one row for each check-up of which a record was refused, or may have
+    been: an incomplete check-up must not take the place of a whole one. Where a record of a table does not tell its
+    check-up, the file is read once more for those that agree with what it tells.
 
     Raises:
         FileRefused: the file or the archive cannot be read at all.
     """
-    with path.open("rb") as file:
-        archive = is_archive(file.read(_HEAD_BYTES))
-    for checked in (_archive if archive else _csv)(path, layout, insurer, today):
-        yield replace(checked, staged=checked.staged.filter(pl.col("performed_on") >= kept_from(today)))
+    archive = _is_archive(path)
+    incomplete = Incomplete(layout, of_table=not archive)
+    kept = pl.col("performed_on") >= kept_from(today)
+    for checked in (_archive if archive else _csv)(path, layout, insurer, today, incomplete):
+        yield replace(checked, staged=checked.staged.filter(kept))
+    if incomplete.doubtful:
+        none = Checked(checked.staged.clear(), checked.faults.clear(), read=0, refused=0)
+        for found in incomplete.agreeing(read_batches(path, layout)):
+            yield _marked(none, found.filter(kept))
 
 
-def insurer_named(path: Path, layout: Layout) -> InsurerNumber | None:
-    """Return the insurer that a file's first record names, for a check of a file nobody has sent yet.
+def read_unchecked(path: Path, layout: Layout) -> Iterator[Batch]:
+    """Yield the results of either form as they are written; documents that cannot be read are left out.
 
-    None where nothing can be read, of which the check says why.
+    Raises:
+        FileRefused: the file or the archive cannot be read at all.
     """
+    if _is_archive(path):
+        yield from (pending.batch() for pending in _pending(path, layout, Refusals()))
+    else:
+        yield from read_batches(path, layout)
+
+
+def _is_archive(path: Path) -> bool:
     with path.open("rb") as file:
-        archive = is_archive(file.read(_HEAD_BYTES))
-    try:
-        if archive:
-            return InsurerNumber.parse(next(_readable(path)).insurer_number)
-        named = next(batch.fields[layout.column("insurer_number").name][0] for batch in read_batches(path, layout))
-        return InsurerNumber.parse(named)
-    except (StopIteration, IndexError, FileRefused, MalformedInsurerNumber):
-        return None
+        return is_archive(file.read(_HEAD_BYTES))
 
 
-def _readable(path: Path) -> Iterator[Document]:
-    for _, _, content in read_documents(path, Refusals()):
-        with suppress(DocumentWrong):
-            yield read_document(content)
-
-
-def _csv(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
+def _csv(path: Path, layout: Layout, insurer: InsurerNumber, today: date, incomplete: Incomplete) -> Iterator[Checked]:
     for batch in read_batches(path, layout):
         checked = check(batch, layout, insurer, today)
-        yield _with_incomplete(checked, batch, batch.records, checked.faults, layout)
+        yield _marked(checked, incomplete.add(batch, batch.records, checked.faults))
 
 
-def _archive(path: Path, layout: Layout, insurer: InsurerNumber, today: date) -> Iterator[Checked]:
-    pending = _Pending(layout)
+def _archive(
+    path: Path, layout: Layout, insurer: InsurerNumber, today: date, incomplete: Incomplete
+) -> Iterator[Checked]:
     with gathered_refusals() as refusals:
-        try:
-            for number, name, content in read_documents(path, refusals):
-                pending.take(number, name, content, refusals)
-                if len(pending) >= _RESULTS_AT_ONCE:
-                    yield pending.check(insurer, today)
-                    pending = _Pending(layout)
-        except FileRefused:  # what was found before is told, too
-            yield pending.check(insurer, today)
-            raise
-        yield pending.check(insurer, today)
+        for pending in _pending(path, layout, refusals):
+            yield pending.check(insurer, today, incomplete)
+
+
+def _pending(path: Path, layout: Layout, refusals: Refusals) -> "Iterator[_Pending]":
+    pending = _Pending(layout)
+    try:
+        for number, name, content in read_documents(path, refusals):
+            pending.take(number, name, content, refusals)
+            if len(pending) >= _RESULTS_AT_ONCE:
+                yield pending
+                pending = _Pending(layout)
+    except FileRefused:  # what was found before is told, too
+        yield pending
+        raise
+    yield pending
+
+
+def _marked(checked: Checked, incomplete: pl.DataFrame) -> Checked:
+    return replace(checked, staged=pl.concat([checked.staged, incomplete], how="diagonal"))
 
 
 class _Pending:
@@ -125,14 +133,20 @@ class _Pending:
             item = result.item_code if _is_item_code(result.item_code) else f"#{place}"
             self._places.append((number, name, f"{name} {item}"))
 
-    def check(self, insurer: InsurerNumber, today: date) -> Checked:
-        """Check the results; what is staged and told has the documents' numbers."""
+    def batch(self) -> Batch:
+        """Return the results as records of the layout, numbered through."""
         fields = pl.DataFrame(self._rows, dict.fromkeys(self._layout.column_names, pl.String), orient="row")
+        lines = fields.select(pl.concat_str(pl.all(), separator=",").alias("line"))["line"]
+        records = pl.int_range(1, len(fields) + 1, eager=True).alias("record")
+        faults = pl.DataFrame(schema=FAULT_SCHEMA)
+        return Batch(records, lines, fields, faults, astray=faults["record"], read=len(fields))
+
+    def check(self, insurer: InsurerNumber, today: date, incomplete: Incomplete) -> Checked:
+        """Check the results; what is staged and told has the documents' numbers."""
+        batch = self.batch()
         places = pl.DataFrame(
             self._places, {"document": pl.Int64, "name": pl.String, "result": pl.String}, orient="row"
-        ).insert_column(0, pl.int_range(1, len(self._places) + 1, eager=True).alias("record"))
-        lines = fields.select(pl.concat_str(pl.all(), separator=",").alias("line"))["line"]
-        batch = Batch(places["record"], lines, fields, pl.DataFrame(schema=FAULT_SCHEMA), read=len(fields))
+        ).insert_column(0, batch.records)
         checked = check(batch, self._layout, insurer, today)
         faults = _by_document(checked.faults, places)
         unreadable = pl.DataFrame(self._faults, FAULT_SCHEMA, orient="row")
@@ -140,8 +154,10 @@ class _Pending:
         staged = checked.staged.with_columns(
             places["document"].gather(checked.staged["record_number"] - 1).alias("record_number")
         )
-        whole = Checked(staged, told, read=self._read, refused=len(_refused(told)))
-        return _with_incomplete(whole, batch, places["document"], faults, self._layout)
+        refused = refused_records(told)
+        kept = staged.filter(~pl.col("record_number").is_in(refused.implode()))
+        whole = Checked(kept, told, read=self._read, refused=len(refused))
+        return _marked(whole, incomplete.add(batch, places["document"], faults))
 
 
 def _placed(wrong: DocumentWrong, name: str) -> str:
@@ -159,26 +175,3 @@ def _by_document(faults: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
         .select(FAULT_SCHEMA.keys())
         .unique(maintain_order=True)
     )
-
-
-def _with_incomplete(
-    checked: Checked, batch: Batch, records: pl.Series, faults: pl.DataFrame, layout: Layout
-) -> Checked:
-    refused = _refused(faults)
-    if not len(refused):
-        return checked
-    columns = [layout.column(field) for field in _KEY_COLUMNS]
-    lost = records.is_in(refused.implode())
-    read = texts(batch.fields.filter(lost), columns)
-    keys = read.select(value for column in columns for value in column.values()).select(KEY)
-    incomplete = (
-        keys.insert_column(0, records.filter(lost).alias("record_number"))
-        .drop_nulls(("performed_on", "institution_code"))
-        .unique(maintain_order=True)
-    )
-    kept = checked.staged.filter(~pl.col("record_number").is_in(refused.implode()))
-    return replace(checked, staged=pl.concat([kept, incomplete], how="diagonal"))
-
-
-def _refused(faults: pl.DataFrame) -> pl.Series:
-    return faults.filter(pl.col("severity") == Severity.RECORD_REFUSED.value)["record"].unique()

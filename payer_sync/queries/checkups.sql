@@ -19,7 +19,7 @@ analyze checkup_plan;
 set local work_mem = '256MB';
 
 -- name: plan_checkups
--- One row for each stated check-up. A staged row without an item says that a record of the check-up was refused.
+-- One row for each stated check-up. A staged row without an item says that a record of it was or may have been refused.
 insert into checkup_plan (plan_number, linkage_code, symbol_key, number_key, branch_number, performed_on,
     institution_code, birth_date, sex, records, trouble)
 select row_number() over (), linkage_code, symbol_key, number_key, branch_number, performed_on, institution_code,

@@ -33,6 +33,7 @@ from payer_sync.loading import load
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Intake, push
 from payer_sync.submission import Filed, announce, find_submission
+from payer_sync.validation import Validation
 from tests.integration.payer_sync.conftest import INSURERS, Loaded
 
 pytestmark = pytest.mark.database
@@ -278,6 +279,46 @@ async def test_a_refused_record_refuses_its_check_up_and_no_other(
 
 
 @pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda line: line.replace("1311234567", "13112X4567"),
+        lambda line: line.replace("1311234567", ""),
+        lambda line: line.replace("20260603", "20260631"),
+        lambda line: line.replace(",01,", ",1,"),
+        lambda line: line.replace("0000001", ""),
+        lambda line: line.replace("12,0000001,01", ",,"),
+        lambda line: line.replace(",01,", ",", 1) + ",",
+        lambda line: line + ",",
+        lambda line: line.replace("いいえ", 'いい"え'),
+        lambda _: "x",
+    ],
+    ids=[
+        "place", "no place", "day", "branch", "no number", "nobody named", "a cell deleted, the others moved up",
+        "a comma too many", "a stray quote", "something else",
+    ],
+)  # fmt: skip
+async def test_a_check_up_that_may_have_lost_a_refused_record_stays_as_it_is_known(
+    take_checkups: TakeIn,
+    write_results: Any,
+    result: Any,
+    known: None,
+    owner: Any,
+    spoil: Callable[[str], str],
+) -> None:
+    await take_checkups(write_results(result(), result(HEIGHT), result(SMOKING)))
+    before = await owner.fetch(CURRENT)
+    path = write_results(result(結果値="130"), result(HEIGHT), result(SMOKING))
+    *others, line, end = path.read_bytes().decode("cp932").split("\r\n")
+    path.write_bytes("\r\n".join([*others, spoil(line), end]).encode("cp932"))
+
+    loaded = await take_checkups(path)
+
+    assert loaded.counts == (3, 3, 0, 0)
+    assert loaded.codes[-2:] == [(1, "checkup_incomplete"), (2, "checkup_incomplete")]
+    assert await owner.fetch(CURRENT) == before
+
+
+@pytest.mark.parametrize(
     "second",
     [{"結果値": "121"}, {"単位": "mg/dl"}, {"基準上限": "150"}, {"生年月日": "19800111"}, {"紐付番号": "LK-00000001"}],
 )
@@ -289,6 +330,26 @@ async def test_records_of_one_check_up_that_contradict_each_other_are_refused(
     assert {code for _, code in loaded.codes} == {FaultCode.CHECKUP_CONTRADICTS}
     assert loaded.counts == (3, 3, 0, 0)
     assert await owner.fetchval("select count(*) from checkup_result") == 0
+
+
+async def test_every_fault_that_a_file_of_check_ups_alone_shows_is_told_offline_too(
+    take_checkups: TakeIn, write_results: Any, result: Any, known: None
+) -> None:
+    days = [{"健診実施日": f"202606{day:02}"} for day in range(3, 9)]
+    path = write_results(
+        result(days[0], 保険者番号="0613051X"), result(HEIGHT, days[0]), result(days[1], 枝番="1"),
+        result(HEIGHT, days[2]), result(HEIGHT, days[1]), result(days[3]), result(days[3], 結果値="121"),
+        result(HEIGHT, days[3]), result(days[4]), result(days[4], 基準下限="30.0"), result(SMOKING, days[4], 性別="3"),
+        result(days[5]), result(days[5], 基準下限="30.00", 基準上限="149.0"), result(HEIGHT, days[5], 単位=""),
+        result(健診実施日="20200101", 結果値="1"), result(健診実施日="20200101"),
+    )  # fmt: skip
+
+    loaded = await take_checkups(path)
+    validation = Validation(path, find_layout("checkup", 1), None, day_in_japan(datetime.now(UTC)))
+    offline = [(f.record, f.field, f.code, f.severity, f.value_shape, f.expected) for f in validation.lines()]
+
+    assert offline == [tuple(fault) for fault in loaded.faults]
+    assert (validation.records, validation.refused_records) == loaded.counts[:2] == (16, 10)
 
 
 async def test_an_unknown_item_is_kept_and_told_of(

@@ -189,6 +189,10 @@ def test_without_an_insurer_the_records_say_who_sends_the_file(write: Write) -> 
     assert [record for record, code, _ in _faults(path, InsurerNumber("33120015")) if code == "other_insurer"] == [1, 3]
 
 
+def test_an_insurer_number_in_full_width_names_who_sends_the_file(write: Write) -> None:
+    assert _faults(write(_record(1, 保険者番号="０６１３０５１２"), _record(2, 保険者番号="06130512 ")), None) == []
+
+
 def test_an_insurer_number_without_its_check_digit_is_one_warning(write: Write) -> None:
     path = write(_record(1, 保険者番号="13111111"), _record(2, 保険者番号="13111111"))
 
