@@ -37,6 +37,7 @@ SPACES: Final = " \u3000"  # around a value they mean nothing; other white space
 _VISIBLE: Final = r"^[!-~]+$"
 # What polars drops without a word: a carriage return where a field ends, a byte order mark where a text begins.
 _DROPPED: Final = "\r|^\ufeff"
+END_OF_FILE: Final = b"\x1a"  # a line of its own: some systems still end a text with it
 _CONTROL: Final = "\x1e"  # stands for another control character: the check refuses the one as the other
 _QUOTED_FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
 
@@ -306,6 +307,7 @@ def _batch(text: bytes, lines: pl.Series, layout: Layout, first: int, unreadable
         if not whole.all():
             told = pl.Series(unreadable, dtype=pl.Int64).implode()
             wrong = pl.DataFrame({"record": records, "line": lines}).filter(~whole & ~records.is_in(told))
+            wrong = wrong.filter(pl.col("line") != END_OF_FILE.decode())
             # In one chunk: where the first of several is left empty, polars panics over it.
             faults = _line_faults(wrong.rechunk(), width)
             astray = wrong.filter(pl.col("line") != "")["record"]

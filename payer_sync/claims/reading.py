@@ -19,14 +19,13 @@ from payer_sync.claims.kinds import Malformed, has_gaiji
 from payer_sync.claims.records import RECORD_TYPE, Field, Record, Uke, day_name
 from payer_sync.decoding import UNDEFINED_IN_CP932, byte_fault, unreadable_byte
 from payer_sync.faults import SHAPE_LENGTH, Fault, FaultCode, FileRefused, both, shape
-from payer_sync.reading import SPACES
+from payer_sync.reading import END_OF_FILE, SPACES
 from payer_sync.refusals import Refusals, gathered_refusals
 
 LONGEST_LINE: Final = 64 * 1024
 MAX_RECORDS: Final = 20_000  # of one receipt; a long stay in hospital has some thousands
 MAX_STRAYS: Final = 10_000  # records outside of receipts; a file with more is another kind of file
 _RETURN: Final = "HR"
-_END_OF_FILE: Final = b"\x1a"  # some systems still end a text with it
 _UNREADABLE: Final = "\ufffd"  # stands for a byte that cannot be read; no text in cp932 has it
 _DOUBTFUL: Final = re.compile(f"[\x00{_UNREADABLE}{UNDEFINED_IN_CP932}]")
 _CP932: Final = both("Shift_JIS(cp932)のファイル", "a file in cp932")
@@ -150,7 +149,7 @@ class Reader:
                 if len(raw) > LONGEST_LINE:
                     raise FileRefused(Fault(FaultCode.LINE_TOO_LONG, self.read))
                 raw = raw.rstrip(b"\r\n")
-                if raw == _END_OF_FILE:
+                if raw == END_OF_FILE:
                     continue
                 if not (told_encoding or raw.isascii()):
                     told_encoding = True

@@ -105,12 +105,21 @@ def test_a_line_without_its_fields_is_refused_alone(tmp_path: Path, line: str, c
     assert (records, count) == ([1, count], 3 + line.count("\n"))
 
 
+@pytest.mark.parametrize("end", ["\x1a", "\x1a\r\n", "\x1a\n"])
+def test_an_end_of_file_mark_is_no_fault(tmp_path: Path, end: str) -> None:
+    path = _write(tmp_path, f"{HEADER}\r\n{_line('1', 'A')}\r\n{end}".encode())
+
+    assert _read(path) == ([1], ["A"], [], 2)
+    assert [text for texts in read_texts(path, LAYOUT, LAYOUT.columns[6]) for text in texts] == ["A", None]
+
+
 @pytest.mark.parametrize(
     "lines",
     [
-        [""], ["", "", ""], [" "], ["\r"], ["x"], [_line("1")[:-1]], [_line("1") + ","], [_line("1")[:-1], _line("2")],
-        [_line("1") + ",", _line("2")], [_line("1") + ",", _line("2")[:-1]], [_line("1"), _line("2")[:-1]],
-        [_line("1")[:-1], _line("2") + ","], ["", _line("2")], [_line("1"), ""], [_line("1"), "\r", _line("2")],
+        [""], ["", "", ""], ["x\x1a"], [" "], ["\r"], ["x"], [_line("1")[:-1]], [_line("1") + ","],
+        [_line("1")[:-1], _line("2")], [_line("1") + ",", _line("2")], [_line("1") + ",", _line("2")[:-1]],
+        [_line("1"), _line("2")[:-1]], [_line("1")[:-1], _line("2") + ","], ["", _line("2")], [_line("1"), ""],
+        [_line("1"), "\r", _line("2")],
     ],
 )  # fmt: skip
 def test_lines_with_too_few_or_too_many_fields_are_found_wherever_they_stand(tmp_path: Path, lines: list[str]) -> None:
