@@ -1,6 +1,7 @@
-"""Cuts off who sends or reads too slowly, so that nobody holds a connection for as long as they like (CASES F-9).
+"""Cuts off who sends or reads too slowly, or sends a head without end (CASES F-9, I-7).
 
-The server underneath only bounds how long a connection may rest between two requests.
+The server underneath only bounds how long a connection may rest between two requests: nobody shall hold one for as
+long as they like, nor what they like of the process's memory before it is known who they are.
 """
 
 import asyncio
@@ -10,7 +11,10 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _LOOK_AGAIN_S: Final = 1.0
+MAX_HEAD_BYTES: Final = 32 * 1024  # a terminal's own have less than one
+MAX_FIELDS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,18 @@ class Patience:
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP on one connection, with a bound on the client's slowness; a request that comes in one piece has no timer."""
+    """HTTP on one connection, with a bound on the client's slowness; a request that comes in one piece has no timer.
+
+    A head is kept until its request is answered, so it has a bound, too: address and fields, trailers among them. What
+    is still incomplete is seen once what was read at once is parsed.
+    """
 
     def __init__(self, *arguments: Any, patience: Patience, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._patience = patience
         self._arriving, self._completed = False, False
         self._began_at, self._arrived_bytes = 0.0, 0
+        self._head_bytes, self._too_large = 0, False
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
@@ -45,8 +54,12 @@ class PatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what arrived, and begin to count the time when the client owes the rest of something."""
         self._completed = False
+        self._head_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
+            return
+        if self._head_bytes > MAX_HEAD_BYTES or (self._arriving and len(self.headers) > MAX_FIELDS):
+            self._cut(_TOO_LARGE)
             return
         resting = self.cycle is None or self.cycle.response_complete
         if self._late is not None:
@@ -63,11 +76,49 @@ class PatientProtocol(HttpToolsProtocol):
         self._arriving = True
         self._late = _stopped(self._late)
 
+    def on_headers_complete(self) -> None:
+        """Let the request begin if its head is within bounds.
+
+        Raises:
+            ValueError: it is not.
+        """
+        size = len(self.url)
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        self._too_large = size > MAX_HEAD_BYTES or len(self.headers) > MAX_FIELDS
+        if self._too_large:
+            raise ValueError
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """Count anew: what stands between the parts of a body is not kept."""
+        self._head_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, which is bounded where it is read."""
+        self._head_bytes -= len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        """Note that the request is whole."""
+        """Note that the request is whole.
+
+        Raises:
+            ValueError: it has too many trailers.
+        """
+        self._head_bytes = 0
+        self._too_large = len(self.headers) > MAX_FIELDS
+        if self._too_large:
+            raise ValueError
         super().on_message_complete()
         self._arriving, self._completed = False, True
         self._late = _stopped(self._late)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser gave up."""
+        if self._too_large:
+            self._cut(_TOO_LARGE)
+        else:
+            super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         """Wait for the client to read; an answer's sender waits meanwhile."""
@@ -95,8 +146,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._late = None
         if self.transport.is_closing():
             return
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if self.flow.read_paused or (answering and self.cycle.waiting_for_100_continue):
+        if self.flow.read_paused or (self._answering() and self.cycle.waiting_for_100_continue):
             self._wait_for_the_rest()  # what is not read here, or not asked for yet, cannot arrive
             return
         allowed_s = self._patience.arrival_s + self._arrived_bytes / self._patience.bytes_a_second
@@ -104,9 +154,17 @@ class PatientProtocol(HttpToolsProtocol):
         if left_s > 0:
             self._late = self.loop.call_later(max(left_s, _LOOK_AGAIN_S), self._judge)
             return
-        if not (answering and self.cycle.response_started):
-            self.transport.write(_TOO_SLOW)
+        self._cut(_TOO_SLOW)
+
+    def _cut(self, answer: bytes) -> None:
+        # Of a request whose answer has begun no other is sent: it would be taken for the next one's.
+        own = self.cycle is not None and self.cycle.scope is self.scope
+        if not (self.cycle.response_started if own else self._answering()):
+            self.transport.write(answer)
         self.transport.close()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
 
 def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:

@@ -1,4 +1,4 @@
-"""Who sends or reads slowly is cut off, and holds nobody's place meanwhile (CASES F-9)."""
+"""Who sends or reads slowly, or a head without end, is cut off and holds nobody's place meanwhile (CASES F-9, I-7)."""
 
 import asyncio
 import ssl
@@ -13,13 +13,16 @@ import pytest
 
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.mutual_tls import ServerTls, make_server
-from eligibility.serving.slowness import Patience
+from eligibility.serving.slowness import MAX_FIELDS, MAX_HEAD_BYTES, Patience
 from eligibility.storage.enrolment import enrol_terminal
 from tests.integration.eligibility.world import AT_ONCE, INSTITUTION, Authorities, World
 
 HALF = b"POST /v1/verifications HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 SHORT = Patience(arrival_s=0.2, bytes_a_second=1024, reading_s=0.2)
 FAR = 600.0  # seconds: what would only come after the test is over
+NEVER = Patience(FAR, 1, FAR)
 LARGE = 64 << 20  # bytes: more than all buffers between two sockets hold
 DEADLINE_S = 120.0
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -90,6 +93,15 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
         came, more = came + len(message["body"]), message["more_body"]
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"came: %d" % came})
+
+
+async def _early(scope: Any, receive: Any, send: Any) -> None:
+    """Answer before anything of the body has come."""
+    if scope["type"] == "lifespan":
+        await _echo(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 @pytest.mark.parametrize(
@@ -167,15 +179,8 @@ async def test_a_request_that_does_not_come_to_its_end_is_cut(
 async def test_the_rest_of_a_message_that_was_answered_early_is_no_slowness(
     tmp_path: Path, authorities: Authorities
 ) -> None:
-    async def early(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await _echo(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
-
     patience = Patience(arrival_s=4, bytes_a_second=1024, reading_s=FAR)  # a slowness would end before a rest
-    served = _served(early, tmp_path, authorities, patience, keep_alive_s=8)
+    served = _served(_early, tmp_path, authorities, patience, keep_alive_s=8)
     async with served as url, _connected(url) as (reader, writer):
         writer.write(HALF)
         first = await reader.readuntil(b"\r\n\r\n")
@@ -208,7 +213,7 @@ async def test_a_slow_line_that_goes_on_bringing_something_is_waited_for(
 
 
 async def test_a_connection_on_which_nothing_is_asked_is_closed(tmp_path: Path, authorities: Authorities) -> None:
-    served = _served(_echo, tmp_path, authorities, Patience(FAR, 1, FAR), keep_alive_s=1)
+    served = _served(_echo, tmp_path, authorities, NEVER, keep_alive_s=1)
     async with served as url, _connected(url) as (reader, _):
         assert await reader.read() == b""
 
@@ -229,3 +234,53 @@ async def test_who_does_not_read_an_answer_is_cut(tmp_path: Path, authorities: A
     async with _served(large, tmp_path, authorities, patience) as url, _connected(url, limit=1024) as (_, writer):
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(ended.wait(), DEADLINE_S)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        GET + b"a: b\r\n" * (MAX_FIELDS + 1),  # a field is known to be whole when the next one begins
+        GET + b"a: b\r\n" * MAX_FIELDS + b"\r\n",
+        GET + b"a: " + b"b" * MAX_HEAD_BYTES,
+        GET + b"a: " + b"b" * MAX_HEAD_BYTES + b"\r\n\r\n",
+        b"GET /" + b"a" * MAX_HEAD_BYTES,
+        b"\r\n" * (MAX_HEAD_BYTES // 2 + 1),
+        CHUNKED + b"1;" + b"a" * MAX_HEAD_BYTES,
+        CHUNKED + b"0\r\n" + b"a: b\r\n" * (MAX_FIELDS + 1),
+        CHUNKED + b"0\r\n" + b"a: b\r\n" * MAX_FIELDS + b"\r\n",
+    ],
+    ids=["fields", "whole", "field", "whole field", "address", "nothing", "chunk", "trailers", "whole trailers"],
+)
+async def test_a_head_without_end_is_cut(tmp_path: Path, authorities: Authorities, sent: bytes) -> None:
+    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+        writer.write(sent)
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_trailer_without_end_is_cut_and_brings_no_second_answer(
+    tmp_path: Path, authorities: Authorities
+) -> None:
+    async with _served(_early, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+        writer.write(CHUNKED + b"0\r\na: ")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+        writer.write(b"b" * (MAX_HEAD_BYTES + 1))
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        GET + b"a: b\r\n" * (MAX_FIELDS - 1) + b"\r\n",
+        GET + b"a: " + b"b" * (MAX_HEAD_BYTES - 100) + b"\r\n\r\n",
+        CHUNKED + b"1\r\nx\r\n" * MAX_HEAD_BYTES + b"0\r\na: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (MAX_HEAD_BYTES * 9) + bytes(MAX_HEAD_BYTES * 9),
+        (GET + b"\r\n") * 500,
+    ],
+    ids=["fields", "field", "many chunks", "body", "many requests"],
+)
+async def test_only_what_is_kept_of_a_head_counts(tmp_path: Path, authorities: Authorities, sent: bytes) -> None:
+    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+        writer.write(sent + b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answers = await reader.read()
+        assert answers.count(b"HTTP/1.1 200 ") == sent.count(b"HTTP/1.1") + 1
+        assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 200 ")
