@@ -1,6 +1,7 @@
 """Who sends or reads slowly, or a head without end, is cut off and holds nobody's place meanwhile (CASES F-9, I-7)."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,10 +13,12 @@ from uuid import uuid4
 import pytest
 
 from eligibility.domain.identifiers import InstitutionCode
+from eligibility.serving.limits import LARGE_BYTES
 from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.serving.slowness import MAX_FIELDS, MAX_HEAD_BYTES, Patience
 from eligibility.storage.enrolment import enrol_terminal
-from tests.integration.eligibility.world import AT_ONCE, INSTITUTION, Authorities, World
+from eligibility.wire.bulk import MAX_BULK_BYTES
+from tests.integration.eligibility.world import AT_ONCE, INSTITUTION, INSURER, Authorities, World
 
 HALF = b"POST /v1/verifications HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
@@ -121,6 +124,31 @@ async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes, k
             # Each holds a place for as long as its sender is looked up, and then no more.
             while [(await counter.number()).status_code for _ in range(AT_ONCE * 2)] != [200] * AT_ONCE * 2:
                 pass
+
+
+async def test_half_bulk_checks_have_a_room_of_their_own(world: World) -> None:
+    counter, certificate = await world.terminal(), await _certificate(world)
+    head = HALF.replace(b"/v1/verifications", b"/v1/bulk-verifications").replace(b"500", b"%d" % MAX_BULK_BYTES)
+    bulk = {"items": [{"item_id": "1", "insurer_number": INSURER, "number": "1", "birth_date": "1980-01-01"}]}
+    large = b" " * (LARGE_BYTES // 1024) + json.dumps(bulk).encode()
+    async with asyncio.timeout(DEADLINE_S):
+        async with AsyncExitStack() as connections:
+            opened = [
+                await connections.enter_async_context(_connected(world.url, certificate))
+                for _ in range(LARGE_BYTES // MAX_BULK_BYTES + 1)
+            ]
+            for _, writer in opened:
+                writer.write(head + bytes(MAX_BULK_BYTES - 2))
+            heads = [asyncio.create_task(reader.readuntil(b"\r\n\r\n")) for reader, _ in opened]
+            answered, waiting = await asyncio.wait(heads, return_when=asyncio.FIRST_COMPLETED)
+            for answer in answered:
+                assert answer.result().startswith(b"HTTP/1.1 503 ")
+                assert b"retry-after: " in answer.result().lower()
+            assert (await counter.number()).status_code == 200
+            for task in waiting:
+                task.cancel()
+        while (await counter.http.post("/v1/bulk-verifications", content=large)).status_code != 202:
+            pass  # until it is seen that they have gone
 
 
 async def test_messages_that_come_to_their_end_together_are_not_all_let_in(narrow: World) -> None:
