@@ -124,6 +124,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host the caller has named
         # Nobody asks for it, it is looked for at every request, and what it tells of an error may quote a value.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

@@ -77,16 +77,19 @@ class PatientProtocol(HttpToolsProtocol):
         self._late = _stopped(self._late)
 
     def on_headers_complete(self) -> None:
-        """Let the request begin if its head is within bounds.
+        """Let the request begin if its head is within bounds and can be read in one way only (CASES I-12).
 
         Raises:
-            ValueError: it is not.
+            ValueError: it is not, names its host not once, or asks for another protocol.
         """
-        size = len(self.url)
+        size, hosts = len(self.url), 0
         for name, value in self.headers:
             size += len(name) + len(value)
+            hosts += name == b"host"
         self._too_large = size > MAX_HEAD_BYTES or len(self.headers) > MAX_FIELDS
-        if self._too_large:
+        hostless = hosts == 0 and self.parser.get_http_version() != "1.0"
+        # The parser takes whatever follows a request for an upgrade as that protocol's, its body included.
+        if self._too_large or hosts > 1 or hostless or self.parser.should_upgrade():
             raise ValueError
         super().on_headers_complete()
 

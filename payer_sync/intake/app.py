@@ -56,7 +56,14 @@ def make_app(settings: IntakeSettings) -> FastAPI:
                     await task
             await pool.close()
 
-    app = FastAPI(title="Insurers' intake", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Insurers' intake",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host the caller has named
+    )
     app.include_router(router)
     app.add_middleware(BodyLimit, limit_bytes=CHUNK_BYTES)
     app.add_middleware(RequestLog)

@@ -298,7 +298,10 @@ async def test_a_my_number_is_refused_and_echoed_nowhere(
     assert "123456789018" not in detail
 
 
-@pytest.mark.parametrize(("method", "path", "expected"), [("GET", "/", 404), ("GET", "/v1/verifications", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [("GET", "/", 404), ("GET", "/v1/verifications", 405), ("POST", "/v1/challenges/", 404)],
+)
 async def test_unknown_routes_are_problems_too(
     world: World, counter: Counter, method: str, path: str, expected: int
 ) -> None:

@@ -312,3 +312,30 @@ async def test_only_what_is_kept_of_a_head_counts(tmp_path: Path, authorities: A
         answers = await reader.read()
         assert answers.count(b"HTTP/1.1 200 ") == sent.count(b"HTTP/1.1") + 1
         assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        GET + b"host: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nx: 1\r\n\r\n",
+        b"GET / HTTP/1.0\r\nhost: x\r\nhost: x\r\n\r\n",
+        GET + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n" + GET + b"\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nx",
+    ],
+    ids=["two hosts", "no host", "two hosts of old", "upgrade", "upgrade with a body"],
+)
+async def test_a_request_that_can_be_read_in_two_ways_is_refused(
+    tmp_path: Path, authorities: Authorities, sent: bytes
+) -> None:
+    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+        writer.write(sent)
+        answers = await reader.read()
+        assert answers.startswith(b"HTTP/1.1 400 ")
+        assert answers.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_request_of_http_1_0_needs_no_host(tmp_path: Path, authorities: Authorities) -> None:
+    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
