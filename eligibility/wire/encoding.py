@@ -14,6 +14,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 
@@ -71,6 +72,9 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
+MAX_STRAY_FIELDS: Final = 20
+
+
 class Incoming(Wire):
     """A message to a server, or a part of one: nothing in it that is not written here, and no NUL in its texts.
 
@@ -78,6 +82,14 @@ class Incoming(Wire):
     """
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holds_few_strays(cls, value: Any) -> Any:
+        # Each field that is not written here is a fault of its own, and a million of them would take minutes to tell.
+        if isinstance(value, dict) and len(value) > len(cls.__pydantic_fields__) + MAX_STRAY_FIELDS:
+            raise ValueError("no fields but those of the message")
+        return value
 
     @field_validator("*")
     @classmethod

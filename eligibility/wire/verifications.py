@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from annotated_types import MultipleOf
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from eligibility.domain.codes import (
     CardClass,
@@ -72,7 +72,7 @@ class VerificationRequest(Incoming):
     proof: CardProof
     method: Method
     face: FaceEvidence | None = None
-    consents: tuple[ConsentClass, ...] = Field(default=(), max_length=len(ConsentClass))
+    consents: Annotated[tuple[ConsentClass, ...], FailFast()] = Field(default=(), max_length=len(ConsentClass))
     asked_for: date | None = None
     known_at: Moment | None = None
 

@@ -20,7 +20,7 @@ from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.callers import Terminal
 from eligibility.storage.clearing import clear_expired
 from eligibility.storage.database import connect, open_pool
-from eligibility.wire.bulk import BulkItem, BulkReceipt
+from eligibility.wire.bulk import MAX_BULK_SIGNS, BulkItem, BulkReceipt
 from loadtest.embedded import Stores
 from tests.integration.eligibility.world import (
     INSTITUTION,
@@ -37,6 +37,7 @@ from tests.integration.waiting import until_waiting
 PATH = "/v1/bulk-verifications"
 LONG_AGO = date(2021, 1, 1)
 KILLS = 3
+OPTIONAL = {"symbol", "branch_number"}
 _WORKER_WAITS = (
     "select count(*) from pg_stat_activity where usename = 'eligibility_worker' and datname = current_database() "
     "and wait_event_type = 'Lock'"
@@ -275,6 +276,23 @@ async def test_a_message_of_another_form_is_refused_whole(world: World, counter:
 @pytest.mark.parametrize("content", [b"", b"{", b'{"items": [', b"\xff\xfe", b"null"])
 async def test_what_is_no_json_is_malformed(world: World, counter: Counter, content: bytes) -> None:
     assert (await counter.http.post(PATH, content=content)).json()["code"] == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("content", "pointers"),
+    [
+        (b'{"items":[%s{}]}' % (b"{}," * 9_999), {f"/items/0/{f}" for f in _item("x") if f not in OPTIONAL}),
+        (b'{"items":[{%s}]}' % b",".join(b'"%d":0' % stray for stray in range(9_999)), {"/items/0"}),
+        (b'{"items":[%s[]]}' % (b"[]," * MAX_BULK_SIGNS), {"/"}),
+    ],
+    ids=["items", "fields", "values"],
+)
+async def test_of_thousands_of_faults_few_are_told(
+    world: World, counter: Counter, content: bytes, pointers: set[str]
+) -> None:
+    answer = await counter.http.post(PATH, content=content)
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+    assert {fault["pointer"] for fault in answer.json()["faults"]} - {"/items"} == pointers
 
 
 async def test_an_item_id_that_is_a_my_number_is_refused(world: World, counter: Counter) -> None:

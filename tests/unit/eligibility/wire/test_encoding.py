@@ -1,12 +1,14 @@
 """Bytes travel as base64url in exactly one spelling, and what comes in holds no NUL."""
 
 import base64
+import json
 import os
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from eligibility.wire.encoding import Incoming, Wire, b64url, b64url_decode
+from eligibility.wire.encoding import MAX_STRAY_FIELDS, Incoming, Wire, b64url, b64url_decode
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 95, 96, 97, 1700])
@@ -54,3 +56,19 @@ def test_what_a_newer_server_adds_to_an_answer_is_passed_over() -> None:
 def test_a_server_takes_nothing_that_it_does_not_know() -> None:
     with pytest.raises(ValidationError):
         _Asked.model_validate_json('{"words": "a", "more": 1}')
+
+
+def _faults_of_strays(count: int) -> list[Any]:
+    message = {"words": "a"} | {str(stray): 0 for stray in range(count)}
+    faults = []
+    for read, said in ((_Asked.model_validate, message), (_Asked.model_validate_json, json.dumps(message))):
+        with pytest.raises(ValidationError) as refused:
+            read(said)
+        faults.append([fault["loc"] for fault in refused.value.errors()])
+    assert faults[0] == faults[1]
+    return faults[0]
+
+
+def test_what_a_server_does_not_know_is_named_unless_it_is_very_much() -> None:
+    assert _faults_of_strays(MAX_STRAY_FIELDS) == [(str(stray),) for stray in range(MAX_STRAY_FIELDS)]
+    assert _faults_of_strays(MAX_STRAY_FIELDS + 1) == [()]

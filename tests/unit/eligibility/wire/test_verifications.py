@@ -49,3 +49,9 @@ def test_the_method_face_needs_its_evidence() -> None:
 def test_anything_else_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         FaceEvidence.model_validate(FACE | wrong)
+
+
+def test_of_many_wrong_consents_the_first_is_told() -> None:
+    with pytest.raises(ValidationError) as refused:
+        _asked(method="pin", consents=["medication", *["x"] * 1000])
+    assert [fault["loc"] for fault in refused.value.errors()] == [("consents", 1)]
