@@ -20,7 +20,7 @@ class PatientNotChecked(Refused):
 
 
 class PatientAmbiguous(Refused):
-    """The institution has checked several who carry this insured number; the branch number tells them apart."""
+    """The institution has checked several who carry this insured number; symbol and branch number tell them apart."""
 
     code = "patient_ambiguous"
 
@@ -41,10 +41,10 @@ async def register_reference_number(
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     reference_number = refuse_my_number(request.reference_number, "reference_number")
     persons = await checked_persons(centre.pool, insured, terminal.institution)
+    if persons is None or len(persons) > 1:
+        raise PatientAmbiguous
     if not persons:
         raise PatientNotChecked
-    if len(persons) > 1:
-        raise PatientAmbiguous
     async with centre.pool.acquire() as connection, connection.transaction():
         replaced = await give_reference_number(connection, persons[0], terminal.institution, reference_number, now)
         # It may have waited for a merge or a reversal that has put a coverage to another person.

@@ -166,7 +166,7 @@ async def verify_number(
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
     matches = await centre.numbers.find(NumberAsked(insured, request.birth_date, known_at, terminal.institution))
-    standing = standing_of_number(matches.asked, matches.others, asked_for)
+    standing = standing_of_number(matches.asked, matches.others, asked_for, crowded=matches.crowded)
     standing = await _with_later_suspensions(centre, terminal, standing, asked_for, known_at, now)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent
         standing = replace(standing, data_as_of=matches.data_as_of)

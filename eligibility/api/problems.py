@@ -217,12 +217,12 @@ PROBLEMS: Mapping[str, ProblemText] = {
         409,
         "Several patients of this institution carry the number",
         (
-            "同じ番号の方が複数います。枝番も入力してください。",
-            "Several patients have this number. Please enter the branch number.",
+            "同じ番号の方が複数います。記号と枝番も入力してください。",
+            "Several patients have this number. Please enter symbol and branch number.",
         ),
         (
-            "branch_number を加えて一人に定まるようにしてください。登録していません。",
-            "Add branch_number so that one person is meant. Nothing was registered.",
+            "symbol と branch_number を加えて一人に定まるようにしてください。登録していません。",
+            "Add symbol and branch_number so that one person is meant. Nothing was registered.",
         ),
     ),
     "reference_number_taken": _row(

@@ -114,12 +114,17 @@ def standing_of_person(coverages: Sequence[Coverage], day: date) -> Standing:
     return Standing(Outcome.LAPSED, lapsed, data_as_of=lapsed.data_as_of) if lapsed else Standing(Outcome.NONE)
 
 
-def standing_of_number(asked: Sequence[Coverage], others: Sequence[Coverage], day: date) -> Standing:
+def standing_of_number(
+    asked: Sequence[Coverage], others: Sequence[Coverage], day: date, *, crowded: bool = False
+) -> Standing:
     """Decide what an insured number means on a day.
 
     `asked` are the coverages that carry the number and the birth date, `others` the remaining coverages of the same
-    persons. Details of a newer coverage are not given to one who holds only the old number.
+    persons. Details of a newer coverage are not given to one who holds only the old number. A number that is `crowded`,
+    for want of its symbol, stands for more than were looked through: it is not said to name nobody.
     """
+    if crowded:
+        return Standing(Outcome.SEVERAL)
     candidates = [c for c in asked if c.in_force_on(day)] or [c for c in asked if c.lapsed_on(day)]
     if not candidates:
         return Standing(Outcome.NONE)

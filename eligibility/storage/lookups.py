@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from eligibility.domain.codes import CardClass, Disease, LimitCategory, LimitClass, LossReason, Relation, Sex
@@ -11,6 +11,10 @@ from eligibility.domain.coverage import Coverage, ElderlyCertificate, LimitCerti
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, InsurerNumber, PersonId
 from eligibility.domain.names import name_key
 from eligibility.storage.statements import statements
+
+# A number is counted within its symbol: 番号 1 of a large insurer stands for as many persons as it has employers. Who
+# asks without the symbol shares a round trip with others, or the bulk lane with all.
+MOST_ENTRIES_READ: Final = 1_000
 
 _SQL = statements("eligibility.storage.queries")
 
@@ -56,6 +60,7 @@ class NumberMatches:
     others: tuple[Coverage, ...]
     data_as_of: datetime | None  # of the insurer asked about, whether or not anybody was found
     reference_numbers: Mapping[PersonId, str]  # the asking institution's own numbers of these persons
+    crowded: bool = False  # without its symbol the number stands for more than are read: nobody was looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def holder_of(rows: Sequence[Any]) -> Holder | None:
 async def rows_of_numbers(connection: Any, numbers: Sequence[NumberAsked]) -> list[list[Any]]:
     """Return the rows of each insured number and birth date, for `matches_of` to read.
 
-    An empty symbol or branch number matches any.
+    An empty symbol or branch number matches any, an empty symbol of `MOST_ENTRIES_READ` entries at most.
     """
     rows = await connection.fetch(
         _SQL["coverages_of_numbers"],
@@ -108,6 +113,7 @@ async def rows_of_numbers(connection: Any, numbers: Sequence[NumberAsked]) -> li
         [n.coverage_id for n in numbers],
         [n.known_at for n in numbers],
         [n.institution.code for n in numbers],
+        MOST_ENTRIES_READ,
     )
     return _by_position(rows, len(numbers))
 
@@ -126,6 +132,7 @@ def matches_of(rows: Sequence[Any]) -> NumberMatches:
         reference_numbers={
             PersonId(row["person_id"]): row["reference_number"] for row in found if row["reference_number"]
         },
+        crowded=any(row["crowded"] for row in rows),
     )
 
 

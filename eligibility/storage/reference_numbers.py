@@ -7,6 +7,7 @@ import asyncpg
 
 from eligibility.domain.errors import Refused
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, PersonId
+from eligibility.storage.lookups import MOST_ENTRIES_READ
 from eligibility.storage.statements import statements
 
 _SQL = statements("eligibility.storage.queries")
@@ -18,12 +19,20 @@ class ReferenceNumberTaken(Refused):
     code = "reference_number_taken"
 
 
-async def checked_persons(connection: Any, insured: InsuredNumber, institution: InstitutionCode) -> list[PersonId]:
-    """Return those who carry the insured number now and whom the institution has checked before."""
+async def checked_persons(
+    connection: Any, insured: InsuredNumber, institution: InstitutionCode
+) -> list[PersonId] | None:
+    """Return those who carry the insured number now and whom the institution has checked before.
+
+    None means that without its symbol the number stands for more than are read.
+    """
     rows = await connection.fetch(
         _SQL["checked_persons_of_number"],
         insured.insurer.digits, insured.number_key, insured.symbol_key, insured.branch_number, institution.code,
+        MOST_ENTRIES_READ,
     )  # fmt: skip
+    if any(row["person_id"] is None for row in rows):
+        return None
     return [PersonId(row["person_id"]) for row in rows]
 
 

@@ -145,8 +145,8 @@ SAID: Final[dict[Result, Sentence]] = {
         ),
         (
             Result.PATIENT_AMBIGUOUS,
-            "同じ番号の方が複数います。枝番も入力してください。",
-            "Several patients have this number; give the branch number.",
+            "同じ番号の方が複数います。記号と枝番も入力してください。",
+            "Several patients have this number; give symbol and branch number.",
         ),
         (
             Result.REFERENCE_NUMBER_TAKEN,

@@ -27,11 +27,22 @@ left join lateral certificates_of(c.person_id, c.coverage_id, asked.known_at) ce
 -- name: coverages_of_numbers
 -- Finds the persons who carried insured numbers and birth dates as known at a time, and all their coverages as known
 -- then; or who have had a coverage of a number since a time, and all their coverages as known now. One row without a
--- coverage stands for an insurer that names nobody so.
+-- coverage stands for an insurer that names nobody so, or for a number without a symbol that is crowded: for want of the
+-- symbol more entries would have to be read than may be. The symbols looked for are a range, so that one probe of the
+-- index reads no others: from the one asked to the same, or to the number's last. OFFSET 0 and the order keep that probe
+-- what it is, whatever the planner takes numbers to be like.
 -- $1 insurer numbers, $2 number keys, $3 symbol keys or '', $4 branch numbers or '', $5 birth dates, $6 coverages to ask
--- about instead or null, $7 known at, $8 the asking institutions; each row tells which of them it answers, from 1
+-- about instead or null, $7 known at, $8 the asking institutions, $9 how many entries may be read for want of a symbol;
+-- each row tells which of them it answers, from 1
 with question as (
-    select *, case when coverage_id is null then known_at else timestamptz '9999-12-31' end as shown_at
+    select q.*, case when q.coverage_id is null then q.known_at else timestamptz '9999-12-31' end as shown_at,
+           case when q.symbol_key <> '' then q.symbol_key else coalesce(
+               (select case when count(*) <= $9 then coalesce(max(entry.symbol_key), '') end
+                from (select c.symbol_key from coverage c
+                      where c.insurer_number = q.insurer_number and c.number_key = q.number_key
+                      order by c.symbol_key limit $9 + 1) entry),
+               case when q.coverage_id is not null then '' end  -- a coverage found before keeps its own symbol at least
+           ) end as last_symbol_key
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::bigint[], $7::timestamptz[], $8::text[])
          with ordinality
          as q (insurer_number, number_key, symbol_key, branch_number, birth_date, coverage_id, known_at,
@@ -39,22 +50,29 @@ with question as (
 ), asked as (
     select q.position, c.person_id, c.coverage_id
     from question q
-    join coverage c on c.insurer_number = q.insurer_number and c.number_key = q.number_key
-        and (q.symbol_key = '' or c.symbol_key = q.symbol_key)
-        and (q.branch_number = '' or c.branch_number = q.branch_number)
-        and case when q.coverage_id is null then c.birth_date = q.birth_date else c.coverage_id = q.coverage_id end
-        and c.known_from <= q.shown_at and q.known_at < c.known_to
+    cross join lateral (
+        select person_id, coverage_id
+        from coverage
+        where insurer_number = q.insurer_number and number_key = q.number_key
+          and symbol_key between q.symbol_key and q.last_symbol_key
+          and (q.branch_number = '' or branch_number = q.branch_number)
+          and case when q.coverage_id is null then birth_date = q.birth_date else coverage_id = q.coverage_id end
+          and known_from <= q.shown_at and q.known_at < known_to
+        offset 0
+    ) c
 )
 select q.position, c.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
        dated.data_as_of, c.symbol, c.number,
        c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
        c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
        c.preschool, c.viewing_suspended, c.known_from,
-       exists (select from asked a
-               where a.position = q.position and a.person_id = c.person_id and a.coverage_id = c.coverage_id) as asked,
+       c.coverage_id = any (found.coverage_ids) as asked,
+       q.last_symbol_key is null as crowded,
        r.reference_number, certificates.limits, certificates.diseases, certificates.elderly
 from question q
-left join (select distinct position, person_id from asked) found on found.position = q.position
+left join (
+    select position, person_id, array_agg(coverage_id) as coverage_ids from asked group by position, person_id
+) found on found.position = q.position
 left join coverage c
     on c.person_id = found.person_id and c.known_from <= q.shown_at and q.shown_at < c.known_to
 left join reference_number r on r.person_id = c.person_id and r.institution_code = q.institution_code

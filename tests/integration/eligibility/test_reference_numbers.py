@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from eligibility.api import budgets
+from eligibility.storage.lookups import MOST_ENTRIES_READ
 from tests.integration.eligibility.world import INSURER, OTHER_INSTITUTION, OTHER_INSURER, Counter, World
 
 HOLDER = {"insurer_number": INSURER, "symbol": "12", "number": "345", "branch_number": "01"}
@@ -66,6 +67,15 @@ async def test_twins_are_told_apart_by_the_branch_number(world: World, counter: 
     taken = await _name(counter, branch_number="02")
     assert (taken.status_code, taken.json()["code"]) == (409, "reference_number_taken")
     assert (await counter.number(branch_number="02")).json()["reference_number"] is None
+
+
+async def test_a_number_that_stands_for_too_many_needs_its_symbol(world: World, counter: Counter) -> None:
+    await world.crowd(MOST_ENTRIES_READ + 1, number="1")
+    await counter.number(number="1", symbol="S1")
+    ambiguous = await _name(counter, number="1", symbol="")
+    assert (ambiguous.status_code, ambiguous.json()["code"]) == (409, "patient_ambiguous")
+    assert (await _name(counter, number="1", symbol="S2")).json()["code"] == "patient_not_checked"
+    assert (await _name(counter, number="1", symbol="S1")).status_code == 200
 
 
 @pytest.mark.parametrize(

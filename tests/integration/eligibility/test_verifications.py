@@ -1,6 +1,7 @@
 """Every outcome of a verification, by card and by number, as of a day and as of a known time."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ import pytest
 
 from eligibility.__main__ import main as centre_command
 from eligibility.receipt import verify_receipt
-from tests.integration.eligibility.world import INSTITUTION, OTHER_INSURER, Counter, World
+from eligibility.storage.database import open_pool
+from eligibility.storage.lookups import MOST_ENTRIES_READ
+from eligibility.storage.statements import statements
+from tests.integration.eligibility.world import INSTITUTION, INSURER, OTHER_INSURER, Counter, World
 
 BEFORE, AFTER = date(2020, 3, 31), date(2026, 10, 1)
 
@@ -98,6 +102,66 @@ async def test_twins_without_branch_number_are_several(world: World, counter: Co
     answer = (await counter.number(branch_number="")).json()
     assert (answer["outcome"], answer["coverage"]) == ("several", None)
     assert (await counter.number(branch_number="03")).json()["outcome"] == "valid"
+
+
+@pytest.mark.parametrize("birth_date", ["1980-01-01", "1980-01-02"])
+async def test_a_number_that_stands_for_too_many_without_its_symbol_is_several(
+    world: World, counter: Counter, birth_date: str
+) -> None:
+    await world.crowd(MOST_ENTRIES_READ, number="1", birth_date=date(1970, 1, 1))
+    holder = await world.coverage(await world.person(), number="1", known_to=datetime(2026, 2, 1, tzinfo=UTC))
+    answer = (await counter.number(number="1", symbol="", birth_date=birth_date)).json()
+    assert (answer["outcome"], answer["coverage"]) == ("several", None)
+    with_it = [(await counter.number(number="1", symbol=symbol, birth_date="1970-01-01")) for symbol in ("S1", "S0")]
+    assert [a.json()["outcome"] for a in with_it] == ["valid", "none"]
+    # As many as are read are read.
+    await world.owner.execute("delete from coverage where coverage_id = $1", holder)
+    assert (await counter.number(number="1", symbol="", birth_date=birth_date)).json()["outcome"] == "none"
+    await world.owner.execute("update coverage set birth_date = '1980-01-02' where symbol = 'S7'")
+    found = (await counter.number(number="1", symbol="", birth_date="1980-01-02")).json()
+    assert (found["outcome"], found["coverage"]["symbol"]) == ("valid", "S7")
+
+
+async def test_a_suspension_is_found_under_a_number_without_symbol_that_others_carry_too(
+    world: World, counter: Counter
+) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    corrected = datetime(2026, 3, 1, tzinfo=UTC)
+    coverage = await world.coverage(person, number="1", symbol="", known_to=corrected)
+    await world.coverage(
+        person, coverage_id=coverage, number="1", symbol="", known_from=corrected, viewing_suspended=True
+    )
+    await world.crowd(MOST_ENTRIES_READ, number="1")
+    answer = (await counter.verify(card, known_at="2026-02-01T00:00:00Z")).json()
+    assert (answer["outcome"], answer["coverage"]) == ("suspended", None)
+
+
+@pytest.mark.parametrize(("symbol", "most"), [("S1", 1), ("", MOST_ENTRIES_READ + 1)])
+async def test_a_look_up_reads_no_more_of_a_common_number_than_it_may(
+    world: World, database: str, symbol: str, most: int
+) -> None:
+    await world.crowd(3 * MOST_ENTRIES_READ, number="1")
+    await world.owner.execute("analyze coverage")
+    asked: list[Any] = [INSURER, "1", symbol, "", date(1980, 1, 1), None, datetime.now(UTC), INSTITUTION]
+    pool = await open_pool(database, role="eligibility_counter", size=1)
+    explained = await pool.fetchval(
+        "explain (analyze, format json) " + statements("eligibility.storage.queries")["coverages_of_numbers"],
+        *([value] for value in asked), MOST_ENTRIES_READ,
+    )  # fmt: skip
+    await pool.close()
+    nodes = _nodes(json.loads(explained)[0]["Plan"])
+    by_number = [node for node in nodes if node.get("Index Name") == "coverage_by_number"]
+    read = sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in by_number
+    )
+    assert read == most
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
 
 
 async def test_an_old_number_of_one_insured_elsewhere_tells_only_that_a_newer_exists(

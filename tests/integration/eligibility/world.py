@@ -129,6 +129,22 @@ class World:
         )  # fmt: skip
         return int(stated["coverage_id"])
 
+    async def crowd(self, size: int, **facts: Any) -> None:
+        """State one number's coverages under as many symbols, S1 and following, each of a person of its own."""
+        await self.owner.execute(
+            "insert into person (linkage_code) select 'S' || n from generate_series(1, $1) n", size
+        )
+        stated = _USUAL_COVERAGE | facts
+        stated |= {"number_key": number_key(stated["number"]), "name_key": name_key(stated["name"])}
+        del stated["symbol"]
+        places = ", ".join(f"${n}" for n in range(1, len(stated) + 1))
+        await self.owner.execute(
+            f"insert into coverage (person_id, coverage_id, symbol, symbol_key, {', '.join(stated)}) "  # noqa: S608
+            f"select person_id, nextval('coverage_id_seq'), linkage_code, linkage_code, {places} "
+            "from person where linkage_code ~ '^S[0-9]+$'",
+            *stated.values(),
+        )  # fmt: skip
+
     async def certificate(self, table: str, person: int, coverage: int, **facts: Any) -> None:
         """State a certificate of a coverage."""
         known = {"person_id": person, "coverage_id": coverage, "known_from": datetime(2026, 1, 1, tzinfo=UTC)}

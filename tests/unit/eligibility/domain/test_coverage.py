@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eligibility.domain.codes import CardClass, Outcome, Relation, Sex
-from eligibility.domain.coverage import Coverage, standing_of_number, standing_of_person
+from eligibility.domain.coverage import Coverage, Standing, standing_of_number, standing_of_person
 from eligibility.domain.identifiers import InsuredNumber, PersonId
 
 DAY = date(2026, 11, 21)
@@ -103,6 +103,10 @@ def test_a_lapsed_number_of_one_insured_elsewhere_tells_no_detail_of_the_newer()
 def test_a_number_without_branch_that_names_twins_is_several() -> None:
     twin = replace(COVERAGE, person_id=PersonId(2), coverage_id=9)
     assert standing_of_number([COVERAGE, twin], [], DAY).outcome is Outcome.SEVERAL
+
+
+def test_a_number_that_stands_for_too_many_is_several_whoever_was_found() -> None:
+    assert standing_of_number([COVERAGE], [], DAY, crowded=True) == Standing(Outcome.SEVERAL)
 
 
 def test_a_number_that_only_one_of_two_still_holds_is_theirs() -> None:
