@@ -32,6 +32,7 @@ from eligibility.storage.bulk_checks import (
     bulk_items,
     bulk_results,
     claim_bulk,
+    count_failed_try,
     find_bulk,
     insert_bulk,
     insert_bulk_results,
@@ -47,6 +48,7 @@ from eligibility.wire.problems import Sentence
 
 CHUNK_ITEMS: Final = 2_500  # one transaction: what a kill can cost, and the grain of the progress shown
 PART_ITEMS: Final = 500  # of a chunk: what is looked up while the part before is judged
+FAILED_TRIES: Final = 5  # of one chunk: after them it is not looked up any more
 RESULTS_A_PAGE: Final = 1_000
 MISSES_WINDOW: Final = timedelta(hours=24)
 MISSES: Final = frozenset({Outcome.NONE, Outcome.SEVERAL})
@@ -248,40 +250,56 @@ class Judged:
 
 
 async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
-    """Do the next chunk of the oldest bulk check that nobody works on; return False if there is none.
+    """Do the next chunk of the bulk check that is next of those nobody works on; return False if there is none.
 
     One transaction holds the look-ups, their records and events, the results and the progress: a kill leaves the chunk
-    undone, and whoever comes next does it again from its first item.
+    undone, and whoever comes next does it again from its first item. A chunk that fails is counted, so that the others'
+    come first, and is answered without a look-up after `FAILED_TRIES`: what failed it is raised here each time.
     """
+    failed = None
     async with pool.acquire() as connection, connection.transaction():
         bulk = await claim_bulk(connection)
         if bulk is None:
             return False
-        last = min(bulk.done + CHUNK_ITEMS, bulk.items)
         misses_left = misses_a_day - await misses_since(connection, bulk.institution, now - MISSES_WINDOW)
-        items = await bulk_items(connection, bulk, last)
-        judged = await _judge_in_parts(connection, bulk, items, misses_left, now)
-        records = [j.record for j in judged if j.record is not None]
-        await record_bulk_verifications(connection, bulk, records, now)
-        await insert_bulk_results(
-            connection, bulk, [(j.item_number, j.result.changed, j.result.model_dump_json()) for j in judged]
-        )
-        misses = sum(j.missed for j in judged)
-        changed = sum(j.result.changed for j in judged)
-        await advance_bulk(connection, bulk, items=len(items), misses=misses, changed=changed, now=now)
-        problems = Counter(j.result.problem.code for j in judged if j.result.problem)
-        if problems[UNREADABLE]:
-            _log.error("items_unreadable", bulk_id=str(bulk.bulk_id), items=problems[UNREADABLE])
-        if last == bulk.items:
-            await insert_event(
-                connection,
-                AuditEvent(
-                    uuid7(now), now, EventKind.BULK, "done", ActorKind.PROCESS, "worker",
-                    institution_code=bulk.institution.code,
-                    detail={"bulk": str(bulk.bulk_id), "misses": bulk.misses + misses, "last_problems": dict(problems)},
-                ),
-            )  # fmt: skip
+        try:
+            async with connection.transaction():  # a savepoint: the claim holds until the failure is counted
+                await _do_chunk(connection, bulk, misses_left, now)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is counted first)
+            failed = error
+            await count_failed_try(connection, bulk)
+    if failed is not None:
+        raise failed
     return True
+
+
+async def _do_chunk(connection: Any, bulk: BulkCheck, misses_left: int, now: datetime) -> None:
+    last = min(bulk.done + CHUNK_ITEMS, bulk.items)
+    items = await bulk_items(connection, bulk, last)
+    if bulk.failed_tries < FAILED_TRIES:
+        judged = await _judge_in_parts(connection, bulk, items, misses_left, now)
+    else:
+        judged = judge_items(items, dict.fromkeys(item.item_number for item in items), bulk.asked_for, misses_left, now)
+    records = [j.record for j in judged if j.record is not None]
+    await record_bulk_verifications(connection, bulk, records, now)
+    await insert_bulk_results(
+        connection, bulk, [(j.item_number, j.result.changed, j.result.model_dump_json()) for j in judged]
+    )
+    misses = sum(j.missed for j in judged)
+    changed = sum(j.result.changed for j in judged)
+    await advance_bulk(connection, bulk, items=len(items), misses=misses, changed=changed, now=now)
+    problems = Counter(j.result.problem.code for j in judged if j.result.problem)
+    if problems[UNREADABLE]:
+        _log.error("items_unreadable", bulk_id=str(bulk.bulk_id), items=problems[UNREADABLE])
+    if last == bulk.items:
+        await insert_event(
+            connection,
+            AuditEvent(
+                uuid7(now), now, EventKind.BULK, "done", ActorKind.PROCESS, "worker",
+                institution_code=bulk.institution.code,
+                detail={"bulk": str(bulk.bulk_id), "misses": bulk.misses + misses, "last_problems": dict(problems)},
+            ),
+        )  # fmt: skip
 
 
 async def _judge_in_parts(
@@ -349,7 +367,7 @@ def judge_items(
 
 
 def _judge(item: BulkItem, found: ItemMatches, day: date, grants: Mapping[Outcome, Grants], now: datetime) -> Judged:
-    standing = standing_of_number(found.asked, found.others, day)
+    standing = standing_of_number(found.asked, found.others, day, crowded=found.crowded)
     person = only_person(standing, found.asked)
     coverage_id = standing.coverage.coverage_id if standing.coverage else None
     told = (found.told or {}).get(person, _NOTHING_TOLD) if person is not None else _NOTHING_TOLD

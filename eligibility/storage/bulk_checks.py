@@ -13,7 +13,7 @@ from eligibility.domain.codes import Method, Outcome
 from eligibility.domain.coverage import Coverage
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber, PersonId
 from eligibility.domain.ids import uuid7
-from eligibility.storage.lookups import coverages_of
+from eligibility.storage.lookups import MOST_ENTRIES_READ, coverages_of
 from eligibility.storage.statements import statements
 from eligibility.wire.bulk import BulkState
 
@@ -47,6 +47,7 @@ class BulkCheck:
     changed: int
     finished_at: datetime | None
     cleared_at: datetime | None
+    failed_tries: int  # of the items that are next
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class ItemMatches:
     others: tuple[Coverage, ...] = ()
     told: Mapping[PersonId, PersonTold] | None = None
     restated_at: Mapping[int, datetime] | None = None  # by coverage: when what it states last changed
+    crowded: bool = False  # without its symbol the number stands for more than are read: nobody was looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ async def bulk_results(connection: Any, bulk_id: UUID, before: int, limit: int) 
 
 
 async def claim_bulk(connection: Any) -> BulkCheck | None:
-    """Lock the oldest open bulk check that nobody works on, in the connection's transaction."""
+    """Lock the open bulk check that is next of those nobody works on, in the connection's transaction."""
     row = await connection.fetchrow(_SQL["claim_bulk"])
     return row and _bulk_check(row)
 
@@ -153,6 +155,7 @@ async def matches_of_items(connection: Any, bulk: BulkCheck, first: int, last: i
     rows: list[Any] = await connection.fetch(
         _SQL["coverages_of_bulk_items"],
         bulk.bulk_id, first, last, known_at, bulk.institution.code, bulk.accepted_at,
+        MOST_ENTRIES_READ,
     )  # fmt: skip
     return rows
 
@@ -196,6 +199,11 @@ async def advance_bulk(
         await connection.execute(_SQL["delete_bulk_items"], bulk.bulk_id)
 
 
+async def count_failed_try(connection: Any, bulk: BulkCheck) -> None:
+    """Count that the next items of a bulk check could not be done; what is done sets the count back."""
+    await connection.execute(_SQL["count_failed_try"], bulk.bulk_id)
+
+
 def _question_columns(question: Question) -> tuple[object, ...]:
     insured = question.insured
     return (
@@ -219,6 +227,8 @@ def _matches_or_none(rows: list[Any]) -> ItemMatches | None:
 
 
 def _matches(rows: list[Any]) -> ItemMatches:
+    if rows[0]["person_id"] is None:
+        return ItemMatches(crowded=True)
     return ItemMatches(
         asked=coverages_of(row for row in rows if row["asked"]),
         others=coverages_of(row for row in rows if not row["asked"]),

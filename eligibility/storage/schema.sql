@@ -834,9 +834,10 @@ create table bulk_check (
     changed          integer not null default 0,
     finished_at      timestamptz,
     cleared_at       timestamptz,  -- when its results were
+    failed_tries     integer not null default 0,  -- of the items that are next
     check (done <= items)
 );
-create index bulk_check_open on bulk_check (accepted_at) where state <> 'done';
+create index bulk_check_open on bulk_check (failed_tries, accepted_at) where state <> 'done';
 create index bulk_check_by_institution on bulk_check (institution_code, accepted_at);
 
 -- What is asked, until it is answered. An item that is malformed keeps its problem and nothing of what was wrong.
@@ -868,7 +869,7 @@ grant insert on bulk_item to eligibility_counter;
 grant select on bulk_result to eligibility_counter;
 
 grant select, delete on bulk_check to eligibility_worker;
-grant update (state, done, misses, changed, finished_at, cleared_at) on bulk_check to eligibility_worker;
+grant update (state, done, misses, changed, finished_at, cleared_at, failed_tries) on bulk_check to eligibility_worker;
 grant select, delete on bulk_item to eligibility_worker;
 grant select, insert, delete on bulk_result to eligibility_worker;
 grant select on coverage, elderly_certificate, reference_number to eligibility_worker;

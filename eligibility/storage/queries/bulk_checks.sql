@@ -27,7 +27,7 @@ from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date
 -- Finds an institution's bulk check.
 -- $1 id, $2 institution
 select bulk_id, institution_code, terminal_id, accepted_at, asked_for, state, items, done, misses, changed,
-       finished_at, cleared_at
+       finished_at, cleared_at, failed_tries
 from bulk_check
 where bulk_id = $1 and institution_code = $2;
 
@@ -37,12 +37,13 @@ where bulk_id = $1 and institution_code = $2;
 select result from bulk_result where bulk_id = $1 order by changed desc, item_number offset $2 limit $3;
 
 -- name: claim_bulk
--- Locks the oldest bulk check that nobody works on, until the transaction ends.
+-- Locks the bulk check that is next of those nobody works on, until the transaction ends: the oldest of those whose next
+-- items have failed least.
 select bulk_id, institution_code, terminal_id, accepted_at, asked_for, state, items, done, misses, changed,
-       finished_at, cleared_at
+       finished_at, cleared_at, failed_tries
 from bulk_check
 where state <> 'done'
-order by accepted_at
+order by failed_tries, accepted_at
 for update skip locked
 limit 1;
 
@@ -66,9 +67,11 @@ order by item_number;
 
 -- name: coverages_of_bulk_items
 -- Finds, for some items at once, the persons who carry each number and birth date, all their coverages as known at a
--- time, and what the institution was last told of them. OFFSET 0 keeps each step a look-up by index, however large
--- the register and however new the items are to the planner.
--- $1 id, $2 the first item's number, $3 the last's, $4 known at, $5 institution, $6 told before
+-- time, and what the institution was last told of them. A row without a person stands for a crowded number, as
+-- `coverages_of_numbers` tells it. OFFSET 0 keeps each step a look-up by index, however large the register and however
+-- new the items are to the planner.
+-- $1 id, $2 the first item's number, $3 the last's, $4 known at, $5 institution, $6 told before, $7 how many entries may
+-- be read for want of a symbol
 select i.item_number, p.person_id, c.coverage_id, c.insurer_number, insurer.name as insurer_name,
        null::timestamptz as data_as_of, c.symbol, c.number, c.branch_number, c.name, c.name_kana, c.birth_date, c.sex,
        c.postal_code, c.address, c.relation, c.card_class, c.acquired_on, c.lost_on, c.loss_reason,
@@ -78,15 +81,24 @@ select i.item_number, p.person_id, c.coverage_id, c.insurer_number, insurer.name
        last.occurred_at as last_checked_at, last.outcome as last_outcome, last.coverage_id as last_coverage_id
 from bulk_item i
 cross join lateral (
+    select case when i.symbol_key <> '' then i.symbol_key else (
+        select case when count(*) <= $7 then coalesce(max(entry.symbol_key), '') end
+        from (select symbol_key from coverage
+              where insurer_number = i.insurer_number and number_key = i.number_key
+              order by symbol_key limit $7 + 1) entry
+    ) end as last_symbol_key
+    offset 0
+) q
+left join lateral (
     select distinct person_id
     from coverage
     where insurer_number = i.insurer_number and number_key = i.number_key
-      and (i.symbol_key = '' or symbol_key = i.symbol_key)
+      and symbol_key between i.symbol_key and q.last_symbol_key
       and (i.branch_number = '' or branch_number = i.branch_number)
       and birth_date = i.birth_date and known_from <= $4 and $4 < known_to
     offset 0
-) p
-cross join lateral (
+) p on true
+left join lateral (
     select person_id, coverage_id, insurer_number, symbol, number, branch_number, name, name_kana, birth_date, sex,
            postal_code, address, relation, card_class, acquired_on, lost_on, loss_reason, copayment_percent, issued_on,
            valid_from, valid_through, preschool, viewing_suspended, known_from,
@@ -96,7 +108,7 @@ cross join lateral (
     from coverage
     where person_id = p.person_id and known_from <= $4 and $4 < known_to
     offset 0
-) c
+) c on true
 left join insurer on insurer.insurer_number = c.insurer_number
 left join lateral (
     select jsonb_agg(jsonb_build_array(e.copayment_percent, e.valid_from, e.valid_through))
@@ -115,6 +127,7 @@ left join lateral (
     limit 1
 ) last on true
 where i.bulk_id = $1 and i.item_number between $2 and $3 and i.problem_code is null
+  and (q.last_symbol_key is null or p.person_id is not null)
 order by i.item_number;
 
 -- name: record_bulk_verifications
@@ -147,8 +160,13 @@ from unnest($2::integer[], $3::boolean[], $4::text[]) as r (item_number, changed
 update bulk_check
 set done = done + $2, misses = misses + $3, changed = changed + $4,
     state = case when done + $2 = items then 'done' else 'working' end,
-    finished_at = case when done + $2 = items then $5::timestamptz end
+    finished_at = case when done + $2 = items then $5::timestamptz end, failed_tries = 0
 where bulk_id = $1;
+
+-- name: count_failed_try
+-- Counts that the next items of a bulk check could not be done.
+-- $1 id
+update bulk_check set failed_tries = failed_tries + 1 where bulk_id = $1;
 
 -- name: delete_bulk_items
 -- Removes the questions of a bulk check; its results are there.

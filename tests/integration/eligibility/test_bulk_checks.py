@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
@@ -20,6 +21,7 @@ from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.callers import Terminal
 from eligibility.storage.clearing import clear_expired
 from eligibility.storage.database import connect, open_pool
+from eligibility.storage.lookups import MOST_ENTRIES_READ
 from eligibility.wire.bulk import MAX_BULK_SIGNS, BulkItem, BulkReceipt
 from loadtest.embedded import Stores
 from tests.integration.eligibility.world import (
@@ -108,6 +110,56 @@ async def test_every_outcome_of_a_single_check_is_the_bulk_checks_too(
     by_id = {r["item_id"]: r for r in results}
     assert [by_id[i["item_id"]]["coverage"] for i in items] == [s["coverage"] for s in singles]
     assert not any(r["changed"] for r in results)
+
+
+async def test_a_number_that_stands_for_too_many_without_its_symbol_is_several(
+    world: World, counter: Counter, database: str
+) -> None:
+    await world.crowd(MOST_ENTRIES_READ + 1, number="1")
+    wrong_day = _item("wrong", number="1", symbol="", birth_date="1980-01-02")
+    items = [_item("without", number="1", symbol=""), wrong_day, _item("with", number="1", symbol="S2")]
+    results = await _bulk(counter, database, items)
+    assert [r["outcome"] for r in results] == ["several", "several", "valid"]
+    assert [r["coverage"] and r["coverage"]["symbol"] for r in results] == [None, None, "S2"]
+    assert await world.owner.fetchval("select misses from bulk_check") == 2
+    # As many as are read are read.
+    await world.owner.execute("delete from coverage where symbol <> 'S2' and symbol <> 'S3'")
+    await world.owner.execute("update coverage set birth_date = '1980-01-02' where symbol = 'S3'")
+    assert [r["coverage"]["symbol"] for r in await _bulk(counter, database, items)] == ["S2", "S3", "S2"]
+
+
+async def test_what_cannot_be_done_lets_others_before_it_and_is_given_up_after_some_tries(
+    world: World, counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_checks, "CHUNK_ITEMS", 2)
+    await world.coverage(await world.person())
+    await world.coverage(await world.person(), number="2")
+    await world.owner.execute(
+        """alter table bulk_result add constraint never check (result not like '%"number":"2"%')"""
+    )
+    elsewhere = await world.terminal(OTHER_INSTITUTION)
+    failing = (await _start(counter, [_item("a"), _item("b", number="2"), _item("c")])).json()["bulk_id"]
+    others = [(await _start(elsewhere, [_item("x")])).json()["bulk_id"] for _ in range(2)]
+    pool = await open_pool(database, role="eligibility_worker", size=1)
+
+    async def work() -> bool:
+        return await work_on_bulk(pool, 1000, datetime.now(UTC))
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await work()
+    for other in others:
+        assert await work()
+        assert [r["outcome"] for r in await _results(elsewhere, other)] == ["valid"]
+    for _ in range(bulk_checks.FAILED_TRIES - 1):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await work()
+    assert await world.owner.fetchval("select count(*) from verification") == 2
+    assert [await work() for _ in range(3)] == [True, True, False]
+    await pool.close()
+    told = [(r["outcome"], (r["problem"] or {}).get("code")) for r in await _results(counter, failing)]
+    assert told == [(None, "unreadable"), (None, "unreadable"), ("valid", None)]
+    assert await world.owner.fetchval("select count(*) from verification") == 3
+    assert (await world.events())[-2:] == [("bulk", "done"), ("bulk", "fetched")]
 
 
 async def test_each_look_up_leaves_its_record_and_its_event(world: World, counter: Counter, database: str) -> None:
