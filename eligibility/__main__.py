@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from eligibility.domain.errors import DomainError
 from eligibility.storage.database import UnsafeDatabase
+from eligibility.storage.migrate import OtherMigrations
 
 
 class PasswordsDiffer(DomainError):
@@ -36,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DomainError as error:
         print(f"{chosen.command}: {error}", file=sys.stderr)
         return 1
-    except (OSError, UnicodeDecodeError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase) as error:
+    except (
+        OSError, UnicodeDecodeError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase, OtherMigrations,
+    ) as error:  # fmt: skip
         print(f"{chosen.command}: {error}", file=sys.stderr)
         return 3
 

@@ -15,6 +15,10 @@ create table if not exists schema_migration (
 _LOCK = 0x656C6967  # any fixed number: two migrators of one database take turns
 
 
+class OtherMigrations(Exception):
+    """The database has had another migration under a number of this release: it is another line's."""
+
+
 def migrations() -> list[tuple[int, str, str]]:
     """Return number, file name and text of every migration, in order.
 
@@ -36,6 +40,9 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
 
     A `post` migration takes away what processes of the release before still need. Without `post`, a database that has
     been in use is brought as far as the first of them; an empty one gets everything.
+
+    Raises:
+        OtherMigrations: the database is another line's.
     """
     applied = []
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
@@ -58,10 +65,18 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
 
 
 async def missing(connection: Any) -> list[str]:
-    """Return the names of the migrations that a migrated database has not had."""
+    """Return the names of the migrations that a migrated database has not had.
+
+    Raises:
+        OtherMigrations: the database is another line's.
+    """
     known = await _applied(connection)
     return [name for number, name, _ in migrations() if number not in known]
 
 
 async def _applied(connection: Any) -> set[int]:
-    return {row["number"] for row in await connection.fetch("select number from schema_migration")}
+    known = {row["number"]: row["name"] for row in await connection.fetch("select number, name from schema_migration")}
+    for number, name, _ in migrations():
+        if known.get(number, name) != name:
+            raise OtherMigrations(f"migration {number} is {name} here, and {known[number]} in the database")
+    return set(known)

@@ -53,9 +53,11 @@ limit 1;
 select pg_advisory_xact_lock(hashtextextended('bulk_misses:' || $1, 0));
 
 -- name: bulk_misses
--- Counts an institution's misses of bulk checks taken in since a time.
+-- Counts an institution's misses that were told since a time, and all of bulk checks that are not done: when each of those
+-- was found is kept nowhere.
 -- $1 institution, $2 since
-select coalesce(sum(misses), 0)::bigint from bulk_check where institution_code = $1 and accepted_at > $2;
+select coalesce(sum(misses), 0)::bigint from bulk_check
+where institution_code = $1 and (state <> 'done' or finished_at > $2);
 
 -- name: bulk_items
 -- Lists some items of a bulk check, in the order asked.

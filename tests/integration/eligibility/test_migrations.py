@@ -11,7 +11,7 @@ from eligibility.domain.codes import Sex
 from eligibility.domain.names import NAME_VARIANTS, name_key
 from eligibility.storage.database import connect
 from eligibility.storage.lookups import holders_by_attributes
-from eligibility.storage.migrate import migrate, migrations, missing
+from eligibility.storage.migrate import OtherMigrations, migrate, migrations, missing
 from loadtest.embedded import Stores, create_database, database_url
 from tests.holders import holders_not_found
 
@@ -159,6 +159,11 @@ async def test_an_empty_database_gets_everything_at_once(running_stores: Stores)
     owner = await connect(database_url(running_stores.database_url, "new_centre"))
     assert len(await migrate(owner, post=False)) == len(migrations())
     assert await missing(owner) == []
+    # A number that another line of the project gave to something else is not taken for one's own.
+    await owner.execute("update schema_migration set name = '0001_pre_of_another_line.sql' where number = 1")
+    for read in (migrate, missing):
+        with pytest.raises(OtherMigrations, match="0001_pre_of_another_line"):
+            await read(owner)
     await owner.close()
     await administrator.execute("drop database new_centre with (force)")
     await administrator.close()
