@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import polars as pl
 
@@ -116,7 +117,7 @@ async def _take_in(database_url: str, connection: Any, patient: Patient, path: P
 def _medical(patient: Patient, month: date, day: int, medicines: Sequence[tuple[str, str, int]]) -> str:
     charged = sum(_POINTS * days for _, _, days in medicines)
     lines = [_opening("IR", CLINIC, month, "")]
-    head = ["RE", "1", "1112", f"{month:%Y%m}", "見本", patient.sex.value, f"{patient.birth_date:%Y%m%d}", *[""] * 12]
+    head = [*_head(patient, "1112", month), *[""] * 12]
     lines += [",".join(head), *_insured(patient, charged)]
     for code, quantity, days in medicines:
         fields = ["IY", "21", "1", code, quantity, str(_POINTS), str(days), *[""] * 37]
@@ -127,13 +128,20 @@ def _medical(patient: Patient, month: date, day: int, medicines: Sequence[tuple[
 
 def _dispensing(patient: Patient, month: date, day: int, medicines: Sequence[tuple[str, str, int]]) -> str:
     lines = [_opening("YK", PHARMACY, month, None)]
-    head = ["RE", "1", "4112", f"{month:%Y%m}", "見本", patient.sex.value, f"{patient.birth_date:%Y%m%d}", *[""] * 35]
+    head = [*_head(patient, "4112", month), *[""] * 35]
     head[9:13] = [CLINIC[0][:2], CLINIC[0][2], CLINIC[0][3:], CLINIC[1]]
     lines += [",".join(head), *_insured(patient, _DISPENSED_POINTS)]
     for number, (code, quantity, days) in enumerate(medicines, 1):
         dispensed = ["CZ", "1", f"{month:%Y%m}{day - 1:02}", f"{month:%Y%m}{day:02}", "1", str(days), *[""] * 48]
         lines += [f"SH,{number},1,101,,30,,,,", f"IY,1,{code},{quantity},,,,,", ",".join(dispensed)]
     return _whole(lines, _DISPENSED_POINTS)
+
+
+def _head(patient: Patient, kind: str, month: date) -> list[str]:
+    # An institution numbers the receipts of a month: no two patients' have the same.
+    named = "\0".join((patient.insurer_number, patient.symbol, patient.number, patient.branch_number))
+    number = str(crc32(named.encode()) % 999_999 + 1)
+    return ["RE", number, kind, f"{month:%Y%m}", "見本", patient.sex.value, f"{patient.birth_date:%Y%m%d}"]
 
 
 def _opening(record: str, institution: tuple[str, str], month: date, reserved: str | None) -> str:

@@ -63,7 +63,7 @@ def test_every_kind_of_user_is_played_and_nobody_is_refused(explored: str) -> No
 def test_revocation_lists_are_no_older_than_what_filling_took(explored: str, folder: Path) -> None:
     published = [file.stat().st_mtime_ns for file in (folder / "site" / "crl").glob("*.crl")]
     assert published
-    assert min(published) > (folder / "site" / "cards-20.json").stat().st_mtime_ns
+    assert min(published) > (folder / "site" / "deck-20.json").stat().st_mtime_ns
 
 
 def test_the_command_that_was_printed_works_on_its_own(explored: str, folder: Path) -> None:
