@@ -263,9 +263,7 @@ class Morning:
     def _parallel(self) -> Chapter:
         """All peaks at once: counters, readings, a bulk check, and an insurer's file merged meanwhile."""
         size = self._size
-        chapter, merged, checked = self._all_peaks(
-            "parallel", size.parallel, size.parallel_s, vacuum=True, while_met=True
-        )
+        chapter, merged, checked = self._all_peaks("parallel", size.parallel, size.parallel_s, vacuum=True)
         note = f"merge: {merged.rows:,} rows in {merged.seconds:.1f} s ({merged.rows / merged.seconds:,.0f} rows/s)"
         rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.parallel.items())
         told = (
@@ -364,11 +362,11 @@ class Morning:
         return Chapter(scenario, "", outcomes, measured, observation)
 
     def _all_peaks(
-        self, scenario: str, rates: Mapping[Operation, float], seconds: float, *, vacuum: bool, while_met: bool = False
+        self, scenario: str, rates: Mapping[Operation, float], seconds: float, *, vacuum: bool
     ) -> tuple[Chapter, Merging, Bulk]:
         """Send at set rates beside one merge, and one bulk check after the other for as long as that takes.
 
-        `while_met` says that latencies are judged of that time alone, which may be less than the window.
+        Latencies are judged of that time alone, which may be less than the window.
         """
         bulk: list[Future[list[Bulk]]] = []
         merged = threading.Event()
@@ -393,9 +391,7 @@ class Morning:
                 finally:
                     merged.set()
 
-            chapter = self._at_rates(scenario, rates, seconds, 1, started, met_s if while_met else None)
-            if not while_met:
-                met_s()
+            chapter = self._at_rates(scenario, rates, seconds, 1, started, met_s)
             return chapter, merging, all_of(bulk[0].result())
 
     def _window(
@@ -554,7 +550,7 @@ def run(arguments: Namespace) -> int:
     with open_filled(arguments.site or default_folder(size.persons), size.persons, screen) as site:
         deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
         stored, version = asyncio.run(_stored(site))
-        morning = Morning(site, size, deck, screen, arguments.workers, arguments.first_window or int(begun.timestamp()))
+        morning = Morning(site, size, deck, screen, arguments.workers, arguments.first_window)
         chapters = morning.run(arguments.scenarios, limits)
     verdict = judge(limits, [measured for chapter in chapters for measured in chapter.measured])
     setting = Setting(

@@ -111,9 +111,8 @@ class _Filling:
         await self._cards(institutions[0].code)
         await self._medicines(institutions)
         await self._checkups(institutions[0].code)
-        if await self._connection.fetchval(
-            _NEVER_VACUUMED
-        ):  # a run that was cut after its last rows left it to this one
+        # What this run has filled, or one that was cut after its last rows.
+        if await self._connection.fetchval(_NEVER_VACUUMED):
             await self._connection.execute("vacuum (analyze, freeze)")
 
     async def _terminals(self, institutions: tuple[Institution, ...]) -> None:

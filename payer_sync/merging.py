@@ -97,7 +97,6 @@ class _Merge:
         self._layout = layout
         self._feedback = feedback
         self._known_from = known_from
-        self._left = False  # whether a coverage has left its person
 
     async def run(self, *, complete: bool) -> tuple[int, int]:
         await self._plan()
@@ -117,13 +116,13 @@ class _Merge:
             await guard.quarantine_claimed_twice(told)
         await self._tell("tell_nothing_known", FaultCode.NOTHING_KNOWN, FaultCode.NOTHING_KNOWN.expected)
         await guard.tell_overlaps()
-        await self._apply()
+        left = await self._apply()
         retired = 0
         if full:
             retired = await retire(self._connection, self._known_from, self._submission.submission_id)
         await guard.tell_notices()
         await self._tell_of_file(retired, complete=complete)
-        await self._take_back()
+        await self._take_back(left)
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
     async def run_released(self) -> tuple[int, int]:
@@ -132,8 +131,7 @@ class _Merge:
         await guard.find_links()
         refused = await self._refuse_contradictions() + await self._refuse_overlaps()
         await guard.notify_overlaps()
-        await self._apply()
-        await self._take_back()
+        await self._take_back(await self._apply())
         return refused, await self._connection.fetchval(_SQL["changed_records"])
 
     async def _plan(self) -> None:
@@ -144,7 +142,8 @@ class _Merge:
         await self._execute("plan_merge", self._insurer.digits)
         await self._execute("analyze_plan")
 
-    async def _apply(self) -> None:
+    async def _apply(self) -> list[tuple[int, int, int | None]]:
+        """Write the facts; return the coverages that have left their person, as `follow_coverages` takes them."""
         known_from = self._known_from
         await self._execute("mark_changed_certificates")
         await self._add_persons()
@@ -156,17 +155,18 @@ class _Merge:
         for statement in _ADDED_CERTIFICATES:
             await self._execute(statement, known_from)
         await self._execute("add_losses", known_from, self._submission.submission_id)
-        moved = await self._connection.fetch(_SQL["moved_coverages"])
-        await follow_coverages(self._connection, [tuple(row) for row in moved], known_from)
-        self._left = bool(moved)
+        left = [tuple(row) for row in await self._connection.fetch(_SQL["moved_coverages"])]
+        await follow_coverages(self._connection, left, known_from)
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
+        return left
 
-    async def _take_back(self) -> None:
+    async def _take_back(self, left: list[tuple[int, int, int | None]]) -> None:
         """Take back what counters kept of persons whom coverages have left. Last: registrations wait until the end."""
-        if not self._left:
+        if not left:
             return
         await self._connection.execute(_SQL["hold_registrations"])
-        taken = await self._connection.fetch(_SQL["take_back_from_persons_left"], self._known_from)
+        columns = (list(column) for column in zip(*left, strict=True))
+        taken = await self._connection.fetch(_SQL["take_back_from_persons_left"], *columns, self._known_from)
         if not taken:
             return
         now, insurer = datetime.now(UTC), self._insurer.digits

@@ -60,9 +60,8 @@ async def make_deck(site: Site, seed: int, persons: int, cards: int, numbers: in
     if path.exists():
         return path
     drawn = Draws(seed).below("deck", np.arange(cards * 2), persons) + 1
-    chosen = drawn[np.sort(np.unique(drawn, return_index=True)[1])][
-        :cards
-    ]  # in the order of drawing: of the whole nation
+    # Each once, in the order drawn: the first of them in any other order would be a part of the nation.
+    chosen = drawn[np.sort(np.unique(drawn, return_index=True)[1])][:cards]
     serials = [int(serial) for serial in card_serials(seed, chosen)]
     pieces = [serials[at : at + _AT_ONCE] for at in range(0, len(serials), _AT_ONCE)]
     with ProcessPoolExecutor(max_workers=number_of_processes()) as pool:
@@ -142,6 +141,4 @@ async def _stated(database: str, persons: list[int]) -> list[dict[str, Any]]:
 def _holder(row: dict[str, Any]) -> list[str]:
     # As they stand in an answer, one after the other or not: whose it is shows, whichever coverage it tells.
     shown = {"outcome": "valid", "birth_date": row["birth_date"], "name": row["name"]}
-    return [
-        json.dumps({field: value}, ensure_ascii=False, separators=(",", ":"))[1:-1] for field, value in shown.items()
-    ]
+    return [f'"{field}":{json.dumps(value, ensure_ascii=False)}' for field, value in shown.items()]

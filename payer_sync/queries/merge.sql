@@ -525,22 +525,21 @@ where s.elderly_percent is not null and s.record_kind = '1' and m.change in ('ne
 -- tell whose it is. Of a person of whom nothing is stated any more all of it goes, so that none of it stands in the way
 -- of the person whom the insurer states next; whose coverage was cancelled beside others, is who they were. Return of
 -- whom how much was taken.
--- $1 merge time
+-- $1 persons before, $2 coverages, $3 persons now or null, $4 merge time
 with left_by as materialized (
-    select m.known_person_id as person_id, bool_or(m.change = 'corrected') as moved,
+    select m.person_id, bool_or(m.other is not null) as moved,
         min(c.known_from) - interval '1 minute' as since,  -- counters' clocks may differ, as for a reversal
         exists (
-            select from coverage o where o.person_id = m.known_person_id and o.known_to = 'infinity'
+            select from coverage o where o.person_id = m.person_id and o.known_to = 'infinity'
         ) as stated
-    from merge_plan m
-    join coverage c on c.person_id = m.known_person_id and c.coverage_id = m.coverage_id
-    where m.change = 'cancelled' or (m.change = 'corrected' and m.person_id <> m.known_person_id)
-    group by m.known_person_id
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (person_id, coverage_id, other)
+    join coverage c on c.person_id = m.person_id and c.coverage_id = m.coverage_id
+    group by m.person_id
 ), since as (
     select person_id, case when stated then since else '-infinity' end as since from left_by where moved or not stated
 ), taken as materialized (
     select s.person_id,
-        (select count(*) from withdraw_consents_of(s.person_id, s.since, $1)) as consents_withdrawn,
+        (select count(*) from withdraw_consents_of(s.person_id, s.since, $4)) as consents_withdrawn,
         (select count(*) from take_back_cards_of(s.person_id, s.since)) as cards_taken_back,
         (select count(*) from take_back_reference_numbers_of(s.person_id, s.since)) as reference_numbers_taken_back
     from since s
