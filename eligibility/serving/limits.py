@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 
+from eligibility.serving.problems import RETRY_AFTER_S
+
 LARGE_BYTES: Final = 64 * 1024 * 1024
-_RETRY_AFTER_S: Final = 2
 
 
 class BodyLimit:
@@ -49,7 +50,7 @@ class BodyLimit:
                 self._held_bytes += arrived - held
                 held = arrived
                 if self._held_bytes > self._large_bytes:
-                    raise HTTPException(503, headers={"Retry-After": str(_RETRY_AFTER_S)})
+                    raise HTTPException(503, headers={"Retry-After": str(RETRY_AFTER_S)})
             return message
 
         try:
