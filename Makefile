@@ -59,12 +59,12 @@ screens: setup ## Take pictures of every screen of the counter into build/screen
 	@echo "build/screens/ holds $$(ls build/screens | wc -l) pictures"
 
 .PHONY: bench-growth
-bench-growth: setup ## Measure whether a verification costs the same with ten million persons and fifty million stored
-	@$(PYTHON_IN) -m loadtest.bench.growth
+bench-growth: setup ## Measure whether a verification costs the same with ten million persons and fifty million stored (SIZE=small)
+	@$(PYTHON_IN) -m loadtest.bench.growth --size $(or $(SIZE),full)
 
 .PHONY: bench-hour
-bench-hour: setup ## Send all peaks for an hour, and tell what autovacuum made of each table
-	@$(PYTHON_IN) -m loadtest.bench.hour
+bench-hour: setup ## Send all peaks for an hour, and tell what autovacuum made of each table (SIZE=small)
+	@$(PYTHON_IN) -m loadtest.bench.hour --size $(or $(SIZE),full)
 
 .PHONY: openapi
 openapi: setup ## Write docs/openapi/ again from the apps

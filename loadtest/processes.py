@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Final
 _START_S: Final = 180.0
 # The niceness of what may take its time while people stand at counters: intake, worker, and an insurer's own client.
 BESIDE_COUNTERS: Final = 10
+# Where Linux has it: a process that is started so is told to end when the one that started it is gone, by kill -9 too.
+ENDING_WITH_US: Final = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 
 
 class ServerDidNotStart(Exception):
@@ -83,7 +86,7 @@ def clean_environment() -> dict[str, str]:
 
 def command_of(module: str, arguments: Sequence[str], niceness: int = 0) -> list[str]:
     """Return `python -m module arguments`; with niceness it gives way to the others of the machine, as `nice` says."""
-    return ["nice", "-n", str(niceness), sys.executable, "-m", module, *arguments]
+    return [*ENDING_WITH_US, "nice", "-n", str(niceness), sys.executable, "-m", module, *arguments]
 
 
 def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:

@@ -157,15 +157,18 @@ class Morning:
             yield flood
 
     def minutes(self, rates: Mapping[Operation, float], count: int) -> Iterator[Minute]:
-        """Send at set rates, one minute after the other; now and then a file is merged and a bulk check done beside."""
+        """Send at set rates, one minute after the other; now and then a file is merged and a bulk check done beside.
+
+        A minute is as long as the size's window of all peaks.
+        """
         with self._api() as self._centre, worker(self._site):
             for number in range(count):
                 beside: Sequence[Measured] = ()
                 if number % _PEAK_EVERY == _PEAK_EVERY // 2:
-                    made, merged, checked = self._all_peaks("minute", rates, 60, vacuum=False)
+                    made, merged, checked = self._all_peaks("minute", rates, self._size.parallel_s, vacuum=False)
                     beside = (_of_merge("minute", merged), _of_bulk("minute", checked))
                 else:
-                    made = self._at_rates("minute", rates, 60, 1)
+                    made = self._at_rates("minute", rates, self._size.parallel_s, 1)
                 answered = sum(one.answered for one in made.outcomes)
                 computed_s = made.observation.computed_s["api"] + made.observation.computed_s["postgresql"]
                 yield Minute(made.outcomes, computed_s / max(answered, 1) * 1e6, beside)

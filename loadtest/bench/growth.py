@@ -13,7 +13,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -21,23 +21,41 @@ from rich.console import Console
 from rich.progress import Progress
 
 from eligibility.storage.database import connect
+from loadtest import run
 from loadtest.driving.deck import make_deck
 from loadtest.driving.plan import Operation, number_of_processes
 from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
-from loadtest.run import SIZES, Flood, Morning, by_turns, open_filled
+from loadtest.run import Flood, Morning, by_turns, open_filled
 from loadtest.seed import SEED
 from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
 
-_SIZE: Final = "growth"
 _SCENARIO: Final = "at_once"
 _OPERATIONS: Final = (Operation.VERIFICATION, Operation.NUMBER_VERIFICATION)
-# Persons asked about by number: their pages are more than PostgreSQL holds itself, and less than the machine does.
-_NUMBERS: Final = 50_000
 _CHUNK: Final = 250_000
 Floods = Mapping[Operation, Flood]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is beside how little, and by which limits that is judged."""
+
+    persons: int
+    more_persons: int
+    stored: int  # verifications, beside the many
+    numbers: int  # persons asked about by number
+    rounds: int
+    driven: str  # the size of run whose windows and cards these are
+    limits: str
+
+
+SIZES: Final = {
+    # Of the persons asked about the pages are more than PostgreSQL holds itself, and less than the machine does.
+    "full": Size(1_000_000, 10_000_000, 50_000_000, 50_000, 8, "full", "growth"),
+    "small": Size(2_000, 20_000, 100_000, 500, 1, "small", "growth_small"),
+}
 # Identifiers of version 7 in the order of time, as the application makes them, over the month up to now.
 _STORE: Final = """
 with made as (
@@ -79,14 +97,14 @@ async def store(site: Site, verifications: int, persons: int, screen: Console) -
 
 
 @contextmanager
-def flooded(persons: int, stored: int | None, screen: Console) -> Iterator[Callable[[], Floods]]:
-    """Serve a nation of a size; what is given measures each operation once, and says what it came to."""
-    size = replace(SIZES["full"], persons=persons)
+def flooded(size: Size, persons: int, stored: int | None, screen: Console) -> Iterator[Callable[[], Floods]]:
+    """Serve so many persons; what is given measures each operation once, and says what it came to."""
+    driven = replace(run.SIZES[size.driven], persons=persons)
     with open_filled(default_folder(persons), persons, screen) as site:
         if stored is not None:
             asyncio.run(store(site, stored, persons, screen))
-        deck = asyncio.run(make_deck(site, SEED, persons, size.cards, _NUMBERS))
-        with Morning(site, size, deck, screen, workers=number_of_processes()).flooding(_NUMBERS) as flood:
+        deck = asyncio.run(make_deck(site, SEED, persons, driven.cards, size.numbers))
+        with Morning(site, driven, deck, screen, workers=number_of_processes()).flooding(size.numbers) as flood:
 
             def measure() -> Floods:
                 made = {operation: flood(operation) for operation in _OPERATIONS}
@@ -130,25 +148,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure few and many by turns; return 1 when many are slower than the limit allows."""
     end_when_told()
     parser = ArgumentParser(prog="python -m loadtest.bench.growth", description=__doc__)
-    parser.add_argument("--persons", type=int, default=1_000_000, help="few persons (default: 1,000,000)")
-    parser.add_argument("--more-persons", type=int, default=10_000_000, help="many (default: 10,000,000)")
-    parser.add_argument("--stored", type=int, default=50_000_000, help="verifications stored beside the many")
-    parser.add_argument("--rounds", type=int, default=8, help="few and many by turns so often")
+    parser.add_argument("--size", choices=sorted(SIZES), default="full", help="small: no time is judged")
+    parser.add_argument("--persons", type=int, help="few persons (default: 1,000,000)")
+    parser.add_argument("--more-persons", type=int, help="many (default: 10,000,000)")
+    parser.add_argument("--stored", type=int, help="verifications stored beside the many (default: 50,000,000)")
+    parser.add_argument("--rounds", type=int, help="few and many by turns so often (default: 8)")
     chosen = parser.parse_args(arguments)
+    stated = {name: value for name, value in vars(chosen).items() if name != "size" and value is not None}
+    size = replace(SIZES[chosen.size], **stated)
     screen = Console(highlight=False, soft_wrap=True)
     few: list[Floods] = []
     many: list[Floods] = []
     with (
-        flooded(chosen.persons, None, screen) as measure_few,
-        flooded(chosen.more_persons, chosen.stored, screen) as measure_many,
+        flooded(size, size.persons, None, screen) as measure_few,
+        flooded(size, size.more_persons, size.stored, screen) as measure_many,
     ):
         turns = ((few, measure_few), (many, measure_many))
-        for made, measure in by_turns(turns, chosen.rounds):
+        for made, measure in by_turns(turns, size.rounds):
             made.append(measure())
     for operation in _OPERATIONS:
         ratio = _each_us([turn[operation] for turn in few]) / _each_us([turn[operation] for turn in many])
         screen.print(f"{operation}: many beside few {ratio:.2f} by computing")
-    verdict = judge(promised(_SIZE), measured(few, many))
+    verdict = judge(promised(size.limits), measured(few, many))
     show_verdict(screen, verdict)
     return 0 if verdict.passed else 1
 

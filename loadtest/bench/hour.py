@@ -19,7 +19,7 @@ from rich.table import Table
 
 from eligibility.storage.database import connect
 from loadtest.driving.deck import make_deck
-from loadtest.driving.plan import Operation
+from loadtest.driving.plan import Operation, number_of_processes
 from loadtest.figures import shares
 from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
@@ -28,7 +28,6 @@ from loadtest.seed import SEED
 from loadtest.site import Site, default_folder
 from loadtest.verdict import Measured, judge
 
-_SIZE: Final = "hour"
 _SCENARIO: Final = "all_peaks"
 _SIXTHS: Final = 6
 # What calls for autovacuum is a threshold and a share of the rows, each of them the table's own or the server's; of
@@ -143,25 +142,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Send for an hour; return 1 when a limit does not hold."""
     end_when_told()
     parser = ArgumentParser(prog="python -m loadtest.bench.hour", description=__doc__)
-    parser.add_argument("--persons", type=int, default=1_000_000, help="the site's persons (default: 1,000,000)")
-    parser.add_argument("--minutes", type=int, default=60, help="so many windows of a minute (default: 60)")
+    parser.add_argument(
+        "--size", choices=sorted(SIZES), default="full", help="small: six short windows, no time is judged"
+    )
+    parser.add_argument("--persons", type=int, help="the site's persons (default: 1,000,000)")
+    parser.add_argument("--minutes", type=int, help="so many windows of a minute (default: 60)")
     parser.add_argument("--share", type=float, default=1.0, help="of the rates of all peaks (default: 1)")
     chosen = parser.parse_args(arguments)
-    if chosen.minutes < _SIXTHS:
+    minutes_wanted = chosen.minutes or {"full": 60, "small": _SIXTHS}[chosen.size]
+    if minutes_wanted < _SIXTHS:
         parser.error(f"a first and a last sixth need at least {_SIXTHS} minutes")
     screen = Console(highlight=False, soft_wrap=True)
-    size = replace(SIZES["full"], persons=chosen.persons)
+    size = SIZES[chosen.size]
+    size = replace(size, persons=chosen.persons or size.persons)
     rates: dict[Operation, float] = {o: rate * chosen.share for o, rate in size.parallel.items()}
     minutes: list[Minute] = []
-    with open_filled(default_folder(chosen.persons), chosen.persons, screen) as site:
-        deck = asyncio.run(make_deck(site, SEED, chosen.persons, size.cards))
+    with open_filled(default_folder(size.persons), size.persons, screen) as site:
+        deck = asyncio.run(make_deck(site, SEED, size.persons, size.cards))
         before = asyncio.run(_tables(site))
-        for minute in Morning(site, size, deck, screen, workers=2).minutes(rates, chosen.minutes):
+        for minute in Morning(site, size, deck, screen, workers=number_of_processes()).minutes(rates, minutes_wanted):
             minutes.append(minute)
             _show_minute(screen, len(minutes), minute)
         tables = kept(before, asyncio.run(_tables(site)))
     _show_tables(screen, tables)
-    verdict = judge(promised(_SIZE), measured(minutes, tables))
+    verdict = judge(promised({"full": "hour", "small": "hour_small"}[chosen.size]), measured(minutes, tables))
     show_verdict(screen, verdict)
     return 0 if verdict.passed else 1
 
