@@ -355,6 +355,13 @@ ADVICE: Final[dict[str, Advice]] = {
         "列がずれていないか確かめてください。",
         "Check whether the columns are shifted.",
     ),
+    "bulk_result_unwritable": _advice(
+        "一括照会の結果を書き込めません: {names}。",
+        "The results of the bulk check cannot be written: {names}.",
+        "開いていれば閉じ、フォルダの権限と空き容量を確かめて、同じコマンドをもう一度実行してください。照会済みの結果は改めて取得します。",
+        "Close it if it is open, check the folder's permissions and room, and run the same command again: what was "
+        "checked is fetched again.",
+    ),
     "settings_incomplete": _advice(
         "端末の設定に不足か誤りがあります: {names}。",
         "The terminal's settings are missing or malformed: {names}.",

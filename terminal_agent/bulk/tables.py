@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from eligibility.wire.bulk import BulkItem, BulkResult
 from eligibility.wire.problems import Sentence
+from terminal_agent.durable import write_whole
 from terminal_agent.language import Language, in_language
 
 # What a column may be called: the wire's name, or the field's.
@@ -55,20 +55,19 @@ def read_items(file: Path) -> list[BulkItem]:
 
 
 def write_results(file: Path, results: Iterable[BulkResult], language: Language) -> None:
-    """Write the results in their order, at once or not at all; only the owner may read the file."""
+    """Write the results in their order, through to the disk, at once or not at all; only the owner may read the file.
+
+    Raises:
+        FileUnusable: it cannot be written.
+    """
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(in_language(title, language) for title in _TITLES)
     table.writerows([safe_cell(cell) for cell in _cells(result, language)] for result in results)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as written:
-            written.write(text.getvalue())
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        write_whole(file, text.getvalue().encode("utf-8-sig"))
+    except OSError as error:
+        raise FileUnusable("bulk_result_unwritable", file.name) from error
 
 
 def safe_cell(text: str) -> str:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,168 @@ async def _work(database: str, told: asyncio.Event) -> None:
         if not await work_on_bulk(pool, 1000, datetime.now(UTC)):
             await asyncio.sleep(0.05)
     await pool.close()
+
+
+@pytest.fixture
+async def appointments(world: World, tmp_path: Path) -> Path:
+    """A file with one person: the institution was told of their coverage, which has ended since."""
+    person = await world.person()
+    await world.coverage(person, number="1")
+    assert (await (await world.terminal()).number(number="1")).json()["outcome"] == "valid"
+    await world.owner.execute("update coverage set lost_on = '2021-01-01' where person_id = $1", person)
+    file = tmp_path / "appointments.csv"
+    file.write_text(f"患者番号,保険者番号,記号,番号,枝番,生年月日\nP1,{INSURER},12,1,01,1980-01-01\n", encoding="utf-8")
+    return file
+
+
+@asynccontextmanager
+async def _worker(database: str) -> AsyncIterator[None]:
+    told = asyncio.Event()
+    working = asyncio.create_task(_work(database, told))
+    try:
+        yield
+    finally:
+        told.set()
+        await working
+
+
+def _left_by_a_run(file: Path) -> Path:
+    return file.with_name("appointments.result.csv.state")
+
+
+def _rewrite(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"P1", b"P2"))
+
+
+def _changes(result: Path) -> list[str]:
+    with result.open(encoding="utf-8-sig", newline="") as written:
+        return [line["changed"] for line in csv.DictReader(written)]
+
+
+def _of_appointments(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir() if "appointments" in file.name)
+
+
+async def _bulk(environment: dict[str, str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(_command, environment, "bulk", *arguments, "--language", "en")
+
+
+async def _killed_while_it_waits(environment: dict[str, str], world: World, file: Path) -> None:
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "terminal_agent", "bulk", file, env=environment,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    await _sent(world)
+    running.kill()
+    await running.wait()
+
+
+async def _sent(world: World) -> None:
+    async with asyncio.timeout(180):
+        while not await world.owner.fetchval("select count(*) from bulk_check"):  # noqa: ASYNC110 - a table tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def test_a_killed_run_is_taken_up_with_what_had_changed(
+    world: World, environment: dict[str, str], appointments: Path, database: str
+) -> None:
+    await _killed_while_it_waits(environment, world, appointments)
+    state = _left_by_a_run(appointments)
+    assert state.stat().st_mode & 0o777 == 0o600
+    left = json.loads(state.read_text())
+    assert (left.keys(), left["parts"][0].keys()) == ({"digest", "day", "day_stated", "parts"}, {"key", "bulk_id"})
+    async with _worker(database):
+        again = await _bulk(environment, appointments)
+    assert "taken up" in again.stderr
+    assert _changes(appointments.with_suffix(".result.csv")) == ["yes"]
+    assert await world.owner.fetchval("select count(*) from bulk_check") == 1
+    assert _of_appointments(appointments.parent) == ["appointments.csv", "appointments.result.csv"]
+
+
+async def test_a_run_that_could_not_say_its_key_was_taken_finds_its_bulk_check_by_it(
+    world: World, environment: dict[str, str], appointments: Path, database: str
+) -> None:
+    await _killed_while_it_waits(environment, world, appointments)
+    state = _left_by_a_run(appointments)
+    left = json.loads(state.read_text())
+    left["parts"][0]["bulk_id"] = None  # killed before the centre's answer came
+    state.write_text(json.dumps(left))
+    async with _worker(database):
+        assert (await _bulk(environment, appointments)).returncode == 0
+    assert _changes(appointments.with_suffix(".result.csv")) == ["yes"]
+    assert await world.owner.fetchval("select count(*) from bulk_check") == 1
+
+
+@pytest.mark.parametrize("kept", ["bulk_check", "nothing"])
+async def test_what_the_centre_no_longer_has_is_asked_anew_and_said(
+    world: World, environment: dict[str, str], appointments: Path, database: str, kept: str
+) -> None:
+    await _killed_while_it_waits(environment, world, appointments)
+    pool = await open_pool(database, role="eligibility_worker", size=2)
+    assert await work_on_bulk(pool, 1000, datetime.now(UTC))
+    await pool.close()
+    async with world.owner.transaction():
+        await world.owner.execute("delete from bulk_result")
+        await world.owner.execute("update bulk_check set cleared_at = now()")
+        if kept == "nothing":
+            await world.owner.execute("delete from bulk_check")
+    async with _worker(database):
+        again = await _bulk(environment, appointments)
+    assert "asked anew" in again.stderr
+    assert again.returncode == 0
+    assert _changes(appointments.with_suffix(".result.csv")) == [""]
+    assert _of_appointments(appointments.parent) == ["appointments.csv", "appointments.result.csv"]
+
+
+@pytest.mark.parametrize("other", ["day", "lines", "damaged"])
+async def test_what_was_begun_of_another_day_or_file_is_not_taken_up(
+    world: World, environment: dict[str, str], appointments: Path, database: str, other: str
+) -> None:
+    await _killed_while_it_waits(environment, world, appointments)
+    if other == "lines":
+        _rewrite(appointments)
+    elif other == "damaged":
+        _left_by_a_run(appointments).write_bytes(b"\x00")
+    async with _worker(database):
+        again = await _bulk(environment, appointments, *(["--day", "2020-06-01"] if other == "day" else []))
+    assert (again.returncode, "taken up" in again.stderr) == (0, False)
+    assert await world.owner.fetchval("select count(*) from bulk_check") == 2
+
+
+@pytest.mark.parametrize("wrong", ["missing", "a_file", "the_result_is_a_folder", "the_state_is_a_folder"])
+async def test_a_result_that_cannot_be_written_is_named_before_anything_is_sent(
+    world: World, environment: dict[str, str], appointments: Path, wrong: str
+) -> None:
+    result = appointments.parent / "results" / "out.csv"
+    match wrong:
+        case "a_file":
+            result.parent.write_bytes(b"")
+        case "the_result_is_a_folder":
+            result.mkdir(parents=True)
+        case "the_state_is_a_folder":
+            result.with_name("out.csv.state").mkdir(parents=True)
+    said = await _bulk(environment, appointments, "--out", result)
+    assert said.returncode == 64
+    assert "out.csv" in said.stderr
+    assert await world.owner.fetchval("select count(*) from bulk_check") == 0
+
+
+async def test_a_result_that_could_not_be_written_at_last_is_fetched_again(
+    world: World, environment: dict[str, str], appointments: Path, database: str
+) -> None:
+    result = appointments.with_suffix(".result.csv")
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "terminal_agent", "bulk", appointments, "--language", "en", env=environment,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    await _sent(world)
+    result.mkdir()  # as if it could not be replaced
+    async with _worker(database):
+        _, said = await asyncio.wait_for(running.communicate(), 180)
+        assert (running.returncode, b"appointments.result.csv" in said) == (64, True)
+        result.rmdir()
+        assert (await _bulk(environment, appointments)).returncode == 0
+    assert _changes(result) == ["yes"]
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2", b"\x81\x00\x81"])

@@ -1,0 +1,36 @@
+"""Writes files so that a power cut leaves them whole: as they were, or as they were to become."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file through to the disk, in place of an earlier one; only its owner may read it.
+
+    Raises:
+        OSError: it cannot be written; an earlier one is as it was.
+    """
+    beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as written:
+            written.write(content)
+            written.flush()
+            os.fsync(handle)
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder reach the disk."""
+    with suppress(OSError):  # not every share can
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
