@@ -8,7 +8,8 @@ request takes this way, which survives a kill anywhere and never asks twice what
 3. The answer is written there, and is on disk before anything else happens (with it the reason, if the file is faulty).
 4. The request is removed, or moved to `err/`; then the answer is renamed into `res/`; then the claim's folder goes.
 
-A claim with an answer is finished from 4; one without is answered again under the same id, which the centre knows.
+A claim with an answer is finished from 4; one without is answered again under the same id, which the centre knows. The
+latter wait in line with all others: the folder is served at once, also while the centre does not answer.
 """
 
 import contextlib
@@ -34,6 +35,7 @@ from terminal_agent.bridge.document import MAX_BYTES
 from terminal_agent.bridge.errors import FolderTaken, FolderUnusable
 from terminal_agent.bridge.responder import Api, Reply
 from terminal_agent.bridge.results import Result, Told
+from terminal_agent.durable import sync_folder
 
 _log = structlog.get_logger(__name__)
 PATIENCE_S: Final = 30.0  # how long a file may stay unfinished or closed to us
@@ -83,6 +85,7 @@ class Folder:
         self._answering = answering
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
+        self._claimed: list[Claim] = []  # and not given out yet; at first what an earlier run left
         self._again: list[Claim] = []
         self.req, self.res, self.face, self.err = (root / name for name in ("req", "res", "face", "err"))
         self._own = root / ".bridge"
@@ -90,7 +93,7 @@ class Folder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder alone, make its parts, and finish what an earlier run left half-done.
+        """Hold the folder alone, make its parts, and finish what an earlier run had answered.
 
         Raises:
             FolderTaken: another bridge holds it.
@@ -115,15 +118,19 @@ class Folder:
             except OSError as error:
                 # A share without locks: that nobody else serves it is then for who sets it up to see to.
                 if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-                    raise
+                    raise FolderUnusable from error
                 _log.warning("folder_cannot_be_locked")
-            self._recover()
+            try:
+                self._recover()
+            except OSError as error:
+                raise FolderUnusable from error
             yield
 
     def serve(self, stopping: Event, poll_s: float) -> None:
         """Look at the folder until told to stop; several requests are answered at once."""
         again_at = self._clock() + PATIENCE_S
-        with ThreadPoolExecutor(WORKERS, "bridge") as workers:
+        workers = ThreadPoolExecutor(WORKERS, "bridge")
+        try:
             while not stopping.wait(poll_s):
                 try:
                     if self._again and self._clock() >= again_at:
@@ -137,10 +144,11 @@ class Folder:
                     # The share is away: what was seen there may have changed meanwhile.
                     self._seen.clear()
                     _log.warning("folder_away", kind=type(error).__name__)
+        finally:
+            workers.shutdown(cancel_futures=True)  # what waits in line is claimed, and the next start's to answer
 
     def look(self) -> list["Claim"]:
-        """Look once, claim what is whole, and what will never be; return the claims."""
-        claims: list[Claim] = []
+        """Look once, claim what is whole, and what will never be; return the claims, first those of an earlier run."""
         with os.scandir(self.req) as entries:
             names = sorted((entry.name for entry in entries), key=os.fsencode)
         # What is not called .xml is not ours: a thumbnail, a file that is still called .tmp.
@@ -149,20 +157,22 @@ class Folder:
         for name in ours:
             with contextlib.suppress(FileNotFoundError):  # somebody took it away again
                 if self._is_due(name) and (claim := self._claim(name)) is not None:
-                    claims.append(claim)
+                    self._claimed.append(claim)
+        claims, self._claimed = self._claimed, []
         return claims
 
     def answer(self, claim: "Claim") -> None:
-        """Answer a claimed request and finish it.
+        """Answer a claimed request and finish it; one that has its answer already is only finished.
 
         Raises:
             OSError: the folder is away or full; the claim stays, and is answered again under its id.
         """
-        reply = self._reply(claim)
-        _prepare(claim, reply)
+        if claim.answer is None:
+            reply = self._reply(claim)
+            _prepare(claim, reply)
+            fault = reply.fault.result.value if reply.fault else None
+            _log.info("request_answered", api=claim.api.value if claim.api else "unknown", fault=fault)
         self._finish(claim)
-        fault = reply.fault.result.value if reply.fault else None
-        _log.info("request_answered", api=claim.api.value if claim.api else "unknown", fault=fault)
 
     def deliver_visit(self, visit_id: str, at: datetime, content: bytes) -> Path:
         """Lay the answer of a card visit into `face/`, at once and whole.
@@ -174,7 +184,7 @@ class Folder:
         prepared = self._own / f"{uuid4()}.tmp"
         _write_durably(prepared, content)
         prepared.replace(self.face / name)
-        _sync_folder(self.face)
+        sync_folder(self.face)
         return self.face / name
 
     # ── The way of a request ────────────────────────────────────────────────────────────────────────────────────
@@ -235,12 +245,12 @@ class Folder:
             with contextlib.suppress(FileNotFoundError):
                 claim.request.rename(self.err / claim.faulty_name())
             claim.reason.replace(self.err / claim.faulty_name(_REASON))
-            _sync_folder(self.err)
+            sync_folder(self.err)
         else:
             claim.request.unlink(missing_ok=True)
         if answer is not None and answer.suffix != _NO_ANSWER and claim.api is not None:
             answer.replace(self.res / claim.answer_name(answer.suffix))
-            _sync_folder(self.res)
+            sync_folder(self.res)
         claim.remove()
 
     def _recover(self) -> None:
@@ -252,9 +262,9 @@ class Folder:
             if claim is None:
                 continue
             if claim.answer is not None:
-                self._finish(claim)
+                self._answer_or_log(claim)  # which finishes it, now or later
             elif claim.request.exists():
-                self._answer_or_log(claim)
+                self._claimed.append(claim)
             else:
                 claim.remove()
 
@@ -350,7 +360,7 @@ def _prepare(claim: Claim, reply: Reply) -> None:
     unfinished = claim.folder / f"answer{_UNFINISHED}"
     _write_durably(unfinished, reply.content or b"")
     unfinished.rename(claim.folder / f"answer{suffix}")
-    _sync_folder(claim.folder)
+    sync_folder(claim.folder)
 
 
 def _reason(told: Told) -> bytes:
@@ -382,12 +392,3 @@ def _write_durably(file: Path, content: bytes) -> None:
         opened.write(content)
         opened.flush()
         os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every share can
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

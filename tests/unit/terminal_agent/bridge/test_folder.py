@@ -388,9 +388,46 @@ def test_a_request_that_is_answered_again_after_a_kill_keeps_its_id(tmp_path: Pa
         (claim,) = first.folder.look()  # killed here
     again = Served(tmp_path)
     with again.folder.held():
-        pass
-    assert [asked[2] for asked in again.answering.asked] == [claim.request_id]
-    assert again.inside("res") == [ANSWER]
+        assert again.answering.asked == []  # a start does not wait for the centre
+        again.put(WHOLE, "OQSsiquc01req_2.xml")
+        again.look()
+    assert again.answering.asked[0][2] == claim.request_id
+    assert again.inside("res") == ["OQSsiquc01res_2.xml", ANSWER]
+
+
+def test_an_answer_that_could_not_be_laid_down_is_not_asked_for_again(served: Served) -> None:
+    served.put(WHOLE)
+    served.folder.look()
+    (claim,) = served.folder.look()
+    (served.root / "res").rmdir()
+    with pytest.raises(FileNotFoundError):
+        served.folder.answer(claim)
+    (served.root / "res").mkdir()
+    served.folder.answer(claim)
+    assert len(served.answering.asked) == 1
+    assert served.inside("res") == [ANSWER]
+    assert _nothing_left(served)
+
+
+def test_a_claim_that_cannot_be_finished_at_the_start_is_finished_later(tmp_path: Path) -> None:
+    _planted(tmp_path, {"name": NAME.encode(), "answer.xml": b"answer"})
+    in_the_way = tmp_path / "res" / ANSWER
+    in_the_way.mkdir(parents=True)
+    served, stopping = Served(tmp_path), threading.Event()
+    with served.folder.held():
+        in_the_way.rmdir()
+        serving = threading.Thread(target=served.folder.serve, args=(stopping, 0.01))
+        serving.start()
+        for _ in range(6_000):
+            if in_the_way.exists():
+                break
+            served.clock += PATIENCE_S
+            stopping.wait(0.01)
+        stopping.set()
+        serving.join()
+    assert in_the_way.read_bytes() == b"answer"
+    assert served.answering.asked == []
+    assert _nothing_left(served)
 
 
 def test_a_folder_is_served_by_one_bridge(served: Served) -> None:
@@ -427,8 +464,8 @@ def test_a_claim_whose_name_leads_elsewhere_is_not_finished(tmp_path: Path, name
     for part in ("res", "err"):
         (share / part / "OQSsiquc01res").mkdir(parents=True)
     before = {file for file in tmp_path.rglob("*") if share not in file.parents}
-    with Served(share).folder.held():
-        pass
+    with (again := Served(share)).folder.held():
+        again.look(1)
     assert {file for file in tmp_path.rglob("*") if share not in file.parents} == before
     assert list(share.rglob("stolen*")) == []
 
@@ -448,8 +485,8 @@ def test_nothing_is_deleted_through_a_link(tmp_path: Path, link: str) -> None:
     (share / link).parent.mkdir(parents=True)
     (share / link).symlink_to(treasure)
     before = sorted(treasure.rglob("*"))
-    with suppress(FolderUnusable), Served(share).folder.held():
-        pass
+    with suppress(FolderUnusable), (again := Served(share)).folder.held():
+        again.look(1)
     assert sorted(treasure.rglob("*")) == before
 
 
@@ -459,8 +496,8 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, link: str) -> None:
     treasure.write_bytes(b"key")
     _planted(share, {"name": NAME.encode(), "request": WHOLE.replace(b"1", b"WRONG")})
     (share / ".bridge" / link).symlink_to(treasure)
-    with suppress(FolderUnusable), Served(share).folder.held():
-        pass
+    with suppress(FolderUnusable, OSError), (again := Served(share)).folder.held():
+        again.look(1)
     assert treasure.read_bytes() == b"key"
 
 
