@@ -39,7 +39,9 @@ _log = structlog.get_logger(__name__)
 STOP_S: Final = 15.0  # longer than the centre's slowest answer
 _VISIT_ID_LENGTH: Final = 12
 _AGAIN_S: Final = 5.0  # between two tries of what could not be laid into the folder
-_TERMINAL: Final = re.compile(r"urn:eligibility:institution:([0-9B]{10}):terminal:[0-9a-f-]{36}")
+_TERMINAL: Final = re.compile(
+    r"urn:eligibility:institution:([0-9B]{10}):terminal:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+)
 SignedIn = Callable[[], StaffSession | None]
 
 
@@ -177,11 +179,12 @@ def open_bridge(settings: TerminalSettings, staff: SignedIn) -> Iterator[Bridge]
         CredentialsUnreadable: a certificate or key file is missing or malformed.
         SecretUnusable, StateUnusable: what it remembers is closed to it, or its key open to others.
     """
-    institution = _institution_of(settings.certificate)
+    institution, terminal_id = _names_in(settings.certificate)
     store = SealedStore(state_folder(settings), _now)
     try:
         with Centre.open(settings) as centre:
-            yield Bridge(settings, Responder(centre, institution, VisitBook(store, _now), store, staff, _now))
+            visits = VisitBook(store, terminal_id, _now)
+            yield Bridge(settings, Responder(centre, institution, visits, store, staff, _now))
     finally:
         store.close()
 
@@ -212,7 +215,12 @@ def state_folder(settings: TerminalSettings) -> Path:
     return Path(above) / "eligibility-terminal"
 
 
-def _institution_of(certificate: Path) -> InstitutionCode:
+def token_file(settings: TerminalSettings) -> Path:
+    """Return the file of REST's token."""
+    return settings.bridge_token or state_folder(settings) / "rest.token"
+
+
+def _names_in(certificate: Path) -> tuple[InstitutionCode, UUID]:
     try:
         read = x509.load_pem_x509_certificate(certificate.read_bytes())
         names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -220,7 +228,7 @@ def _institution_of(certificate: Path) -> InstitutionCode:
         raise CredentialsUnreadable from error
     for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
         if found := _TERMINAL.fullmatch(uri):
-            return InstitutionCode.parse(found[1])
+            return InstitutionCode.parse(found[1]), UUID(found[2])
     raise CredentialsUnreadable
 
 

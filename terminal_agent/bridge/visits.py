@@ -24,32 +24,33 @@ _VISIT, _BRANCHES, _LAST, _ID = "visit", "branches", "last", "id"
 
 
 class VisitBook:
-    """The card visits of this terminal."""
+    """The card visits of one terminal; others of this machine may keep theirs in the same store."""
 
-    def __init__(self, store: SealedStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: SealedStore, terminal_id: UUID, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._terminal = terminal_id.hex
         self._now = now
 
     def remember(self, verification: Verification) -> None:
         """Write a card visit down; one without a coverage is remembered as the last visit alone."""
         until = self._now() + REMEMBERED
         written = verification.model_dump_json().encode()
-        self._store.put(_LAST, "", written, until)
-        self._store.put(_ID, verification.verification_id.hex, written, until)
+        self._put(_LAST, "", written, until)
+        self._put(_ID, verification.verification_id.hex, written, until)
         coverage = verification.coverage
         if coverage is None:
             return
         insured = InsuredNumber.parse(coverage.insurer_number, coverage.symbol, coverage.number, coverage.branch_number)
-        self._store.put(_VISIT, _name(insured, insured.branch_number), written, until)
+        self._put(_VISIT, _name(insured, insured.branch_number), written, until)
         branches = {*self._branches(insured), insured.branch_number}
-        self._store.put(_BRANCHES, _name(insured), json.dumps(sorted(branches)).encode(), until)
+        self._put(_BRANCHES, _name(insured), json.dumps(sorted(branches)).encode(), until)
 
     def withdraw(self, verification_id: UUID, consent_class: ConsentClass) -> None:
         """Take a consent of a visit's patient out of the latest visit, which is told as the centre answered it."""
-        last, meant = self.last(), _read(self._store.get(_ID, verification_id.hex))
+        last, meant = self.last(), _read(self._get(_ID, verification_id.hex))
         if last is not None and meant is not None and same_patient(last, meant):
             written = without_consent(last, consent_class).model_dump_json().encode()
-            self._store.put(_LAST, "", written, last.verified_at + REMEMBERED)
+            self._put(_LAST, "", written, last.verified_at + REMEMBERED)
 
     def find(self, insured: InsuredNumber) -> Verification:
         """Return the latest visit of who has this number.
@@ -63,7 +64,7 @@ class VisitBook:
             if len(branches) > 1:
                 raise not_done(Result.PATIENT_AMBIGUOUS)
             branch = branches[0] if branches else ""
-        visit = _read(self._store.get(_VISIT, _name(insured, branch)))
+        visit = _read(self._get(_VISIT, _name(insured, branch)))
         if visit is None:
             raise not_done(Result.NO_VISIT)
         return visit
@@ -74,17 +75,23 @@ class VisitBook:
         Raises:
             NotDone: there was none here.
         """
-        visit = _read(self._store.get(_ID, verification_id.hex))
+        visit = _read(self._get(_ID, verification_id.hex))
         if visit is None:
             raise not_done(Result.NO_VISIT)
         return visit
 
     def last(self) -> Verification | None:
         """Return the latest card visit."""
-        return _read(self._store.get(_LAST, ""))
+        return _read(self._get(_LAST, ""))
+
+    def _put(self, kind: str, name: str, content: bytes, until: datetime) -> None:
+        self._store.put(kind, f"{self._terminal}\0{name}", content, until)
+
+    def _get(self, kind: str, name: str) -> bytes | None:
+        return self._store.get(kind, f"{self._terminal}\0{name}")
 
     def _branches(self, insured: InsuredNumber) -> list[str]:
-        found = self._store.get(_BRANCHES, _name(insured))
+        found = self._get(_BRANCHES, _name(insured))
         return [] if found is None else [str(branch) for branch in json.loads(found)]
 
 

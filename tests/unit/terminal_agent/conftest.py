@@ -1,8 +1,9 @@
 """A virtual card, and an answer of the centre with all that can be in one, for the unit tests of the terminal."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -29,7 +30,7 @@ from eligibility.wire.verifications import (
     Verification,
     Withheld,
 )
-from loadtest.pki import Jpki
+from loadtest.pki import Enrolment, Jpki
 from terminal_agent.settings import TerminalSettings
 from tests.cards import card, content, issuer, jpki, visual_content
 
@@ -57,6 +58,19 @@ def settings(tmp_path: Path, jpki: Jpki) -> TerminalSettings:
         certificate=tmp_path / "terminal.crt",
         key=tmp_path / "terminal.key",
     )
+
+
+@pytest.fixture
+def enrolled(settings: TerminalSettings, tmp_path: Path) -> Callable[[], TerminalSettings]:
+    """Give settings of terminals, each with a certificate of its own from the platform's authority."""
+    authority = Enrolment.create(NOW)
+
+    def enrol() -> TerminalSettings:
+        terminal_id = uuid4()
+        certificate, key = authority.terminal("1312345679", terminal_id, NOW).write(tmp_path, str(terminal_id))
+        return settings.model_copy(update={"certificate": certificate, "key": key})
+
+    return enrol
 
 
 VALID = Verification(

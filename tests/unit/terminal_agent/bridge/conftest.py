@@ -39,6 +39,7 @@ from tests.unit.terminal_agent.records.histories import long_checkups, long_medi
 
 NOW = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 INSTITUTION = InstitutionCode("1312345679")
+TERMINAL_ID = UUID("0197a3c0-0000-7000-8000-0000000000aa")
 BULK_ID = UUID("0197a3c0-0000-7000-8000-000000000001")
 DOCTOR = StaffSession(
     token="token-of-a-doctor", role=Role.DOCTOR, display_name="医師", expires_at=NOW + timedelta(hours=12)
@@ -185,7 +186,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     )
     staff, clock = [DOCTOR], [NOW]
     store = SealedStore(tmp_path / "state", lambda: clock[0])
-    visits = VisitBook(store, lambda: clock[0])
+    visits = VisitBook(store, TERMINAL_ID, lambda: clock[0])
     with serving(centre) as url, Centre(httpx.Client(base_url=url, timeout=60)) as line:
         responder = Responder(line, INSTITUTION, visits, store, lambda: staff[0] if staff else None, lambda: clock[0])
         yield Desk(centre, responder, visits, staff, clock)
