@@ -1,9 +1,14 @@
 """Writes files so that a power cut leaves them whole: as they were, or as they were to become."""
 
+import fcntl
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+
+import structlog
+
+_log = structlog.get_logger(__name__)
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -26,6 +31,26 @@ def write_whole(file: Path, content: bytes) -> None:
     sync_folder(file.parent)
 
 
+def make_once(file: Path, content: bytes, *, over_empty: bool = False) -> None:
+    """Write a file where there is none; of several who try, one does. With `over_empty` an empty one counts as none.
+
+    Raises:
+        OSError: it cannot be written, or the folder is not there.
+    """
+    if _stands(file, over_empty):
+        return
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # not every share can
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        if not _stands(file, over_empty):
+            if file.exists():
+                _log.warning("empty_file_made_anew", file=file.name)
+            write_whole(file, content)
+    finally:
+        os.close(folder)
+
+
 def sync_folder(folder: Path) -> None:
     """Let the names in a folder reach the disk."""
     with suppress(OSError):  # not every share can
@@ -34,3 +59,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _stands(file: Path, over_empty: bool) -> bool:
+    try:
+        return file.stat().st_size > 0 or not over_empty
+    except FileNotFoundError:
+        return False

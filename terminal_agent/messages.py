@@ -239,6 +239,14 @@ ADVICE: Final[dict[str, Advice]] = {
         "端末のサービスが動いているか確認し、動いていれば起動し直してください (TERMINAL_BRIDGE_PORT)。",
         "Check that the terminal's service runs; if it does, start it again (TERMINAL_BRIDGE_PORT).",
     ),
+    "bridge_not_started": _advice(
+        "連携プログラムはまだ動いていません。",
+        "The bridge does not run yet.",
+        "自動で開始を繰り返します。続く場合は、システム管理者が共有フォルダの接続を確認してください "
+        "(TERMINAL_BRIDGE_FOLDER)。",
+        "It goes on being started by itself. If it persists, a system administrator checks the share "
+        "(TERMINAL_BRIDGE_FOLDER).",
+    ),
     "bridge_folder_taken": _advice(
         "連携フォルダは、別の連携プログラムが使っています。",
         "Another bridge serves this folder.",

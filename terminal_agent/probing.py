@@ -23,12 +23,18 @@ from terminal_agent.settings import TerminalSettings
 
 
 def examine(
-    settings: TerminalSettings, face: FaceMode, *, try_camera: bool = False, without_outbox: bool = False
+    settings: TerminalSettings,
+    face: FaceMode,
+    *,
+    try_camera: bool = False,
+    without_outbox: bool = False,
+    bridge_trouble: str | None = None,
 ) -> tuple[Finding, ...]:
     """Probe every part and return a finding for each.
 
     The centre is asked over the network, with the settings' time limits. The camera is only opened with `try_camera`:
-    not while a patient may be before it. `without_outbox` says of the counter that asks that it could not open its own.
+    not while a patient may be before it. `without_outbox` says of the counter that asks that it could not open its own,
+    `bridge_trouble` why its bridge does not run.
     """
     service, reader, readers = _card_side(settings.reader)
     centre, said, offset_s = _centre(settings)
@@ -46,7 +52,7 @@ def examine(
         face=face.state,
         camera=_camera(face.camera, try_camera) if face.state.ready else None,
         bridge_set=settings.bridge_folder is not None or settings.bridge_port is not None,
-        bridge=_bridge(settings),
+        bridge=bridge_trouble or _bridge(settings),
         outbox_set=settings.outbox_file is not None,
         outbox=_outbox(settings) or (OutboxNotOpen.code if without_outbox else None),
         outbox_aside=() if settings.outbox_file is None else aside_of(settings.outbox_file),

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from terminal_agent.durable import make_once
+
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _OTHERS: Final = 0o077
@@ -60,23 +62,17 @@ class Sealer:
             raise NotSealedHere from error
 
 
-def own_key(file: Path) -> bytes:
+def own_key(file: Path, *, over_empty: bool = False) -> bytes:
     """Return the key in a file, made at its first use and readable by its owner alone.
+
+    With `over_empty` one is made for an empty file, too: what the lost key had sealed stays closed.
 
     Raises:
         KeyFileUnusable: the file holds something else, or is open to others.
         OSError: it can be neither read nor made.
     """
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read(file)
-    key = secrets.token_bytes(KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as made:
-        made.write(key)
-        made.flush()
-        os.fsync(made.fileno())
-    return key
+    make_once(file, secrets.token_bytes(KEY_BYTES), over_empty=over_empty)
+    return _read(file)
 
 
 def derive(key: bytes, purpose: bytes) -> bytes:

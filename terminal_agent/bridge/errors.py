@@ -28,6 +28,12 @@ class NotRunning(BridgeError):
     code = "bridge_not_running"
 
 
+class NotStarted(BridgeError):
+    """The bridge is being started, or ended unexpectedly."""
+
+    code = "bridge_not_started"
+
+
 class FolderTaken(BridgeError):
     """Another bridge serves this folder."""
 

@@ -1,5 +1,6 @@
 """Looks whether the bridge can serve what is set, without getting in the way of the one that runs."""
 
+import os
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -8,8 +9,12 @@ from uuid import uuid4
 
 import httpx
 
-from terminal_agent.bridge.errors import FolderMissing, FolderUnusable, NotRunning, RestPortTaken
+from terminal_agent.bridge.errors import FolderMissing, FolderUnusable, NotRunning, RestPortTaken, SecretUnusable
+from terminal_agent.bridge.rest import own_token
+from terminal_agent.bridge.sealed import KEY_FILE
+from terminal_agent.bridge.service import state_folder, token_file
 from terminal_agent.loopback import LOOPBACK
+from terminal_agent.sealing import KeyFileUnusable, own_key
 from terminal_agent.settings import TerminalSettings
 
 _PATIENCE_S: Final = 2.0
@@ -17,16 +22,35 @@ _NO_TOKEN: Final = 401
 
 
 def probe(settings: TerminalSettings) -> None:
-    """Write into the shared folder and call the port, as far as they are set.
+    """Look at the secrets, write into the shared folder and call the port, as far as they are set.
 
     Raises:
+        SecretUnusable: the token or the key is damaged, or open to others.
         FolderMissing, FolderUnusable: the folder is not there, or cannot be written.
         NotRunning, RestPortTaken: nobody listens on the port, or another program does.
     """
+    if settings.bridge_folder is not None or settings.bridge_port is not None:
+        _probe_secrets(settings)
     if settings.bridge_folder is not None:
         _probe_folder(settings.bridge_folder)
     if settings.bridge_port:  # 0 is another port at each start
         _probe_port(settings.bridge_port)
+
+
+def _probe_secrets(settings: TerminalSettings) -> None:
+    key, token = state_folder(settings) / KEY_FILE, token_file(settings)
+    try:
+        if _can_be_read(key):
+            own_key(key)
+        if settings.bridge_port is not None and _can_be_read(token):
+            own_token(token)
+    except KeyFileUnusable as error:
+        raise SecretUnusable from error
+
+
+def _can_be_read(file: Path) -> bool:
+    """Tell whether there is something to read: what is not there or empty is made at the start, not by looking."""
+    return os.access(file, os.R_OK) and file.stat().st_size > 0
 
 
 def _probe_folder(root: Path) -> None:

@@ -4,7 +4,6 @@ Messages are the centre's own wire, so that there is one set of names; problems 
 """
 
 import hmac
-import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from terminal_agent.bridge.responder import Responder
 from terminal_agent.bridge.results import SAID, NotDone, Result, not_done, told_of
 from terminal_agent.bridge.text import CharacterCode
 from terminal_agent.client import CentreError, Refused
+from terminal_agent.durable import make_once
 from terminal_agent.language import Language
 from terminal_agent.records.patient import Patient
 from terminal_agent.records.pdf import checkup_pdf, medication_pdf
@@ -67,16 +67,17 @@ def own_token(file: Path) -> str:
     """Return the token in a file, made at its first use and readable by its owner alone.
 
     Raises:
-        SecretUnusable: it is too short, or the file is open to others.
+        SecretUnusable: it is too short, the file is open to others, or it can be neither read nor made.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "w") as made:
-            made.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_once(file, f"{secrets.token_urlsafe(TOKEN_BYTES)}\n".encode("ascii"), over_empty=True)
+        return _read_token(file)
+    except (OSError, ValueError) as error:
+        raise SecretUnusable from error
+
+
+def _read_token(file: Path) -> str:
     token = file.read_text(encoding="ascii").strip()
     if len(token) < TOKEN_BYTES or file.stat().st_mode & 0o077:
         raise SecretUnusable

@@ -1,6 +1,7 @@
 """What the bridge must remember for a while, in an SQLite file: each entry's name is an HMAC, its content encrypted.
 
-Whoever finds the file learns neither who was here nor what was asked. An entry that is over is deleted.
+Whoever finds the file learns neither who was here nor what was asked. An entry that is over is deleted; one that was
+sealed with a key that is lost was never there.
 """
 
 import hmac
@@ -15,6 +16,7 @@ from typing import Final
 from terminal_agent.bridge.errors import SecretUnusable, StateUnusable
 from terminal_agent.sealing import KeyFileUnusable, NotSealedHere, Sealer, derive, own_key
 
+KEY_FILE: Final = "bridge.key"
 _SCHEMA: Final = "create table if not exists entry (name blob primary key, until text not null, sealed blob not null)"
 
 
@@ -30,7 +32,7 @@ class SealedStore:
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            key = own_key(folder / "bridge.key")
+            key = own_key(folder / KEY_FILE, over_empty=True)
             self._database = _open(folder / "bridge.sqlite3")
         except KeyFileUnusable as error:
             raise SecretUnusable from error

@@ -87,16 +87,15 @@ class Bridge:
             BridgeError: something is in the way.
         """
         with ExitStack() as stack:
+            if self._folder is not None:
+                stack.enter_context(self._folder.held())
+            stack.callback(self._stop)
             if self._settings.bridge_port is not None:
                 self._start_rest(self._settings.bridge_port)
             if self._folder is not None:
-                stack.enter_context(self._folder.held())
                 self._start("bridge folder", self._folder.serve, self._stopping, self._settings.bridge_poll_s)
             self._start("bridge visits", self._take_visits)
-            try:
-                yield
-            finally:
-                self._stop()
+            yield
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -112,7 +111,7 @@ class Bridge:
         thread.start()
 
     def _start_rest(self, port: int) -> None:
-        token = own_token(self._settings.bridge_token or state_folder(self._settings) / "rest.token")
+        token = own_token(token_file(self._settings))
         try:
             listening = bound_to_loopback(port)
         except PortTaken as error:

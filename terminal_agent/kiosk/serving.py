@@ -7,18 +7,19 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 import uvicorn
 
-from terminal_agent.bridge.service import open_bridge
+from terminal_agent.bridge.beside import BridgeBeside
 from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.client import Centre
 from terminal_agent.face.mode import FaceMode, face_mode
 from terminal_agent.face.state import FaceState, OffReason
+from terminal_agent.health import Finding
 from terminal_agent.kiosk.app import Changes, PatientScreen, make_app
 from terminal_agent.kiosk.daybook import Daybook
 from terminal_agent.kiosk.desks import Desks
@@ -85,6 +86,11 @@ class Screens:
             journal_lost=self._without_outbox,
             live=self.live,
         )
+        self.bridge: BridgeBeside | None = None
+        if settings.bridge_folder is not None or settings.bridge_port is not None:
+            self.bridge = BridgeBeside(settings, self.desks.latest)
+            self.runner.on_answer(self.bridge.card_visit)
+            self.daybook.on_withdrawal(self.bridge.consent_withdrawn)
 
     @property
     def _without_outbox(self) -> bool:
@@ -125,7 +131,7 @@ class Screens:
             self._passcode,
             renderer,
             staff_changes,
-            lambda: examine(self._settings, self._face, without_outbox=self._without_outbox),
+            self._examine,
             self.journal,
             _now,
             cookies,
@@ -136,16 +142,18 @@ class Screens:
             app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2
         )
         self._server = _Server(config, [self._write_addresses, on_started], [patient_changes, staff_changes])
-        self.runner.start()
-        try:
-            with self._draining():
-                await self._server.serve(sockets=[self._socket])
-        finally:
-            await asyncio.to_thread(self.runner.stop)
-            self.memory.close()
-            if self.journal is not None:
-                self.journal.close()
-            self._remove_addresses()
+        # The bridge outlasts the runner, whose last visit it takes.
+        with nullcontext() if self.bridge is None else self.bridge.running():
+            self.runner.start()
+            try:
+                with self._draining():
+                    await self._server.serve(sockets=[self._socket])
+            finally:
+                await asyncio.to_thread(self.runner.stop)
+                self.memory.close()
+                if self.journal is not None:
+                    self.journal.close()
+                self._remove_addresses()
 
     def stop(self) -> None:
         """Tell the server to end; safe from any thread."""
@@ -167,6 +175,10 @@ class Screens:
             finally:
                 drain.stop()
                 thread.join(STOP_S)
+
+    def _examine(self) -> tuple[Finding, ...]:
+        bridge_trouble = None if self.bridge is None else self.bridge.trouble
+        return examine(self._settings, self._face, without_outbox=self._without_outbox, bridge_trouble=bridge_trouble)
 
     def _write_addresses(self) -> None:
         folder = self._settings.run_folder
@@ -224,25 +236,18 @@ class _Server(uvicorn.Server):
 
 
 def run_screens(settings: TerminalSettings, file: Path | None, virtual: Path | None) -> None:
-    """Serve the screens of this terminal, and the bridge to the clinic's software, until a signal ends it.
+    """Serve the screens of this terminal until a signal ends it, and beside them the bridge to the clinic's software.
 
     `file` is where face mode finds its own settings.
 
     Raises:
         CredentialsUnreadable: a certificate or key file is missing or malformed.
         PortTaken: another program listens there.
-        BridgeError: the bridge cannot serve what is set.
     """
     configure_logs()
     slot = ReaderSlot(settings.reader) if virtual is None else FolderSlot(virtual)
-    with ExitStack() as stack:
-        centre = stack.enter_context(Centre.open(settings))
+    with Centre.open(settings) as centre:
         screens = Screens(settings, centre, slot, face=face_mode(file))
-        if settings.bridge_folder is not None or settings.bridge_port is not None:
-            bridge = stack.enter_context(open_bridge(settings, screens.desks.latest))
-            screens.runner.on_answer(bridge.card_visit)
-            screens.daybook.on_withdrawal(bridge.consent_withdrawn)
-            stack.enter_context(bridge.running())
 
         def started() -> None:
             # The addresses hold this start's keys: they go to who started it, or to the run folder, never to the log.

@@ -92,6 +92,8 @@ def test_a_terminal_that_is_well_is_said_to_be() -> None:
         ({"bridge": "bridge_folder_missing"}, "bridge", "warning"),
         ({"bridge": "bridge_folder_unusable"}, "bridge", "warning"),
         ({"bridge": "bridge_not_running"}, "bridge", "warning"),
+        ({"bridge": "bridge_not_started"}, "bridge", "warning"),
+        ({"bridge": "MemoryError"}, "bridge", "warning"),
         ({"bridge": "bridge_port_taken"}, "bridge", "warning"),
         ({"outbox_set": False}, "outbox", "unused"),
         ({"outbox": "outbox_damaged"}, "outbox", "warning"),

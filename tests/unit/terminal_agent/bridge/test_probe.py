@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from terminal_agent.bridge import probe as probing
-from terminal_agent.bridge.errors import BridgeError, FolderMissing, FolderUnusable, NotRunning, RestPortTaken
+from terminal_agent.bridge.errors import (
+    BridgeError,
+    FolderMissing,
+    FolderUnusable,
+    NotRunning,
+    RestPortTaken,
+    SecretUnusable,
+)
 from terminal_agent.bridge.probe import probe
 from terminal_agent.bridge.service import Bridge
 from terminal_agent.settings import TerminalSettings
@@ -69,6 +76,17 @@ def test_the_bridge_that_answers_is_known_by_its_answer(
     with bridge.running():
         assert bridge.port is not None
         probe(_settings(bridge_port=bridge.port))
+
+
+@pytest.mark.parametrize("secret", ["rest.token", "bridge.key"])
+def test_a_damaged_secret_is_said_and_one_that_is_not_there_is_not_made(tmp_path: Path, secret: str) -> None:
+    settings = _settings(bridge_state=tmp_path, bridge_port=0)
+    (tmp_path / secret).touch(mode=0o600)
+    probe(settings)
+    assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [(secret, 0)]
+    (tmp_path / secret).write_text("damaged")
+    with pytest.raises(SecretUnusable):
+        probe(settings)
 
 
 @pytest.mark.parametrize(

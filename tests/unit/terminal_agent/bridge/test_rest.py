@@ -132,9 +132,23 @@ def test_the_token_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> N
     with pytest.raises(SecretUnusable):
         own_token(file)
     file.chmod(0o600)
-    file.write_text("short\n")
+    for malformed in ("short\n", "漢字" * 20):
+        file.write_text(malformed)
+        with pytest.raises(SecretUnusable):
+            own_token(file)
+
+
+def test_an_empty_token_is_made_anew(tmp_path: Path) -> None:
+    file = tmp_path / "rest.token"
+    file.touch(mode=0o600)  # as a power cut leaves it
+    assert len(own_token(file)) > 40
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_token_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(SecretUnusable):
-        own_token(file)
+        own_token(tmp_path / "file" / "rest.token")
 
 
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────

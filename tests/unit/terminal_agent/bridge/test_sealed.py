@@ -59,7 +59,21 @@ def test_files_are_their_owner_s_alone(tmp_path: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "state").iterdir()} == {0o600}
 
 
-@pytest.mark.parametrize("key", [b"", b"k" * 31, b"k" * 33])
+def test_an_empty_key_is_made_anew_and_what_the_lost_one_sealed_was_never_there(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    store.put("visit", "a", b"1", LATER)
+    store.close()
+    (tmp_path / "bridge.key").write_bytes(b"")
+    again = _store(tmp_path)
+    assert again.get("visit", "a") is None
+    again.put("visit", "a", b"2", LATER)
+    again.close()
+    once_more = _store(tmp_path)
+    assert once_more.get("visit", "a") == b"2"
+    once_more.close()
+
+
+@pytest.mark.parametrize("key", [b"k" * 31, b"k" * 33])
 def test_a_damaged_key_is_said(tmp_path: Path, key: bytes) -> None:
     (tmp_path / "bridge.key").write_bytes(key)
     (tmp_path / "bridge.key").chmod(0o600)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,8 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from eligibility.domain.codes import ConsentClass
 from loadtest.hand_slot import HandSlot
 from terminal_agent import probing
+from terminal_agent.bridge import beside
+from terminal_agent.bridge.service import open_bridge
 from terminal_agent.client import Centre
 from terminal_agent.kiosk.serving import Screens
 from terminal_agent.kiosk.visit import Unverified
@@ -19,6 +22,7 @@ from terminal_agent.language import Language
 from terminal_agent.outbox.journal import Journal
 from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
+from tests.unit.terminal_agent.conftest import VALID
 
 
 @pytest.fixture
@@ -93,6 +97,71 @@ def test_without_an_outbox_nothing_is_said_to_be_lost(keeping: TerminalSettings)
         screens.runner._keep_for_later()
         assert [visit.trouble for visit in screens.daybook.visits()] == ["centre_away"]
         assert screens.runner.own_language is Language.JA
+
+
+@pytest.fixture
+def bridged(
+    enrolled: Callable[[], TerminalSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> TerminalSettings:
+    """The settings of a counter with a bridge that is tried again at once."""
+    monkeypatch.setattr(probing, "reader_names", lambda: ["Counter Reader 00 00"])
+    monkeypatch.setattr(beside, "TRY_AGAIN_S", 0.01)
+    served = {"bridge_folder": tmp_path / "share", "bridge_port": 0, "bridge_state": tmp_path / "state"}
+    return enrolled().model_copy(update={"screens_port": 0, **served})
+
+
+def until(reached: Callable[[], bool]) -> None:
+    waiting = threading.Event()
+    for _ in range(12_000):
+        if reached():
+            return
+        waiting.wait(0.01)
+    pytest.fail("never")
+
+
+def trouble(screens: Screens) -> str | None:
+    assert screens.bridge is not None
+    return screens.bridge.trouble
+
+
+@pytest.mark.parametrize(
+    ("in_the_way", "content", "code", "said"),
+    [
+        ("share", b"no folder", "bridge_folder_unusable", "TERMINAL_BRIDGE_FOLDER"),
+        ("state", b"no folder", "bridge_state_unusable", "TERMINAL_BRIDGE_STATE"),
+        ("state/rest.token", b"short", "bridge_secret_unusable", "TERMINAL_BRIDGE_TOKEN"),
+        ("state/bridge.key", b"k" * 31, "bridge_secret_unusable", "TERMINAL_BRIDGE_STATE"),
+    ],
+)
+def test_what_keeps_the_bridge_from_running_keeps_no_counter_shut(
+    bridged: TerminalSettings, tmp_path: Path, in_the_way: str, content: bytes, code: str, said: str
+) -> None:
+    file = tmp_path / in_the_way
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with serving(bridged) as screens:
+        until(lambda: trouble(screens) == code)
+        assert said in health(screens)
+        assert screens.bridge is not None
+        screens.bridge.card_visit(VALID)
+        screens.bridge.consent_withdrawn(VALID.verification_id, ConsentClass.LIMIT_CERTIFICATE)
+        file.unlink()
+        until(lambda: trouble(screens) is None)
+        assert "フォルダやポートを使えます" in health(screens)
+    assert len(list((tmp_path / "share" / "face").iterdir())) == 1
+    with open_bridge(bridged, lambda: None) as bridge:
+        last = bridge.responder.visits.last()
+    assert last is not None
+    assert (last.verification_id, last.consents) == (VALID.verification_id, ())
+
+
+def test_empty_secrets_that_a_power_cut_left_are_made_anew(bridged: TerminalSettings, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    for name in ("rest.token", "bridge.key"):
+        (tmp_path / "state" / name).touch(mode=0o600)
+    with serving(bridged) as screens:
+        until(lambda: trouble(screens) is None)
 
 
 def test_one_browser_may_be_at_two_counters_of_one_machine(settings: TerminalSettings) -> None:
