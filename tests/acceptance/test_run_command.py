@@ -130,6 +130,16 @@ async def test_a_port_that_is_taken_is_said(settings: Path) -> None:
     assert "TERMINAL_SCREENS_PORT" in complained
 
 
+async def test_a_bridge_that_cannot_run_keeps_no_counter_shut(settings: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"no folder")
+    rewrite(settings, "bridge", f"bridge_folder = '{tmp_path}/file/share'\nbridge_state = '{tmp_path}/state'\n")
+    with running("--settings", settings, "--virtual", tmp_path) as process:
+        said = [json.loads(await first_line(process)) for _ in range(2)]
+    assert {(line["event"], line.get("code")) for line in said} == {
+        ("listening", None), ("bridge_not_running", "bridge_folder_unusable"),
+    }  # fmt: skip
+
+
 def test_a_passcode_is_set_from_standard_input(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "terminal_agent", "passcode", str(tmp_path / "passcode")]
     short = subprocess.run(command, input="12345\n", capture_output=True, text=True, check=False)
