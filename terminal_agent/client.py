@@ -37,6 +37,7 @@ from eligibility.wire.verifications import (
     Verification,
     VerificationRequest,
 )
+from terminal_agent.line import AnswerNotTaken, fetch, trusting
 from terminal_agent.settings import TerminalSettings
 
 # A challenge must outlive the signing and the way to the centre.
@@ -122,7 +123,7 @@ class Centre:
             CredentialsUnreadable: a certificate or key file is missing or malformed.
         """
         try:
-            tls = ssl.create_default_context(cafile=settings.centre_authority)
+            tls = trusting(settings.centre_authority)
             tls.load_cert_chain(settings.certificate, settings.key)
         except OSError as error:  # ssl.SSLError is one too
             raise CredentialsUnreadable from error
@@ -356,22 +357,24 @@ class Centre:
         return self._response(request, answer)[0]
 
     def _response(self, request: httpx.Request, answer: type[Answer]) -> tuple[Answer, httpx.Response]:
-        response = self._send(request)
+        response, content = self._send(request)
         try:
-            return answer.model_validate_json(response.content), response
+            return answer.model_validate_json(content), response
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
 
-    def _send(self, request: httpx.Request) -> httpx.Response:
+    def _send(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         try:
-            response = self._http.send(request)
+            response, content = fetch(self._http, request)
         except httpx.HTTPError as error:
             raise _connection_error(error) from error
+        except AnswerNotTaken as error:
+            raise CentreAnswerUnreadable from error
         if response.is_success:
-            return response
+            return response, content
         try:
             if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
-                raise Refused(Problem.model_validate_json(response.content))
+                raise Refused(Problem.model_validate_json(content))
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
         raise CentreAway if response.is_server_error else CentreAnswerUnreadable

@@ -28,7 +28,12 @@ class TerminalSettings(BaseSettings):
     reader: str | None = Field(default=None, description="Part of the reader's name; any reader without it.")
     card_wait_s: float = Field(default=30.0, ge=0, le=600)
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60)
-    answer_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    answer_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=120,
+        description="From a request's first byte to its answer's last, and a second more for each 64 KiB of either.",
+    )
     challenges: int = Field(default=4, ge=1, le=100, description="How many challenges are fetched at once.")
 
     outbox_file: Path | None = Field(

@@ -22,6 +22,7 @@ from terminal_agent.enrolment.credentials import (
     write_settings,
 )
 from terminal_agent.language import Language
+from terminal_agent.line import trusting
 from terminal_agent.settings import TerminalSettings
 
 _TIMEOUT_S = 30.0
@@ -75,7 +76,7 @@ def _enrol(chosen: argparse.Namespace, console: Console) -> TerminalCertificate:
             raise EnrolmentTrouble("enrolment_folder_in_use", path.name)
     try:
         chosen.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        tls = ssl.create_default_context(cafile=chosen.authority)
+        tls = trusting(chosen.authority)
     except ssl.SSLError as error:
         raise CredentialsUnreadable from error
     except OSError as error:

@@ -1,0 +1,205 @@
+"""The terminal's line to a peer over mutual TLS: an end to every answer."""
+
+import contextlib
+import gzip
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from eligibility.wire.bulk import BulkState, BulkStatus
+from loadtest.pki import Enrolment, KeyPair
+from terminal_agent.client import Centre, CentreAnswerUnreadable, CentreAway
+from terminal_agent.line import LONGEST_ANSWER, SLOWEST_LINE
+from terminal_agent.settings import TerminalSettings
+
+NOW = datetime.now(UTC)
+BULK_ID = uuid4()
+STATUS = BulkStatus(bulk_id=BULK_ID, state=BulkState.DONE, total=1, done=1, results_until=None).model_dump_json()
+Talk = Callable[["Peer", ssl.SSLSocket], None]
+
+
+class Peer:
+    """A centre that trusts this test's terminals, and says over each connection what a test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.enrolment = Enrolment.create(NOW)
+        self.enrolment.save(folder)
+        self.folder = folder
+        self.talk: Talk = answering
+        self.over = threading.Event()  # a connection was ended from the other side
+        self.stopped = threading.Event()
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(*self.enrolment.server(NOW).write(folder, "server"))
+        self._tls.load_verify_locations(folder / "terminal_authority.crt")
+        self._tls.verify_mode = ssl.CERT_REQUIRED
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """End; every connection must have ended."""
+        self.stopped.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def certified(self) -> KeyPair:
+        """Certify one more key of the same terminal."""
+        return self.enrolment.terminal("1312345679", BULK_ID, NOW)
+
+    def settings(self, certificate: Path, key: Path, answer_timeout_s: float = 60) -> TerminalSettings:
+        """Return the settings of a terminal whose certificate lies there."""
+        return TerminalSettings(
+            centre_url=f"https://127.0.0.1:{self._listener.getsockname()[1]}",
+            centre_authority=self.folder / "server_authority.crt",
+            certificate=certificate,
+            key=key,
+            connect_timeout_s=60,
+            answer_timeout_s=answer_timeout_s,
+        )
+
+    @contextlib.contextmanager
+    def line(self, answer_timeout_s: float = 60) -> Iterator[Centre]:
+        """Give an enrolled terminal's line to this peer."""
+        files = self.certified().write(self.folder, "terminal")
+        with Centre.open(self.settings(*files, answer_timeout_s)) as centre:
+            yield centre
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._threads.append(threading.Thread(target=self._serve, args=(self._listener.accept()[0],)))
+                self._threads[-1].start()
+
+    def _serve(self, caller: socket.socket) -> None:
+        try:
+            with self._tls.wrap_socket(caller, server_side=True) as line:
+                while self._request(line):
+                    self.talk(self, line)
+        except EOFError:  # a test has said all
+            pass
+        except OSError:
+            self.over.set()
+
+    def _request(self, line: ssl.SSLSocket) -> bool:
+        """Read a request without a body; tell whether there is one."""
+        read = b""
+        while not read.endswith(b"\r\n\r\n"):
+            if not (part := line.recv(65536)):
+                return False
+            read += part
+        return True
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[Peer]:
+    made = Peer(tmp_path)
+    yield made
+    made.close()
+
+
+def answering(peer: Peer, line: ssl.SSLSocket) -> None:
+    """Answer as the centre does, and wait for the next request."""
+    line.sendall(head(f"Content-Length: {len(STATUS)}") + STATUS.encode())
+
+
+def head(*headers: str, status: int = 200, kind: str = "application/json") -> bytes:
+    return "\r\n".join((f"HTTP/1.1 {status} .", f"Content-Type: {kind}", *headers, "", "")).encode()
+
+
+def dripping(at_once: bytes, again: bytes) -> Talk:
+    """Say something at once, and then a little again and again, for far longer than anybody would wait."""
+
+    def talk(peer: Peer, line: ssl.SSLSocket) -> None:
+        line.sendall(at_once)
+        for _ in range(200):
+            peer.stopped.wait(0.05)
+            line.sendall(again)
+        raise EOFError
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("at_once", "again"),
+    [
+        (head("Content-Length: 100000"), b" "),
+        (head("Content-Length: 100000", status=503, kind="application/problem+json"), b" "),
+        (head("Transfer-Encoding: chunked"), b"1\r\n \r\n"),
+        (b"HTTP/1.1 200 .\r\nX-Slow: ", b"x"),
+        (b"", b"HTTP/1.1 103 .\r\n\r\n"),
+    ],
+)
+def test_an_answer_that_only_drips_is_the_centre_away(peer: Peer, at_once: bytes, again: bytes) -> None:
+    peer.talk = dripping(at_once, again)
+    with peer.line(answer_timeout_s=1) as line:
+        with pytest.raises(CentreAway) as raised:
+            line.bulk_status(BULK_ID)
+        assert type(raised.value) is CentreAway
+        assert peer.over.wait(60)  # though the line is still open
+        peer.talk = answering
+        assert line.bulk_status(BULK_ID).state is BulkState.DONE
+
+
+def test_a_long_answer_over_a_slow_line_is_waited_for(peer: Peer) -> None:
+    pieces = 10
+
+    def slowly(peer: Peer, line: ssl.SSLSocket) -> None:
+        line.sendall(head(f"Content-Length: {pieces * SLOWEST_LINE}"))
+        for number in range(pieces):
+            line.sendall((STATUS if number == 0 else "").ljust(SLOWEST_LINE).encode())
+            peer.stopped.wait(0.4)
+
+    peer.talk = slowly
+    with peer.line(answer_timeout_s=3) as line:
+        assert line.bulk_status(BULK_ID).state is BulkState.DONE
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, "application/json"), (403, "application/problem+json")])
+def test_an_answer_without_an_end_is_given_up(peer: Peer, status: int, kind: str) -> None:
+    said = 0
+
+    def endless(peer: Peer, line: ssl.SSLSocket) -> None:
+        nonlocal said
+        line.sendall(head(f"Content-Length: {100 * LONGEST_ANSWER}", status=status, kind=kind))
+        while said < 4 * LONGEST_ANSWER:
+            line.sendall(b" " * SLOWEST_LINE)
+            said += SLOWEST_LINE
+        raise EOFError
+
+    peer.talk = endless
+    with peer.line() as line:
+        with pytest.raises(CentreAnswerUnreadable):
+            line.bulk_status(BULK_ID)
+        assert peer.over.wait(60)
+    assert said < 4 * LONGEST_ANSWER
+
+
+def test_the_longest_answer_is_taken_and_a_byte_more_is_not(peer: Peer) -> None:
+    def long(length: int) -> Talk:
+        return lambda peer, line: line.sendall(head(f"Content-Length: {length}") + STATUS.ljust(length).encode())
+
+    with peer.line() as line:
+        peer.talk = long(LONGEST_ANSWER)
+        assert line.bulk_status(BULK_ID).state is BulkState.DONE
+        peer.talk = long(LONGEST_ANSWER + 1)
+        with pytest.raises(CentreAnswerUnreadable):
+            line.bulk_status(BULK_ID)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip"])
+def test_a_compressed_answer_which_nobody_asked_for_is_not_unpacked(peer: Peer, coding: str) -> None:
+    packed = STATUS.ljust(1000).encode()
+    for _ in coding.split(","):
+        packed = gzip.compress(packed)
+    sent = head(f"Content-Encoding: {coding}", f"Content-Length: {len(packed)}") + packed
+    peer.talk = lambda peer, line: line.sendall(sent)
+    with peer.line() as line, pytest.raises(CentreAnswerUnreadable):
+        line.bulk_status(BULK_ID)
