@@ -37,7 +37,7 @@ from eligibility.wire.verifications import (
     Verification,
     VerificationRequest,
 )
-from terminal_agent.line import AnswerNotTaken, fetch, trusting
+from terminal_agent.line import AnswerNotTaken, OwnCredentials, fetch
 from terminal_agent.settings import TerminalSettings
 
 # A challenge must outlive the signing and the way to the centre.
@@ -123,13 +123,12 @@ class Centre:
             CredentialsUnreadable: a certificate or key file is missing or malformed.
         """
         try:
-            tls = trusting(settings.centre_authority)
-            tls.load_cert_chain(settings.certificate, settings.key)
+            line = OwnCredentials(settings)
         except OSError as error:  # ssl.SSLError is one too
             raise CredentialsUnreadable from error
         timeout = httpx.Timeout(settings.answer_timeout_s, connect=settings.connect_timeout_s)
         # trust_env off: a proxy of the environment would see patients' data, and mutual TLS would end at it.
-        http = httpx.Client(base_url=settings.centre_url, verify=tls, timeout=timeout, trust_env=False)
+        http = httpx.Client(base_url=settings.centre_url, transport=line, timeout=timeout, trust_env=False)
         return cls(http, settings.challenges)
 
     def __enter__(self) -> Self:

@@ -1,15 +1,18 @@
-"""The connections to the centre: with an end to every request."""
+"""The connections to the centre: with the credentials as they are on disk now, and with an end to every request."""
 
 import math
 import ssl
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+
+from terminal_agent.settings import TerminalSettings
 
 # The centre's longest answers: a page of 1,000 bulk results has 2.7 MB where each text is as long as it may be, and
 # three years of treatment at most 800 bytes a line.
@@ -59,6 +62,55 @@ def trusting(authority: Path) -> ssl.SSLContext:
     tls = ssl.create_default_context(cafile=authority)
     tls.sslsocket_class = _Hurried
     return tls
+
+
+class OwnCredentials(httpx.BaseTransport):
+    """Speaks to the centre with the certificate that is there now, so that a renewed one needs no new start.
+
+    Safe to be used by several threads.
+    """
+
+    def __init__(self, settings: TerminalSettings) -> None:
+        """Read the files.
+
+        Raises:
+            OSError: one is missing or malformed, or the key is not the certificate's.
+        """
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._seen = self._stamps()
+        self._line = self._opened()
+        self._earlier: list[httpx.HTTPTransport] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, by what stands in the files."""
+        return self._current().handle_request(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for line in (*self._earlier, self._line):
+            line.close()
+
+    def _current(self) -> httpx.HTTPTransport:
+        with self._lock:
+            # Half replaced, they are no pair, or not there: what was read before is used until they are.
+            with suppress(OSError):
+                # Looked at before they are read: what changes between is seen the next time.
+                if (stamps := self._stamps()) != self._seen:
+                    renewed = self._opened()
+                    # Requests may be under way there, so it is closed with the rest.
+                    self._earlier.append(self._line)
+                    self._line, self._seen = renewed, stamps
+            return self._line
+
+    def _stamps(self) -> list[tuple[int, int, int]]:
+        files = (self._settings.centre_authority, self._settings.certificate, self._settings.key)
+        return [(found.st_ino, found.st_mtime_ns, found.st_size) for found in (file.stat() for file in files)]
+
+    def _opened(self) -> httpx.HTTPTransport:
+        tls = trusting(self._settings.centre_authority)
+        tls.load_cert_chain(self._settings.certificate, self._settings.key)
+        return httpx.HTTPTransport(verify=tls)
 
 
 @dataclass(slots=True)

@@ -1,16 +1,19 @@
-"""The terminal's line to a peer over mutual TLS: an end to every answer."""
+"""The terminal's line to a peer over mutual TLS: an end to every answer, and the certificate that is there now."""
 
 import contextlib
 import gzip
+import os
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from cryptography import x509
 
 from eligibility.wire.bulk import BulkState, BulkStatus
 from loadtest.pki import Enrolment, KeyPair
@@ -32,6 +35,7 @@ class Peer:
         self.enrolment.save(folder)
         self.folder = folder
         self.talk: Talk = answering
+        self.asked_by: list[int] = []  # the serial number of the certificate, for each request
         self.over = threading.Event()  # a connection was ended from the other side
         self.stopped = threading.Event()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -95,6 +99,7 @@ class Peer:
             if not (part := line.recv(65536)):
                 return False
             read += part
+        self.asked_by.append(x509.load_der_x509_certificate(line.getpeercert(binary_form=True) or b"").serial_number)
         return True
 
 
@@ -203,3 +208,56 @@ def test_a_compressed_answer_which_nobody_asked_for_is_not_unpacked(peer: Peer, 
     peer.talk = lambda peer, line: line.sendall(sent)
     with peer.line() as line, pytest.raises(CentreAnswerUnreadable):
         line.bulk_status(BULK_ID)
+
+
+def test_a_renewed_certificate_is_used_from_the_next_request_on(peer: Peer, tmp_path: Path) -> None:
+    old, new = peer.certified(), peer.certified()
+    file = both_in_one(old, tmp_path / "terminal.pem")
+    with Centre.open(peer.settings(file, file)) as line:
+        for _ in range(2):
+            line.bulk_status(BULK_ID)
+        both_in_one(new, file)
+        line.bulk_status(BULK_ID)
+    assert peer.asked_by == [serial(old), serial(old), serial(new)]
+
+
+def test_half_replaced_credentials_are_not_used(peer: Peer, tmp_path: Path) -> None:
+    old, new = peer.certified(), peer.certified()
+    certificate, key = old.write(tmp_path, "terminal")
+    new_certificate, new_key = new.write(tmp_path, "renewed")
+    with Centre.open(peer.settings(certificate, key)) as line:
+        for change in (
+            lambda: certificate.unlink(),
+            lambda: certificate.write_bytes(new_certificate.read_bytes()[:200]),
+            lambda: certificate.write_bytes(new_certificate.read_bytes()),
+            lambda: new_key.replace(key),
+        ):
+            change()
+            line.bulk_status(BULK_ID)
+    assert peer.asked_by == [serial(old)] * 3 + [serial(new)]
+
+
+def test_counters_that_ask_while_certificates_are_renewed_are_all_answered(peer: Peer, tmp_path: Path) -> None:
+    pairs = [peer.certified() for _ in range(5)]
+    file = both_in_one(pairs[0], tmp_path / "terminal.pem")
+    with Centre.open(peer.settings(file, file)) as line, ThreadPoolExecutor(4) as counters:
+        asked = [counters.submit(line.bulk_status, BULK_ID) for _ in range(100)]
+        for pair in pairs[1:]:
+            both_in_one(pair, file)
+            asked += [counters.submit(line.bulk_status, BULK_ID) for _ in range(20)]
+        assert {each.result().state for each in asked} == {BulkState.DONE}
+        line.bulk_status(BULK_ID)
+    assert peer.asked_by[-1] == serial(pairs[-1])
+
+
+def both_in_one(pair: KeyPair, file: Path) -> Path:
+    """Put certificate and key in place in one step, as `renew` does."""
+    certificate, key = pair.write(file.parent, "ready")
+    ready = file.with_name("ready.pem")
+    ready.write_bytes(certificate.read_bytes() + key.read_bytes())
+    os.replace(ready, file)
+    return file
+
+
+def serial(pair: KeyPair) -> int:
+    return pair.certificate.serial_number
