@@ -13,6 +13,8 @@ import httpx
 from pydantic import ValidationError
 
 from eligibility.domain.codes import ConsentClass
+from eligibility.domain.errors import MalformedValue
+from eligibility.domain.identifiers import InsuredNumber, InsurerNumber
 from eligibility.wire.bulk import (
     BulkReceipt,
     BulkRequest,
@@ -79,7 +81,7 @@ class TerminalNotAccepted(CentreError):
 
 
 class CentreAnswerUnreadable(CentreError):
-    """The centre's answer has a form this terminal does not know."""
+    """The centre's answer has a form this terminal does not know, or is no answer to what was asked."""
 
     code = "centre_answer_unreadable"
 
@@ -190,7 +192,11 @@ class Centre:
             Refused: with the centre's problem.
             CentreError: it could not be reached or understood; whether the request took effect is not known.
         """
-        return self._post("/v1/verifications", request, Verification, staff=staff)
+        told = self._post("/v1/verifications", request, Verification, staff=staff)
+        # The card is asked, not a number: whose coverage it is the centre alone knows.
+        if request.asked_for not in (None, told.asked_for):
+            raise CentreAnswerUnreadable
+        return told
 
     def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
         """Ask the same by insured number; sent again with the same key, the request has one effect and one answer.
@@ -198,7 +204,10 @@ class Centre:
         Raises:
             Refused, CentreError: as `verify`.
         """
-        return self._post("/v1/number-verifications", request, Verification, idempotency_key)
+        told = self._post("/v1/number-verifications", request, Verification, idempotency_key)
+        if not _is_about(told, request):
+            raise CentreAnswerUnreadable
+        return told
 
     def start_bulk(self, request: BulkRequest, idempotency_key: UUID | None = None) -> BulkReceipt:
         """Hand in many insured numbers; once this returns the centre will check them all.
@@ -377,6 +386,27 @@ class Centre:
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
         raise CentreAway if response.is_server_error else CentreAnswerUnreadable
+
+
+def _is_about(told: Verification, asked: NumberVerificationRequest) -> bool:
+    """Tell whether an answer is of the day, and its coverage of the number and birth date, that were asked.
+
+    As the centre looks a number up: by normal forms, and an empty symbol or branch number stands for any.
+    """
+    if asked.asked_for not in (None, told.asked_for):
+        return False
+    if (found := told.coverage) is None:
+        return True
+    try:
+        wanted = InsuredNumber.parse(asked.insurer_number, asked.symbol, asked.number, asked.branch_number)
+    except MalformedValue:
+        return False
+    stated = InsuredNumber(InsurerNumber(found.insurer_number), found.symbol, found.number, found.branch_number)
+    return (
+        (stated.insurer, stated.number_key, found.birth_date) == (wanted.insurer, wanted.number_key, asked.birth_date)
+        and wanted.symbol_key in ("", stated.symbol_key)
+        and wanted.branch_number in ("", stated.branch_number)
+    )
 
 
 def _named_time(response: httpx.Response) -> datetime | None:

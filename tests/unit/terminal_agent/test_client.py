@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from eligibility.domain.codes import Method, Outcome
 from eligibility.wire.encoding import b64url
-from eligibility.wire.verifications import NumberVerificationRequest
+from eligibility.wire.verifications import CardProof, NumberVerificationRequest, VerificationRequest
 from terminal_agent.client import (
     Centre,
     CentreAnswerUnreadable,
@@ -25,6 +26,7 @@ from terminal_agent.client import (
     Refused,
 )
 from terminal_agent.settings import TerminalSettings
+from tests.unit.terminal_agent.conftest import VALID
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 ASKED = NumberVerificationRequest(insurer_number="06139463", number="4567", birth_date=date(1985, 4, 12))
@@ -192,6 +194,81 @@ def test_each_trouble_on_the_line_has_its_error(peer: Peer, sent: bytes | None, 
     with peer.line(timeout_s=60 if peer.answers else 0.5) as line, pytest.raises(error) as raised:
         line.verify_number(ASKED)
     assert type(raised.value) is error
+
+
+NUMBER = {"insurer_number": "00139469", "symbol": "１２－Ａ", "number": "４５ ６７", "branch_number": "01"}
+BORN = date(1985, 4, 12)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, {}),
+        ({"insurer_number": " 139469", "symbol": "12-a", "number": "4567"}, {}),
+        ({"insurer_number": "１３９４６９", "symbol": "12ーA ", "branch_number": "０１"}, {"number": "4567"}),
+        ({"symbol": "", "branch_number": ""}, {}),
+        ({"symbol": "", "branch_number": ""}, {"symbol": "", "branch_number": ""}),
+        ({"asked_for": date(2026, 11, 21)}, {}),
+    ],
+)
+def test_an_answer_may_write_the_number_as_the_insurer_does(
+    peer: Peer, asked: dict[str, object], told: dict[str, object]
+) -> None:
+    peer.answers = [about(NUMBER | told)]
+    with peer.line() as line:
+        assert line.verify_number(number_asked(NUMBER | asked)).coverage is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, {"insurer_number": "06139469"}),
+        ({}, {"symbol": "13"}),
+        ({}, {"symbol": ""}),
+        ({}, {"number": "4568"}),
+        ({}, {"number": "04567"}),
+        ({}, {"branch_number": "02"}),
+        ({}, {"branch_number": ""}),
+        ({}, {"birth_date": date(1985, 4, 13)}),
+        ({"asked_for": date(2026, 11, 20)}, {}),
+        ({"insurer_number": "1"}, {"insurer_number": "1"}),
+    ],
+)
+def test_an_answer_about_another_number_birth_date_or_day_is_not_shown(
+    peer: Peer, asked: dict[str, object], told: dict[str, object]
+) -> None:
+    peer.answers = [about(NUMBER | told)]
+    with peer.line() as line, pytest.raises(CentreAnswerUnreadable):
+        line.verify_number(number_asked(NUMBER | asked))
+
+
+def test_an_answer_that_names_nobody_is_of_the_day_that_was_asked(peer: Peer) -> None:
+    nobody = VALID.model_copy(update={"outcome": Outcome.NONE, "coverage": None}).model_dump_json()
+    peer.answers = [answer(200, nobody), answer(200, nobody)]
+    with peer.line() as line:
+        assert line.verify_number(number_asked(NUMBER)).outcome is Outcome.NONE
+        with pytest.raises(CentreAnswerUnreadable):
+            line.verify_number(number_asked(NUMBER | {"asked_for": date(2026, 11, 20)}))
+
+
+def test_an_answer_to_a_card_is_of_the_day_that_was_asked(peer: Peer) -> None:
+    peer.answers = [answer(200, VALID.model_dump_json())] * 2
+    proof = CardProof(challenge=b"c", certificate=b"c", signature=b"s")
+    with peer.line() as line:
+        assert line.verify(VerificationRequest(proof=proof, method=Method.PIN, asked_for=VALID.asked_for)).coverage
+        with pytest.raises(CentreAnswerUnreadable):
+            line.verify(VerificationRequest(proof=proof, method=Method.PIN, asked_for=date(2026, 11, 20)))
+
+
+def about(coverage: dict[str, object]) -> bytes:
+    """Answer of a coverage."""
+    assert VALID.coverage is not None
+    told = VALID.coverage.model_copy(update={"birth_date": BORN} | coverage)
+    return answer(200, VALID.model_copy(update={"coverage": told}).model_dump_json())
+
+
+def number_asked(parts: dict[str, object]) -> NumberVerificationRequest:
+    return NumberVerificationRequest.model_validate({"birth_date": BORN} | parts)
 
 
 def test_nobody_listening_is_the_centre_away() -> None:

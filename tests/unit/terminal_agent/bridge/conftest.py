@@ -55,6 +55,11 @@ def problem(code: str, status: int) -> bytes:
 
 
 HANG_UP = (0, b"")
+# Whom the samples of messages ask about.
+OF_THE_SAMPLES = {
+    "insurer_number": "06130512", "symbol": "12", "number": "345", "branch_number": "01",
+    "birth_date": date(1980, 1, 1),
+}  # fmt: skip
 
 
 @dataclass
@@ -113,10 +118,7 @@ def verification(**changes: Any) -> Verification:
 def card_visit(*agreed: ConsentClass, at: datetime = NOW, **coverage: Any) -> Verification:
     """Make a card visit of who has the number of the samples."""
     assert VALID.coverage is not None
-    facts = {
-        "insurer_number": "06130512", "symbol": "12", "number": "345", "branch_number": "01",
-        "name": "診療　太郎", "name_kana": "シンリョウ　タロウ", "birth_date": date(1980, 1, 1),
-    }  # fmt: skip
+    facts = OF_THE_SAMPLES | {"name": "診療　太郎", "name_kana": "シンリョウ　タロウ"}
     return verification(
         verified_at=at,
         method=Method.PIN,
@@ -128,10 +130,11 @@ def card_visit(*agreed: ConsentClass, at: datetime = NOW, **coverage: Any) -> Ve
 
 
 def by_number(**changes: Any) -> Verification:
-    """Make an answer of the centre by number."""
-    return verification(
+    """Make an answer of the centre by number, of who has that of the samples."""
+    made = verification(
         **{"method": Method.NUMBER, "consents": (), "notices": (), "conflicting_insurers": ()} | changes
     )
+    return made.model_copy(update={"coverage": made.coverage and made.coverage.model_copy(update=OF_THE_SAMPLES)})
 
 
 def bulk_results() -> BulkResults:
