@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,8 +110,11 @@ def main(arguments: list[str] | None = None) -> int:
 
             run_bridge(_bridge_settings(chosen))
             return ExitCode.VALID
-        if chosen.command in ("enrol", "renew"):
-            enrolment_command.run(chosen, console)
+        if chosen.command == "enrol":
+            enrolment_command.enrol(chosen, console)
+            return ExitCode.VALID
+        if chosen.command == "renew":
+            enrolment_command.renew(_settings(chosen.settings), chosen.now, console)
             return ExitCode.VALID
         if chosen.command == "bulk":
             return _bulk(chosen)
@@ -204,8 +208,10 @@ def _parser() -> argparse.ArgumentParser:
     bulk.add_argument("--language", choices=[language.value for language in Language], default=Language.BOTH.value)
     bulk.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
     outbox = commands.add_parser("outbox", help="The visits journalled while the line was down.")
-    outbox_command.add_arguments(outbox)
     outbox.add_argument("--settings", type=Path, metavar="FILE", help=_SETTINGS_HELP)
+    for action in outbox_command.add_arguments(outbox):
+        # Behind the action, too; one that leaves it out must not take away what stood before it.
+        action.add_argument("--settings", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=_SETTINGS_HELP)
     outbox.set_defaults(json=False, language=Language.BOTH.value)
     return parser
 
@@ -268,7 +274,7 @@ def _check_request(chosen: argparse.Namespace) -> CheckRequest:
 
 
 def _settings(file: Path | None) -> TerminalSettings:
-    if file is not None and not file.is_file():
+    if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK)):
         raise _UsageError("settings_file_missing")
     try:
         return TerminalSettings.load(file)

@@ -4,12 +4,20 @@ import tomllib
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+import httpx
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from eligibility.domain.codes import ConsentClass
 
 ENV_PREFIX: Final = "TERMINAL_"
+FACE_PREFIX: Final = "TERMINAL_FACE_"  # of face.settings, which reads the same file
 
 
 class TerminalSettings(BaseSettings):
@@ -21,7 +29,7 @@ class TerminalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, hide_input_in_errors=True, extra="ignore")
 
-    centre_url: str = Field(pattern=r"^https://", description="https://host:port of the centre.")
+    centre_url: str = Field(description="https://host:port of the centre.")
     centre_authority: Path = Field(description="PEM: the CA of the centre's certificate.")
     certificate: Path = Field(description="PEM: this terminal's certificate.")
     key: Path = Field(description="PEM: this terminal's key.")
@@ -81,15 +89,33 @@ class TerminalSettings(BaseSettings):
         default=None, description="What the bridge remembers; ~/.local/state/eligibility-terminal without it."
     )
 
+    @field_validator("centre_url")
+    @classmethod
+    def _can_be_called(cls, address: str) -> str:
+        return centre_address(address)
+
     @classmethod
     def load(cls, file: Path | None) -> Self:
         """Read the environment, and below it the settings file.
 
         Raises:
             pydantic.ValidationError: something is missing or malformed.
-            SettingsFileMalformed: the file is no TOML, or holds names nobody asks for.
+            SettingsFileMalformed: the file is no TOML or cannot be read, holds names nobody asks for, or a list in it
+                or in the environment is no JSON.
         """
-        if file is None or file.suffix != ".toml":
+        try:
+            return cls._load(file)
+        except SettingsError as error:  # its words name a field, and nothing of its value
+            names = (f"{ENV_PREFIX}{name.upper()}" for name in cls.model_fields if f'"{name}"' in str(error))
+            raise SettingsFileMalformed(", ".join(names)) from error
+
+    @classmethod
+    def _load(cls, file: Path | None) -> Self:
+        if file is None:
+            return cls()
+        if file.suffix != ".toml":
+            if unknown := [name for name in misspelt(cls, file) if not name.startswith(FACE_PREFIX)]:
+                raise SettingsFileMalformed(", ".join(unknown))
             return cls(_env_file=file)
         try:
             stated = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -102,4 +128,34 @@ class TerminalSettings(BaseSettings):
 
 
 class SettingsFileMalformed(Exception):
-    """The settings file cannot be used; the argument names what in it."""
+    """The settings cannot be used; the argument names what of them."""
+
+
+def misspelt(kind: type[BaseSettings], file: Path) -> list[str]:
+    """Return the names in a file of NAME=value lines that begin as these settings' do, and are none of them.
+
+    Raises:
+        SettingsFileMalformed: it cannot be read, or is no text.
+    """
+    prefix = str(kind.model_config["env_prefix"])
+    try:
+        stated = DotEnvSettingsSource(kind, env_file=file).env_vars
+    except (OSError, ValueError) as error:
+        raise SettingsFileMalformed(file.name) from error
+    known = {f"{prefix}{name.upper()}" for name in kind.model_fields}
+    return sorted(name for name in map(str.upper, stated) if name.startswith(prefix) and name not in known)
+
+
+def centre_address(text: str) -> str:
+    """Return the address of a centre unchanged.
+
+    Raises:
+        ValueError: nobody can be called by it, or not over TLS.
+    """
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise ValueError("https://host:port") from error
+    if url.scheme != "https" or not url.host or (url.port is not None and not 0 < url.port < 65536):
+        raise ValueError("https://host:port")
+    return text

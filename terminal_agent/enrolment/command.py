@@ -23,7 +23,7 @@ from terminal_agent.enrolment.credentials import (
 )
 from terminal_agent.language import Language
 from terminal_agent.line import trusting
-from terminal_agent.settings import TerminalSettings
+from terminal_agent.settings import TerminalSettings, centre_address
 
 _TIMEOUT_S = 30.0
 _NOT_YET = Sentence(ja="証明書の更新はまだ必要ありません。", en="The certificate need not be renewed yet.")
@@ -44,22 +44,32 @@ def add_arguments(commands: Any) -> None:
         parser.set_defaults(json=False)
 
 
-def run(chosen: argparse.Namespace, console: Console) -> None:
-    """Run one of the commands.
+def enrol(chosen: argparse.Namespace, console: Console) -> None:
+    """Enrol this terminal, and say as what.
 
     Raises:
         EnrolmentTrouble, Refused, CentreError: what went wrong, each with its advice.
     """
-    if chosen.command == "enrol":
-        got = _enrol(chosen, console)
-    else:
-        renewed = _renew(chosen)
-        if renewed is None:
-            console.tell(
-                Sentence(ja="証明書の更新はまだ必要ありません。", en="The certificate need not be renewed yet.")
-            )
-            return
-        got = renewed
+    _tell(_enrol(chosen, console), console)
+
+
+def renew(settings: TerminalSettings, at_once: bool, console: Console) -> None:
+    """Renew this terminal's certificate if it ends soon, or `at_once`; a terminal that runs takes the new one.
+
+    Raises:
+        EnrolmentTrouble, Refused, CentreError: as `enrol`.
+    """
+    if settings.certificate != settings.key:  # two files could not be replaced as one
+        raise EnrolmentTrouble("enrolment_file_unusable", settings.certificate.name)
+    if not at_once and not is_due(settings.certificate, datetime.now(UTC)):
+        console.tell(_NOT_YET)
+        return
+    with Centre.open(settings) as centre:
+        got = obtain(settings.certificate, lambda request: centre.renew(RenewalRequest(certification_request=request)))
+    _tell(got, console)
+
+
+def _tell(got: TerminalCertificate, console: Console) -> None:
     until = got.not_after.date().isoformat()
     console.tell(
         Sentence(
@@ -70,6 +80,10 @@ def run(chosen: argparse.Namespace, console: Console) -> None:
 
 
 def _enrol(chosen: argparse.Namespace, console: Console) -> TerminalCertificate:
+    try:
+        centre_address(chosen.centre)
+    except ValueError as error:
+        raise EnrolmentTrouble("enrolment_file_unusable", "--centre") from error
     settings, credentials = chosen.folder / SETTINGS_NAME, chosen.folder / CREDENTIALS_NAME
     for path in (settings, credentials):
         if path.exists() and (path == settings or not was_cut(credentials)):
@@ -81,8 +95,6 @@ def _enrol(chosen: argparse.Namespace, console: Console) -> TerminalCertificate:
         raise CredentialsUnreadable from error
     except OSError as error:
         raise EnrolmentTrouble("enrolment_file_unusable", error.filename or chosen.authority.name) from error
-    if not chosen.centre.startswith("https://"):
-        raise EnrolmentTrouble("enrolment_file_unusable", "--centre")
     code = chosen.code or console.ask_line(Sentence(ja="登録コード", en="Enrolment code"))
     with Centre(httpx.Client(base_url=chosen.centre, verify=tls, timeout=_TIMEOUT_S, trust_env=False)) as centre:
         return obtain(
@@ -90,13 +102,3 @@ def _enrol(chosen: argparse.Namespace, console: Console) -> TerminalCertificate:
             lambda request: centre.enrol(EnrolmentRequest(code=code[:64] or "?", certification_request=request)),
             then=lambda: write_settings(settings, chosen.centre, chosen.authority, credentials),
         )
-
-
-def _renew(chosen: argparse.Namespace) -> TerminalCertificate | None:
-    settings = TerminalSettings.load(chosen.settings)
-    if settings.certificate != settings.key:  # two files could not be replaced as one
-        raise EnrolmentTrouble("enrolment_file_unusable", settings.certificate.name)
-    if not chosen.now and not is_due(settings.certificate, datetime.now(UTC)):
-        return None
-    with Centre.open(settings) as centre:
-        return obtain(settings.certificate, lambda request: centre.renew(RenewalRequest(certification_request=request)))

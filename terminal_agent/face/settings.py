@@ -7,9 +7,8 @@ from typing import Final, Self
 from pydantic import Field
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from terminal_agent.settings import SettingsFileMalformed
+from terminal_agent.settings import FACE_PREFIX, SettingsFileMalformed, misspelt
 
-ENV_PREFIX: Final = "TERMINAL_FACE_"
 _SHA256: Final = r"^[0-9a-f]{64}$"
 
 
@@ -20,7 +19,7 @@ class FaceSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, hide_input_in_errors=True, extra="ignore", env_ignore_empty=True
+        env_prefix=FACE_PREFIX, frozen=True, hide_input_in_errors=True, extra="ignore", env_ignore_empty=True
     )
 
     enabled: bool = Field(default=False, description="Whether the kiosk may compare faces at all.")
@@ -45,9 +44,14 @@ class FaceSettings(BaseSettings):
 
         Raises:
             pydantic.ValidationError: something is malformed.
-            SettingsFileMalformed: the file is no TOML, or its table [face] none or with names nobody asks for.
+            SettingsFileMalformed: the file cannot be read or is no TOML, its table [face] is none, or it holds names
+                nobody asks for.
         """
-        if file is None or file.suffix != ".toml":
+        if file is None:
+            return cls()
+        if file.suffix != ".toml":
+            if unknown := misspelt(cls, file):
+                raise SettingsFileMalformed(", ".join(unknown))
             return cls(_env_file=file)
         try:
             stated = tomllib.loads(file.read_text(encoding="utf-8")).get("face", {})

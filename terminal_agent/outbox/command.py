@@ -20,13 +20,14 @@ _SENDER_A_SECOND: Final = 50.0  # what one sender manages over a line on which a
 _MOST_SENDERS: Final = 4
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+def add_arguments(parser: argparse.ArgumentParser) -> tuple[argparse.ArgumentParser, ...]:
+    """Say what the command takes; return the parsers of its actions."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("state", help="Count the visits in each state.")
-    actions.add_parser("drain", help="Settle what can be settled now, then end.")
+    state = actions.add_parser("state", help="Count the visits in each state.")
+    drain = actions.add_parser("drain", help="Settle what can be settled now, then end.")
     paper = actions.add_parser("paper", help="Print an empty 被保険者資格申立書 for a patient to fill in.")
     paper.add_argument("file", type=Path, help="the PDF to write")
+    return state, drain, paper
 
 
 def open_journal(settings: TerminalSettings, *, make_key: bool = True) -> Journal:
