@@ -11,7 +11,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, Final
@@ -93,7 +93,8 @@ def _run(plan: Plan, pipe: Pipe) -> None:
     except EOFError:
         pass  # the parent has gone
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
-        pipe.send(("failed", f"{type(error).__qualname__}: {error}"))
+        with suppress(BrokenPipeError):  # the parent has gone meanwhile
+            pipe.send(("failed", f"{type(error).__qualname__}: {error}"))
     finally:
         pipe.close()
 
