@@ -169,9 +169,8 @@ class Drain:
 
     def _settle(self, visit: Visit) -> _Told:
         if self._stopped.is_set() or self._broken.is_set():
-            return _Told(self._back(visit))
-        now = self._now()
-        if self._journal.sent_before(visit.visit_id, now - KEY_HONOURED):
+            return _Told(self._back(visit, unsent=visit.first_sent_at is None))
+        if visit.first_sent_at is not None and visit.first_sent_at < self._now() - KEY_HONOURED:
             return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=MAYBE_SETTLED))
         self._wait(self._budget.take())
         self._live.let_pass(self._stopped)
@@ -205,8 +204,8 @@ class Drain:
         return _Told(Conclusion(visit.visit_id, State.JOURNALLED, not_before=later, tries=tries))
 
     @staticmethod
-    def _back(visit: Visit) -> Conclusion:
-        return Conclusion(visit.visit_id, State.JOURNALLED, tries=visit.tries)
+    def _back(visit: Visit, *, unsent: bool = False) -> Conclusion:
+        return Conclusion(visit.visit_id, State.JOURNALLED, tries=visit.tries, unsent=unsent)
 
     def _jitter(self, failures: int) -> float:
         """Full jitter: anything up to the doubled pause, so that a nation's terminals do not come back as one."""

@@ -4,12 +4,14 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
+
+import structlog
 
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsuredNumber
@@ -17,10 +19,12 @@ from eligibility.domain.ids import uuid7
 from eligibility.wire.verifications import CoverageAnswer, NumberVerificationRequest, Verification
 from terminal_agent.outbox.sealing import KeyWrong, OutboxTrouble, Seal, SealBroken
 
+_log = structlog.get_logger(__name__)
 NUMBER_MISSING: Final = "number_missing"
 KEY_HONOURED: Final = timedelta(days=6)  # the centre honours a key for seven days
 LONGEST_PUT_OFF: Final = timedelta(hours=1)  # longer than any pause of a drain
 _KEY_CHECK: Final = b"the outbox's key"
+_ROUNDED: Final = timedelta(milliseconds=2)  # to which an id names when it was made
 _SCHEMA: Final = """
 create table if not exists seal_check (name blob not null);
 create table if not exists visit (
@@ -91,17 +95,35 @@ class Visit:
     visit_id: UUID
     journalled_at: datetime
     state: State
-    asked_for: date
-    person: InsuredPerson | None
-    problem: str | None
-    tries: int
-    settled_at: datetime | None
-    answer: Verification | None = field(repr=False)
+    content: "Content"
+    problem: str | None = None
+    tries: int = 0
+    first_sent_at: datetime | None = None
+    settled_at: datetime | None = None
+    answer: Verification | None = field(default=None, repr=False)
+
+    @property
+    def asked_for(self) -> date:
+        """The day it is checked for."""
+        return self.content.asked_for
+
+    @property
+    def person(self) -> InsuredPerson | None:
+        """Whose visit it is, as far as a number says so."""
+        return self.content.person
 
     def request(self) -> NumberVerificationRequest:
         """Return the check that settles it, the same each time; `person` must be known."""
         assert self.person is not None  # noqa: S101 (only such visits are journalled for settling)
         return request_of(self.person, self.asked_for)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sealed of a visit: whose it is, and its day."""
+
+    asked_for: date
+    person: InsuredPerson | None = None
 
 
 def request_of(person: InsuredPerson, asked_for: date) -> NumberVerificationRequest:
@@ -140,6 +162,8 @@ class Journal:
         except (OSError, sqlite3.Error) as error:
             raise JournalUnusable from error
         self._base.row_factory = sqlite3.Row
+        # A text that a damaged disk left is garbled as others are: it must not end the reading.
+        self._base.text_factory = lambda text: text.decode("utf-8", "replace")
         try:
             self._base.execute("pragma journal_mode = wal")
             # Not NORMAL: a visit that staff were told is journalled survives a power cut.
@@ -193,7 +217,8 @@ class Journal:
                 request_of(person, asked_for)
             visit_id = uuid7(now)
             state, problem = (State.NEEDS_STAFF, NUMBER_MISSING) if person is None else (State.JOURNALLED, None)
-            rows.append((str(visit_id), _text(now), state, self._sealed(visit_id, person, asked_for), problem))
+            sealed = self._sealed(visit_id, Content(asked_for, person))
+            rows.append((str(visit_id), _text(now), state, sealed, problem))
         with self._write():
             self._base.executemany(
                 "insert into visit (visit_id, journalled_at, state, sealed, problem) values (?, ?, ?, ?, ?)", rows
@@ -209,19 +234,11 @@ class Journal:
             pydantic.ValidationError: a part of the number has not the form of one.
         """
         with self._write():
-            visit = self.visit(visit_id)
-            if visit is None or visit.state is not State.NEEDS_STAFF:
+            visit = self._needing_staff(visit_id)
+            if visit is None:
                 return False
             request_of(person, visit.asked_for)
-            new_id = uuid7(visit.journalled_at)
-            self._base.execute(
-                "insert into visit (visit_id, journalled_at, state, sealed) values (?, ?, ?, ?)",
-                (
-                    str(new_id), _text(visit.journalled_at), State.JOURNALLED,
-                    self._sealed(new_id, person, visit.asked_for),
-                ),
-            )  # fmt: skip
-            self._base.execute("delete from visit where visit_id = ?", (str(visit_id),))
+            self._begin_anew(visit, replace(visit.content, person=person))
         return True
 
     def visit(self, visit_id: UUID) -> Visit | None:
@@ -237,13 +254,16 @@ class Journal:
             rows = self._base.execute(
                 f"{_SELECT} {where} order by visit_id desc limit ?", [*arguments, limit]
             ).fetchall()
-        return [self._visit(row) for row in rows]
+        return [visit for row in rows if (visit := self._visit(row)) is not None]
 
     def counts(self) -> Mapping[State, int]:
-        """Return how many visits are in each state."""
+        """Return how many visits are in each state; one whose state nobody can read needs staff."""
+        counts = dict.fromkeys(State, 0)
         with self._lock:
-            found = dict(self._base.execute("select state, count(*) from visit group by state").fetchall())
-        return {state: found.get(state.value, 0) for state in State}
+            found = self._base.execute("select state, count(*) from visit group by state").fetchall()
+        for state, count in found:
+            counts[State(state) if state in _STATES else State.NEEDS_STAFF] += count
+        return counts
 
     def take_over(self, visits: Iterable[sqlite3.Row], holders: Iterable[sqlite3.Row]) -> int:
         """Take over what was read from a damaged outbox; return how many visits it was.
@@ -253,13 +273,13 @@ class Journal:
         taken = 0
         with self._write():
             for row in visits:
-                with suppress(*_GARBLED):
-                    if self._visit(row).problem != SealBroken.code:
-                        taken += self._base.execute(
-                            "insert or ignore into visit (visit_id, journalled_at, state, sealed, answer, problem,"
-                            " first_sent_at, settled_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
-                            tuple(row[column] for column in _KEPT),
-                        ).rowcount
+                visit = self._visit(row)
+                if visit is not None and visit.problem != SealBroken.code:
+                    taken += self._base.execute(
+                        "insert or ignore into visit (visit_id, journalled_at, state, sealed, answer, problem,"
+                        " first_sent_at, settled_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                        tuple(row[column] for column in _KEPT),
+                    ).rowcount
             for row in holders:
                 with suppress(SealBroken, *_GARBLED):
                     self._seal.open(row["sealed"], f"holder {row['name'].hex()}")
@@ -278,6 +298,7 @@ class Journal:
     def take(self, limit: int, now: datetime) -> list[Visit]:
         """Take some visits in hand, oldest first, on disk before any is sent; those tried before come after them.
 
+        Each is put down as sent from now on, which `Conclusion.unsent` takes back, and returned as it was before.
         The order is the index's own, so that a go costs the same however many wait.
         """
         with self._write():
@@ -290,16 +311,20 @@ class Journal:
                 f"{_SELECT} where state = 'journalled' and not_before <= ? order by not_before, visit_id limit ?",
                 (now.timestamp(), limit),
             ).fetchall()
-            visits = [self._visit(row) for row in rows]
+            found = [(row["raw_id"], self._visit(row)) for row in rows]
             # One that nobody can read any more must not keep the others waiting.
-            taken = [visit for visit in visits if visit.state is State.JOURNALLED]
+            taken = [visit for _, visit in found if visit is not None and visit.state is State.JOURNALLED]
+            garbled = [raw_id for raw_id, visit in found if visit is None or visit.state is not State.JOURNALLED]
             self._base.executemany(
                 "update visit set state = 'settling', first_sent_at = coalesce(first_sent_at, ?) where visit_id = ?",
                 [(_text(now), str(visit.visit_id)) for visit in taken],
             )
+            if garbled:
+                _log.error("outbox_rows_unreadable", count=len(garbled))
+            # By the bytes of its id, which need be neither an id nor a text.
             self._base.executemany(
-                "update visit set state = ?, problem = ? where visit_id = ?",
-                [(v.state, v.problem, str(v.visit_id)) for v in visits if v.state is not State.JOURNALLED],
+                "update visit set state = 'needs_staff', problem = ?1 where visit_id in (?2, cast(?2 as text))",
+                [(SealBroken.code, raw_id) for raw_id in garbled],
             )
         return taken
 
@@ -308,12 +333,6 @@ class Journal:
         with self._lock:
             (found,) = self._base.execute("select min(not_before) from visit where state = 'journalled'").fetchone()
         return None if found is None else datetime.fromtimestamp(found, UTC)
-
-    def sent_before(self, visit_id: UUID, moment: datetime) -> bool:
-        """Tell whether a visit's check was first sent before a moment, so that its key may no longer be honoured."""
-        with self._lock:
-            row = self._base.execute("select first_sent_at from visit where visit_id = ?", (str(visit_id),)).fetchone()
-        return row is not None and row[0] is not None and datetime.fromisoformat(row[0]) < moment
 
     def conclude(self, conclusions: Sequence["Conclusion"], now: datetime) -> None:
         """Put down what became of the visits in hand, in one go."""
@@ -324,12 +343,12 @@ class Journal:
                 )
                 settled_at = _text(now) if conclusion.state is State.SETTLED else None
                 self._base.execute(
-                    "update visit set state = ?, problem = ?, answer = ?, settled_at = ?, not_before = ?, tries = ? "
-                    "where visit_id = ? and state = 'settling'",
+                    "update visit set state = ?, problem = ?, answer = ?, settled_at = ?, not_before = ?, tries = ?, "
+                    "first_sent_at = iif(?, null, first_sent_at) where visit_id = ? and state = 'settling'",
                     (
                         conclusion.state, conclusion.problem, answer, settled_at,
                         conclusion.not_before.timestamp() if conclusion.not_before else 0, conclusion.tries,
-                        str(conclusion.visit_id),
+                        conclusion.unsent, str(conclusion.visit_id),
                     ),
                 )  # fmt: skip
 
@@ -352,16 +371,35 @@ class Journal:
             )
 
     def recall(self, certificate: bytes) -> InsuredPerson | None:
-        """Return by which number the holder of a card was last insured here, if they have been here."""
+        """Return by which number the holder of a card was last insured here, if they have been here.
+
+        Raises:
+            SealBroken: what was kept of them was changed, or is damaged.
+        """
         name = self._seal.name_of(certificate)
         with self._lock:
             row = self._base.execute("select sealed from holder where name = ?", (name,)).fetchone()
-        return row and _read(self._seal.open(row[0], f"holder {name.hex()}"))
+        try:
+            return row and _read(self._seal.open(row[0], f"holder {name.hex()}"))
+        except _GARBLED as error:
+            raise SealBroken from error
 
     def forget_holders(self, before: date) -> int:
         """Remove those who were last seen before a day."""
         with self._write():
             return self._base.execute("delete from holder where seen_on < ?", (before.isoformat(),)).rowcount
+
+    def _needing_staff(self, visit_id: UUID) -> Visit | None:
+        visit = self.visit(visit_id)
+        return visit if visit is not None and visit.state is State.NEEDS_STAFF else None
+
+    def _begin_anew(self, visit: Visit, content: Content) -> None:
+        new_id = uuid7(visit.journalled_at)
+        self._base.execute(
+            "insert into visit (visit_id, journalled_at, state, sealed) values (?, ?, ?, ?)",
+            (str(new_id), _text(visit.journalled_at), State.JOURNALLED, self._sealed(new_id, content)),
+        )
+        self._base.execute("delete from visit where visit_id = ?", (str(visit.visit_id),))
 
     @contextmanager
     def _write(self) -> Iterator[None]:
@@ -385,34 +423,58 @@ class Journal:
         elif row[0] != name:
             raise KeyWrong
 
-    def _sealed(self, visit_id: UUID, person: InsuredPerson | None, asked_for: date) -> bytes:
-        payload = {"asked_for": asked_for.isoformat(), "person": person and _written(person)}
+    def _sealed(self, visit_id: UUID, content: Content) -> bytes:
+        payload = {
+            "asked_for": content.asked_for.isoformat(),
+            "person": content.person and _written(content.person),
+        }
         return self._seal.close(payload, f"visit {visit_id}")
 
-    def _visit(self, row: sqlite3.Row) -> Visit:
-        """Return a visit; of one that was changed only when it was is left, and staff are needed."""
-        visit_id, journalled_at = UUID(row["visit_id"]), datetime.fromisoformat(row["journalled_at"])
-        state, asked_for, person, answer = State(row["state"]), day_in_japan(journalled_at), None, None
-        problem = row["problem"]
+    def _opened(self, sealed: bytes, visit_id: UUID) -> Content:
+        payload = self._seal.open(sealed, f"visit {visit_id}")
+        return Content(
+            asked_for=date.fromisoformat(payload["asked_for"]),
+            person=payload["person"] and _read(payload["person"]),
+        )
+
+    def _visit(self, row: sqlite3.Row) -> Visit | None:
+        """Return a visit; of one that was changed only when it was is left, and staff are needed.
+
+        None of one whose id is none of ours: nothing could be put down of it.
+        """
         try:
-            payload = self._seal.open(row["sealed"], f"visit {visit_id}")
-            if row["answer"] is not None:
-                answer = Verification.model_validate(self._seal.open(row["answer"], f"answer {visit_id}"))
-            elif state is State.SETTLED:
-                raise SealBroken  # the state lies open, but what settled it does not
-            asked_for = date.fromisoformat(payload["asked_for"])
-            person = payload["person"] and _read(payload["person"])
-        except SealBroken as broken:
-            state, problem, answer = State.NEEDS_STAFF, broken.code, None
+            visit_id = UUID(row["visit_id"])
+            made_at = datetime.fromtimestamp((visit_id.int >> 80) / 1000, UTC)
+            left = Content(day_in_japan(made_at))
+        except _GARBLED:
+            return None
+        if str(visit_id) != row["visit_id"]:
+            return None
+        try:
+            return self._whole_visit(row, visit_id, made_at)
+        except (SealBroken, *_GARBLED):
+            return Visit(visit_id, made_at, State.NEEDS_STAFF, left, SealBroken.code)
+
+    def _whole_visit(self, row: sqlite3.Row, visit_id: UUID, made_at: datetime) -> Visit:
+        journalled_at, state, answer = datetime.fromisoformat(row["journalled_at"]), State(row["state"]), None
+        if abs(journalled_at - made_at) > _ROUNDED:
+            raise SealBroken  # the time lies open, but the id that names it too is sealed in
+        content = self._opened(row["sealed"], visit_id)
+        if row["answer"] is not None:
+            answer = Verification.model_validate(self._seal.open(row["answer"], f"answer {visit_id}"))
+        elif state is State.SETTLED:
+            raise SealBroken  # the state lies open, but what settled it does not
+        elif content.person is None and state is not State.NEEDS_STAFF:
+            raise SealBroken  # nor does what it could be settled by
         return Visit(
             visit_id=visit_id,
             journalled_at=journalled_at,
             state=state,
-            asked_for=asked_for,
-            person=person,
-            problem=problem,
-            tries=row["tries"],
-            settled_at=row["settled_at"] and datetime.fromisoformat(row["settled_at"]),
+            content=content,
+            problem=row["problem"],
+            tries=int(row["tries"]),
+            first_sent_at=_moment(row["first_sent_at"]),
+            settled_at=_moment(row["settled_at"]),
             answer=answer,
         )
 
@@ -427,6 +489,7 @@ class Conclusion:
     problem: str | None = None
     not_before: datetime | None = None
     tries: int = 0
+    unsent: bool = False  # its check was not begun, now or ever before
 
 
 def person_from(entries: Mapping[str, str]) -> InsuredPerson:
@@ -444,11 +507,20 @@ def person_from(entries: Mapping[str, str]) -> InsuredPerson:
     return person
 
 
-_SELECT: Final = "select visit_id, journalled_at, state, sealed, answer, problem, tries, settled_at from visit"
-
+_SELECT: Final = (
+    "select visit_id, journalled_at, state, sealed, answer, problem, tries, first_sent_at, settled_at,"
+    " cast(visit_id as blob) as raw_id from visit"
+)
 
 _KEPT: Final = ("visit_id", "journalled_at", "state", "sealed", "answer", "problem", "first_sent_at", "settled_at")
-_GARBLED: Final = (ValueError, TypeError, AttributeError)  # what a row gives rise to that holds anything
+_STATES: Final = frozenset(state.value for state in State)
+_GARBLED: Final = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    OverflowError,
+)  # what a row gives rise to that holds anything
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY_CODE: Final = 0xFF  # of an extended result code, its last byte
 
@@ -471,6 +543,10 @@ def _written(person: InsuredPerson) -> dict[str, Any]:
 
 def _read(written: Mapping[str, Any]) -> InsuredPerson:
     return InsuredPerson(**dict(written) | {"birth_date": date.fromisoformat(written["birth_date"])})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:

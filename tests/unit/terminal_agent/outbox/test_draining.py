@@ -12,7 +12,15 @@ from eligibility.domain.codes import Outcome
 from eligibility.wire.problems import Problem, Sentence
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
 from terminal_agent.client import CentreAnswerUnreadable, CentreAway, CentreHungUp, Refused
-from terminal_agent.outbox.draining import LONGEST_PAUSE_S, MOST_TRIES, Budget, Drain, LiveChecks, TerminalRefused
+from terminal_agent.outbox.draining import (
+    IN_HAND,
+    LONGEST_PAUSE_S,
+    MOST_TRIES,
+    Budget,
+    Drain,
+    LiveChecks,
+    TerminalRefused,
+)
 from terminal_agent.outbox.journal import InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
 
@@ -208,6 +216,34 @@ def test_a_check_sent_so_long_ago_that_its_key_may_be_forgotten_is_not_sent_agai
 def test_one_never_sent_is_settled_however_old(journal: Journal, line: _Line) -> None:
     journal.add(PERSON, DAY, NOW - timedelta(days=60))
     assert _drain(journal, line, []).run(until_empty=True).settled == 1
+
+
+def test_only_what_was_begun_when_the_line_broke_is_put_down_as_sent(journal: Journal, line: _Line) -> None:
+    ids = sorted(journal.add_all([(PERSON, DAY)] * 3, NOW))
+    line.prepared = [CentreAway()]
+    drain = _drain(journal, line, [])
+    line.on_ask = drain.stop
+    drain.run(until_empty=True)
+    assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {ids[0]: NOW, ids[1]: None, ids[2]: None}
+    again = _drain(journal, line, [])
+    line.on_ask = again.stop
+    line.prepared = [_refused("rate_limited", 429, 60)]
+    again.run(until_empty=True)
+    assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {ids[0]: NOW, ids[1]: None, ids[2]: None}
+
+
+def test_garbled_rows_however_many_keep_no_other_waiting(journal: Journal, line: _Line, tmp_path: Path) -> None:
+    journal.add_all([(PERSON, DAY)] * (IN_HAND + 1), NOW)
+    with sqlite3.connect(tmp_path / "outbox.db") as base:
+        base.execute("update visit set journalled_at = 'yesterday'")
+        base.execute("update visit set visit_id = 'nobody' where visit_id = (select min(visit_id) from visit)")
+    base.close()
+    journal.add_all([(PERSON, DAY)] * 3, NOW + timedelta(hours=1))
+    done = _drain(journal, line, []).run(until_empty=True)
+    assert (done.settled, len(line.asked)) == (3, 3)
+    assert journal.counts() == {
+        State.JOURNALLED: 0, State.SETTLING: 0, State.SETTLED: 3, State.NEEDS_STAFF: IN_HAND + 1,
+    }  # fmt: skip
 
 
 def test_a_live_check_goes_first(journal: Journal, line: _Line) -> None:

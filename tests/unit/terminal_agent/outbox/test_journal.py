@@ -136,24 +136,46 @@ def test_nothing_of_a_patient_is_readable_in_the_files(journal: Journal, tmp_pat
     assert (tmp_path / "outbox.db").stat().st_mode & 0o077 == 0
 
 
-def _change(tmp_path: Path, change: str) -> None:
+def _change(tmp_path: Path, change: str, before: str = "") -> None:
     with sqlite3.connect(tmp_path / "outbox.db") as base:
+        base.execute(before)
         base.execute(f"update visit set {change}")  # noqa: S608
     base.close()
 
 
-@pytest.mark.parametrize("change", ["sealed = substr(sealed, 2)", "sealed = zeroblob(40)", "sealed = x''"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sealed = substr(sealed, 2)",
+        "sealed = zeroblob(40)",
+        "sealed = x''",
+        "sealed = 7",
+        "sealed = 'text'",
+        "answer = 'text'",
+        "journalled_at = 'yesterday'",
+        "journalled_at = 7",
+        "journalled_at = '2025' || substr(journalled_at, 5)",
+        "journalled_at = '2026-11-21T01:00:00'",
+        "journalled_at = cast(x'ff' as text)",
+        "tries = 'many'",
+        "first_sent_at = 'long ago'",
+        "settled_at = x'ff'",
+        "sealed = (select sealed from visit where problem is not null)",
+    ],
+)
 def test_a_changed_row_is_left_to_staff_and_keeps_no_other_waiting(
     journal: Journal, tmp_path: Path, change: str
 ) -> None:
     broken = journal.add(PERSON, DAY, NOW)
-    _change(tmp_path, change)
+    journal.add(None, DAY, NOW)
+    _change(tmp_path, f"{change} where problem is null")
     whole = journal.add(PERSON, DAY, NOW)
     found = journal.visit(broken)
     assert found is not None
     assert (found.state, found.problem, found.person) == (State.NEEDS_STAFF, SealBroken.code, None)
     assert [v.visit_id for v in _take(journal)] == [whole]
-    assert journal.counts() == {State.JOURNALLED: 0, State.SETTLING: 1, State.SETTLED: 0, State.NEEDS_STAFF: 1}
+    assert journal.counts() == {State.JOURNALLED: 0, State.SETTLING: 1, State.SETTLED: 0, State.NEEDS_STAFF: 2}
+    assert {v.visit_id for v in journal.latest()} > {broken, whole}
     assert journal.enter_number(broken, PERSON)
     (again,) = _take(journal)
     assert (again.person, again.asked_for) == (PERSON, DAY)
@@ -163,6 +185,64 @@ def test_a_row_put_in_anothers_place_is_noticed(journal: Journal, tmp_path: Path
     known, unknown = journal.add_all([(PERSON, DAY), (None, DAY)], NOW)
     _change(tmp_path, "sealed = (select sealed from visit where problem is null)")
     assert {v.visit_id: v.problem for v in journal.latest()} == {known: None, unknown: SealBroken.code}
+
+
+@pytest.mark.parametrize(
+    "wrong_id", ["'nobody'", "upper(visit_id)", "x'ff'", "cast(x'ff' as text)", "cast(visit_id as blob)"]
+)
+def test_a_row_whose_id_is_none_is_counted_and_keeps_no_other_waiting(
+    journal: Journal, tmp_path: Path, wrong_id: str
+) -> None:
+    journal.add(PERSON, DAY, NOW)
+    _change(tmp_path, f"visit_id = {wrong_id}")
+    whole = journal.add(PERSON, DAY, NOW)
+    assert [v.visit_id for v in journal.latest()] == [whole]
+    assert [v.visit_id for v in _take(journal)] == [whole]
+    assert journal.counts() == {State.JOURNALLED: 0, State.SETTLING: 1, State.SETTLED: 0, State.NEEDS_STAFF: 1}
+
+
+def test_a_state_that_is_none_needs_staff(journal: Journal, tmp_path: Path) -> None:
+    broken = journal.add(PERSON, DAY, NOW)
+    _change(tmp_path, "state = 'journaled'", "pragma ignore_check_constraints = on")
+    assert [(v.visit_id, v.state, v.problem) for v in journal.latest()] == [
+        (broken, State.NEEDS_STAFF, SealBroken.code)
+    ]
+    assert journal.counts()[State.NEEDS_STAFF] == 1
+    assert journal.enter_number(broken, PERSON)
+    assert [v.person for v in _take(journal)] == [PERSON]
+
+
+def test_a_visit_without_number_that_is_said_to_wait_for_the_line_is_left_to_staff(
+    journal: Journal, tmp_path: Path
+) -> None:
+    journal.add(None, DAY, NOW)
+    _change(tmp_path, "state = 'journalled'")
+    assert _take(journal) == []
+    assert [v.problem for v in journal.latest(state=State.NEEDS_STAFF)] == [SealBroken.code]
+
+
+@pytest.mark.parametrize("sealed", ["7", "'text'", "zeroblob(60)"])
+def test_a_holder_whose_row_is_garbled_is_told_until_they_come_again(
+    journal: Journal, tmp_path: Path, valid: Verification, sealed: str
+) -> None:
+    assert valid.coverage is not None
+    journal.remember(b"certificate", valid.coverage, DAY)
+    with sqlite3.connect(tmp_path / "outbox.db") as base:
+        base.execute(f"update holder set sealed = {sealed}")  # noqa: S608
+    base.close()
+    with pytest.raises(SealBroken):
+        journal.recall(b"certificate")
+    journal.remember(b"certificate", valid.coverage, DAY)
+    assert journal.recall(b"certificate") == InsuredPerson.of(valid.coverage)
+
+
+def test_what_was_not_sent_is_put_back_as_it_was(journal: Journal) -> None:
+    sent, unsent = journal.add_all([(PERSON, DAY), (PERSON, DAY)], NOW)
+    assert [v.first_sent_at for v in _take(journal)] == [None, None]
+    journal.conclude([Conclusion(sent, State.JOURNALLED), Conclusion(unsent, State.JOURNALLED, unsent=True)], NOW)
+    later = NOW + timedelta(days=1)
+    assert {v.visit_id: v.first_sent_at for v in _take(journal, later)} == {sent: NOW, unsent: None}
+    assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {sent: NOW, unsent: later}
 
 
 @pytest.mark.parametrize(

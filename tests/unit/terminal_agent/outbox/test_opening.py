@@ -160,7 +160,9 @@ def test_what_was_in_hand_or_settled_keeps_its_key_and_its_answer(
         assert settled is not None
         assert (settled.state, settled.answer) == (State.SETTLED, valid)
         assert journal.take_up_again() == 1
-        assert journal.sent_before(taken[1].visit_id, NOW + timedelta(seconds=1))
+        in_hand = journal.visit(taken[1].visit_id)
+        assert in_hand is not None
+        assert in_hand.first_sent_at == NOW
 
 
 def test_rows_that_do_not_open_or_hold_anything_are_left_in_the_damaged_file(
