@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "bulk":
             return _bulk(chosen)
         if chosen.command == "outbox":
-            outbox_command.run(chosen, _settings(chosen.settings), datetime.now(UTC))
+            outbox_command.run(chosen, _settings(chosen.settings), console.tell, datetime.now(UTC))
             return ExitCode.VALID
         verification = _check(chosen, console)
     except Refused as refused:

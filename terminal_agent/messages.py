@@ -339,6 +339,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "ファイルを保管してシステム管理者に伝え、紙の控えから入力してください。",
         "Keep the file, tell your system administrator, and enter the visits from paper.",
     ),
+    "outbox_being_settled": _advice(
+        "回線断の来院記録は、別のプログラムが確認しています。",
+        "Another program is settling the outbox's visits.",
+        "動いている受付の端末は、来院記録を自動で確認します。件数は outbox state で見られます。",
+        "A counter that runs settles them by itself; `outbox state` counts them.",
+    ),
     "bulk_file_unreadable": _advice(
         "一括照会のファイルを読めません: {names}。",
         "The file of the bulk check cannot be read: {names}.",
@@ -445,6 +451,10 @@ PROMPTS: Final[dict[str, Sentence]] = {
     "ask_number_b": Sentence(
         ja="照合番号B(数字14桁: 生年月日の和暦6桁・有効期限の西暦年・セキュリティコード)",
         en="Verification number B (14 digits: birth date in era years, year of expiry, security code)",
+    ),
+    "tried_again": Sentence(
+        ja="来院記録は残っています。{seconds} 秒後にもう一度試します。",
+        en="The visits are kept. Trying again in {seconds} s.",
     ),
     "may_register": Sentence(
         ja="このカードは初めてです。保険証として利用登録しますか",

@@ -3,13 +3,17 @@
 import argparse
 import json
 import math
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console as RichConsole
 
-from terminal_agent.client import Centre
+from eligibility.wire.problems import Sentence
+from terminal_agent.client import Centre, CentreError, Refused
+from terminal_agent.messages import ADVICE, PROMPTS
 from terminal_agent.outbox.draining import Budget, Drain, LiveChecks
 from terminal_agent.outbox.journal import Journal, JournalUnusable
 from terminal_agent.outbox.paper import Statement, print_statement
@@ -60,22 +64,28 @@ def drain_of(settings: TerminalSettings, journal: Journal, centre: Centre, live:
     return Drain(journal, centre, budget=budget, live=live, at_once=at_once)
 
 
-def run(chosen: Any, settings: TerminalSettings, now: datetime) -> None:
-    """Run one action and print its result as one JSON object.
+def run(chosen: Any, settings: TerminalSettings, tell: Callable[[Sentence], None], now: datetime) -> None:
+    """Run one action and print its result as one JSON object; where the line is away, `tell` says so meanwhile.
 
     Raises:
-        OutboxTrouble, TerminalRefused, CentreError: as the parts say.
+        OutboxTrouble, TerminalRefused, CentreError, Refused: as the parts say.
         OSError: the PDF cannot be written.
     """
     out = RichConsole()
     if chosen.action == "paper":
         chosen.file.write_bytes(print_statement(Statement(visited_at=now)))
         return
-    journal = open_journal(settings)
-    try:
-        if chosen.action == "drain":
-            with Centre.open(settings) as centre:
-                drain_of(settings, journal, centre, LiveChecks()).run(until_empty=True)
-        out.print_json(json.dumps({state.value: count for state, count in journal.counts().items()}))
-    finally:
-        journal.close()
+    with closing(open_journal(settings)) as journal:
+        try:
+            if chosen.action == "drain":
+                with Centre.open(settings) as centre:
+                    drain = drain_of(settings, journal, centre, LiveChecks())
+                    drain.settle_now(lambda error, pause_s: _say(error, pause_s, tell))
+        finally:
+            out.print_json(json.dumps({state.value: count for state, count in journal.counts().items()}))
+
+
+def _say(error: CentreError | Refused, pause_s: float, tell: Callable[[Sentence], None]) -> None:
+    tell(error.problem.staff if isinstance(error, Refused) else ADVICE[error.code].happened)
+    again, seconds = PROMPTS["tried_again"], math.ceil(pause_s)
+    tell(Sentence(ja=again.ja.format(seconds=seconds), en=again.en.format(seconds=seconds)))

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ IN_HAND: Final = 50  # visits of one go: what a kill makes the next drain send a
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 LOOK_AGAIN_S: Final = 2.0
 MOST_TRIES: Final = 20  # of a check that the centre fails at, before staff look at it
+MOST_FAILURES: Final = 5  # of the line, one after the other, before somebody who waits is told that it is away
 SETTLED_KEPT: Final = timedelta(days=30)
 HOLDERS_KEPT: Final = timedelta(days=400)
 # These are settled by a person: the number that was entered names nobody, or several.
@@ -94,8 +95,8 @@ class Drained:
 @dataclass(frozen=True, slots=True)
 class _Told:
     conclusion: Conclusion
-    pause_s: float = 0.0  # how long everything waits: the centre said so, or is away
-    trouble: bool = False
+    pause_s: float = 0.0  # how long everything waits: the centre said so
+    error: CentreError | Refused | None = None  # the line's own, or the centre's
 
 
 class TerminalRefused(Exception):
@@ -143,29 +144,55 @@ class Drain:
         """Settle visits until stopped, or until none is left that can be settled.
 
         Raises:
+            BeingSettled: another drain settles them.
             TerminalRefused: the centre does not accept this terminal.
         """
-        self._journal.take_up_again()
-        self._caller_refused = None
+        return self._run(until_empty=until_empty, tell=None)
+
+    def settle_now(self, tell: Callable[[CentreError | Refused, float], None]) -> Drained:
+        """Settle what can be settled now, for somebody who waits; what the centre fails at is left for later.
+
+        `tell` is called with each trouble of the line, and after how many seconds it is tried again.
+
+        Raises:
+            BeingSettled, TerminalRefused: as `run`.
+            CentreError, Refused: the line, or the centre, was in trouble too often in a row; all visits are kept.
+        """
+        return self._run(until_empty=True, tell=tell)
+
+    def _run(self, *, until_empty: bool, tell: Callable[[CentreError | Refused, float], None] | None) -> Drained:
         done, failures = Drained(), 0
-        with ThreadPoolExecutor(self._at_once) as senders:
+        with self._journal.settled_by_one(), ThreadPoolExecutor(self._at_once) as senders:
+            self._journal.take_up_again()
+            self._caller_refused = None
             while not self._stopped.is_set():
-                taken = self._journal.take(IN_HAND, self._now())
-                if not taken:
-                    if until_empty and self._journal.next_at() is None:
+                told = self._go(senders)
+                if not told:
+                    if until_empty and self._is_empty(but_for_later=tell is not None):
                         break
                     self._forget()
                     self._wait(self._until_next())
                     continue
-                self._broken.clear()
-                told = list(senders.map(self._settle, taken))
-                self._journal.conclude([t.conclusion for t in told], self._now())
                 _count(done, told)
                 if self._caller_refused is not None:
                     raise TerminalRefused(self._caller_refused)
-                failures = failures + 1 if any(t.trouble for t in told) else 0
-                self._wait(max(max(t.pause_s for t in told), self._jitter(failures) if failures else 0.0))
+                errors = [each.error for each in told if each.error is not None]
+                failures = failures + 1 if errors else 0
+                if tell is not None and failures == MOST_FAILURES:
+                    raise errors[0]
+                pause_s = max(max(each.pause_s for each in told), self._jitter(failures) if failures else 0.0)
+                if errors and tell is not None:
+                    tell(errors[0], pause_s)
+                self._wait(pause_s)
         return done
+
+    def _go(self, senders: Executor) -> list[_Told]:
+        """Settle some visits; none where none may be tried now."""
+        taken = self._journal.take(IN_HAND, self._now())
+        self._broken.clear()
+        told = list(senders.map(self._settle, taken))
+        self._journal.conclude([each.conclusion for each in told], self._now())
+        return told
 
     def _settle(self, visit: Visit) -> _Told:
         if self._stopped.is_set() or self._broken.is_set():
@@ -176,17 +203,18 @@ class Drain:
         self._live.let_pass(self._stopped)
         try:
             answer = self._line.verify_number(visit.request(), visit.visit_id)
-        except CentreError:
+        except CentreError as error:
             # Whether it was settled is not known; the key makes the next try tell.
             self._broken.set()
-            return _Told(self._back(visit), trouble=True)
+            return _Told(self._back(visit), error=error)
         except Refused as refused:
-            return self._refused(visit, refused.problem)
+            return self._refused(visit, refused)
         if answer.outcome in NEED_STAFF:
             return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, answer, answer.outcome.value))
         return _Told(Conclusion(visit.visit_id, State.SETTLED, answer))
 
-    def _refused(self, visit: Visit, problem: Problem) -> _Told:
+    def _refused(self, visit: Visit, refused: Refused) -> _Told:
+        problem = refused.problem
         if problem.status == _CALLER_REFUSED:
             self._caller_refused = problem
             self._broken.set()
@@ -194,7 +222,8 @@ class Drain:
         if problem.retry_after_s is not None:
             # Too many, or busy: nothing is wrong with the visit, so it costs no try; everything waits as told.
             self._broken.set()
-            return _Told(self._back(visit), pause_s=float(problem.retry_after_s), trouble=problem.status >= 500)
+            busy = refused if problem.status >= 500 else None
+            return _Told(self._back(visit), pause_s=float(problem.retry_after_s), error=busy)
         if problem.status < 500:
             return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=problem.code))
         tries = visit.tries + 1
@@ -214,6 +243,10 @@ class Drain:
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
             self._stopped.wait(seconds)
+
+    def _is_empty(self, *, but_for_later: bool) -> bool:
+        next_at = self._journal.next_at()
+        return next_at is None or (but_for_later and next_at > self._now())
 
     def _until_next(self) -> float:
         next_at = self._journal.next_at()

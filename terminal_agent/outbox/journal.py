@@ -1,5 +1,7 @@
 """Journals visits in SQLite, each sealed; a visit is in one of four states, and moves between them durably."""
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,6 +61,12 @@ class JournalDamaged(JournalUnusable):
     """The outbox's file was damaged: SQLite cannot read it, or not to its end."""
 
     code = "outbox_damaged"
+
+
+class BeingSettled(OutboxTrouble):
+    """Another program settles the outbox's visits, most likely the counter that runs."""
+
+    code = "outbox_being_settled"
 
 
 class State(StrEnum):
@@ -155,6 +163,7 @@ class Journal:
             KeyWrong: it was sealed with another key.
         """
         self._seal = seal
+        self._path = path
         self._lock = threading.RLock()
         try:
             path.touch(mode=0o600, exist_ok=True)
@@ -289,6 +298,27 @@ class Journal:
         return taken
 
     # ── For whoever drains ──────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def settled_by_one(self) -> Iterator[None]:
+        """Hold for one drain what a second must not take up again; a killed one lets go of it by that.
+
+        Raises:
+            BeingSettled: another drain holds it.
+            JournalUnusable: the file for it cannot be made beside the outbox.
+        """
+        try:
+            lock = os.open(f"{self._path}.drain", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise JournalUnusable from error
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BeingSettled from error
+            yield
+        finally:
+            os.close(lock)
 
     def take_up_again(self) -> int:
         """Put back what a killed drain had in hand; its keys make sure that each check still has one effect."""

@@ -21,7 +21,7 @@ from terminal_agent.outbox.draining import (
     LiveChecks,
     TerminalRefused,
 )
-from terminal_agent.outbox.journal import InsuredPerson, Journal, State
+from terminal_agent.outbox.journal import BeingSettled, InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
 
 NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)
@@ -232,6 +232,13 @@ def test_only_what_was_begun_when_the_line_broke_is_put_down_as_sent(journal: Jo
     assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {ids[0]: NOW, ids[1]: None, ids[2]: None}
 
 
+def test_for_somebody_who_waits_what_the_centre_fails_at_is_left_for_later(journal: Journal, line: _Line) -> None:
+    journal.add_all([(PERSON, DAY)] * 3, NOW)
+    line.prepared = [_refused("internal", 500)]
+    done = _drain(journal, line, []).settle_now(lambda error, pause_s: None)
+    assert (done.settled, done.put_back, len(line.asked)) == (2, 1, 3)
+
+
 def test_garbled_rows_however_many_keep_no_other_waiting(journal: Journal, line: _Line, tmp_path: Path) -> None:
     journal.add_all([(PERSON, DAY)] * (IN_HAND + 1), NOW)
     with sqlite3.connect(tmp_path / "outbox.db") as base:
@@ -239,11 +246,25 @@ def test_garbled_rows_however_many_keep_no_other_waiting(journal: Journal, line:
         base.execute("update visit set visit_id = 'nobody' where visit_id = (select min(visit_id) from visit)")
     base.close()
     journal.add_all([(PERSON, DAY)] * 3, NOW + timedelta(hours=1))
-    done = _drain(journal, line, []).run(until_empty=True)
+    done = _drain(journal, line, []).settle_now(lambda error, pause_s: None)
     assert (done.settled, len(line.asked)) == (3, 3)
     assert journal.counts() == {
         State.JOURNALLED: 0, State.SETTLING: 0, State.SETTLED: 3, State.NEEDS_STAFF: IN_HAND + 1,
     }  # fmt: skip
+
+
+def test_a_drain_beside_another_takes_nothing_out_of_its_hand(journal: Journal, line: _Line) -> None:
+    journal.add_all([(PERSON, DAY)] * 2, NOW)
+    refused: list[type[BaseException]] = []
+
+    def beside() -> None:
+        with pytest.raises(BeingSettled) as caught:
+            _drain(journal, line, []).run(until_empty=True)
+        refused.append(caught.type)
+
+    line.on_ask = beside
+    assert _drain(journal, line, []).run(until_empty=True).settled == 2
+    assert refused == [BeingSettled, BeingSettled]
 
 
 def test_a_live_check_goes_first(journal: Journal, line: _Line) -> None:

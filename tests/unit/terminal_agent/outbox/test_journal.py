@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from eligibility.wire.verifications import Verification
 from terminal_agent.outbox.journal import (
     NUMBER_MISSING,
+    BeingSettled,
     Conclusion,
     InsuredPerson,
     Journal,
@@ -243,6 +245,14 @@ def test_what_was_not_sent_is_put_back_as_it_was(journal: Journal) -> None:
     later = NOW + timedelta(days=1)
     assert {v.visit_id: v.first_sent_at for v in _take(journal, later)} == {sent: NOW, unsent: None}
     assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {sent: NOW, unsent: later}
+
+
+def test_one_drain_at_a_time_has_visits_in_hand(journal: Journal, tmp_path: Path, seal: Seal) -> None:
+    with closing(Journal(tmp_path / "outbox.db", seal)) as other:
+        with journal.settled_by_one(), pytest.raises(BeingSettled), other.settled_by_one():
+            pass
+        with other.settled_by_one():
+            pass
 
 
 @pytest.mark.parametrize(
