@@ -339,6 +339,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "ファイルを保管してシステム管理者に伝え、紙の控えから入力してください。",
         "Keep the file, tell your system administrator, and enter the visits from paper.",
     ),
+    "outbox_clock_wrong": _advice(
+        "来院を記録したとき、端末の時計の日付が違っていたおそれがあります。",
+        "The terminal's clock may have shown another day when this visit was journalled.",
+        "来院した日を入力してください。端末の時計は、システム管理者が合わせてください。",
+        "Enter the day of the visit. A system administrator sets the terminal's clock.",
+    ),
     "outbox_being_settled": _advice(
         "回線断の来院記録は、別のプログラムが確認しています。",
         "Another program is settling the outbox's visits.",

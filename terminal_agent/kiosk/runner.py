@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -84,6 +84,7 @@ from terminal_agent.kiosk.visit import (
     unanswered,
 )
 from terminal_agent.language import Language
+from terminal_agent.outbox.clock import Uptime
 from terminal_agent.outbox.draining import LiveChecks
 from terminal_agent.outbox.journal import Journal as VisitJournal
 from terminal_agent.outbox.sealing import OutboxTrouble
@@ -391,7 +392,8 @@ class Runner:
         self._cards[verification.verification_id] = held.certificate
         self._cards = {visit: card for visit, card in self._cards.items() if visit in today}
         if verification.coverage is not None:
-            self._remember(held.certificate, verification.coverage, consents)
+            seen_on = day_in_japan(verification.verified_at)  # by the centre's clock
+            self._remember(held.certificate, verification.coverage, consents, seen_on)
         for listener in self._answer_listeners:
             listener(verification)
         return Answered(_told(verification))
@@ -403,12 +405,14 @@ class Runner:
             _log.error("last_visit_unreadable", kind=type(error).__name__)
             return None
 
-    def _remember(self, certificate: bytes, coverage: CoverageAnswer, consents: tuple[ConsentClass, ...]) -> None:
+    def _remember(
+        self, certificate: bytes, coverage: CoverageAnswer, consents: tuple[ConsentClass, ...], seen_on: date
+    ) -> None:
         """Keep what helps the next visit; this one has its answer, whatever the disk says."""
         try:
             self._memory.remember(certificate, LastVisit.of(coverage, consents))
             if self._journal is not None:
-                self._journal.remember(certificate, coverage, day_in_japan(_now()))
+                self._journal.remember(certificate, coverage, seen_on)
         except (OutboxTrouble, sqlite3.Error) as error:
             _log.error("visit_not_remembered", kind=type(error).__name__)
 
@@ -436,7 +440,8 @@ class Runner:
             _log.error("holder_unreadable", kind=type(error).__name__)
             person = None
         try:
-            self._journal.add(person, day_in_japan(_now()), _now())
+            now = _now()
+            self._journal.add(person, day_in_japan(now), now, Uptime.now())
         except (OutboxTrouble, sqlite3.Error) as error:
             _log.error("visit_not_journalled", kind=type(error).__name__)
             self._daybook.add_trouble(OutboxTrouble.code)

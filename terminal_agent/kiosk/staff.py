@@ -278,10 +278,13 @@ class StaffScreen:
         problem, status = None, 200
         if request.method == "POST":
             async with request.form(max_fields=10, max_files=0) as form:
-                entered = {name: str(form.get(name, "")).strip() for name in (*_NUMBER_FIELDS, "visit")}
+                entered = {name: str(form.get(name, "")).strip() for name in (*_NUMBER_FIELDS, "visit", "day")}
             try:
-                person = person_from(entered)
-                await asyncio.to_thread(self.journal.enter_number, UUID(entered["visit"]), person)
+                visit_id = UUID(entered["visit"])
+                if entered["day"]:
+                    await asyncio.to_thread(self.journal.enter_day, visit_id, date.fromisoformat(entered["day"]))
+                else:
+                    await asyncio.to_thread(self.journal.enter_number, visit_id, person_from(entered))
                 return RedirectResponse("/staff/outbox", 303)
             except ValueError:
                 problem, status = _INCOMPLETE, 422

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -17,7 +17,8 @@ from eligibility.domain.codes import Outcome
 from eligibility.wire.problems import Problem
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
 from terminal_agent.client import CentreError, Refused
-from terminal_agent.outbox.journal import KEY_HONOURED, Conclusion, Journal, State, Visit
+from terminal_agent.outbox.clock import CLOCK_OFF, CentreTime, Uptime
+from terminal_agent.outbox.journal import CLOCK_WRONG, KEY_HONOURED, Conclusion, Journal, State, Visit
 
 _log = structlog.get_logger(__name__)
 IN_HAND: Final = 50  # visits of one go: what a kill makes the next drain send again
@@ -25,6 +26,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 LOOK_AGAIN_S: Final = 2.0
 MOST_TRIES: Final = 20  # of a check that the centre fails at, before staff look at it
 MOST_FAILURES: Final = 5  # of the line, one after the other, before somebody who waits is told that it is away
+TIME_GOOD_FOR_S: Final = 60.0  # then the centre is asked for it again
+FORGET_EVERY_S: Final = 6 * 3600.0
 SETTLED_KEPT: Final = timedelta(days=30)
 HOLDERS_KEPT: Final = timedelta(days=400)
 # These are settled by a person: the number that was entered names nobody, or several.
@@ -38,6 +41,9 @@ class Line(Protocol):
 
     def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
         """Ask by insured number, once for each key."""
+
+    def clock_offset_s(self) -> float | None:
+        """Return this machine's clock less the centre's; None where the centre names no time."""
 
 
 class Budget:
@@ -94,7 +100,7 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    conclusion: Conclusion
+    conclusion: Conclusion | None = None
     pause_s: float = 0.0  # how long everything waits: the centre said so
     error: CentreError | Refused | None = None  # the line's own, or the centre's
 
@@ -119,10 +125,13 @@ class Drain:
         live: LiveChecks,
         at_once: int = 1,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        uptime: Callable[[], Uptime] = Uptime.now,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._journal, self._line, self._budget, self._live = journal, line, budget, live
-        self._at_once, self._now, self._chance = at_once, now, chance
+        self._at_once, self._now, self._uptime, self._chance = at_once, now, uptime, chance
+        self._time_told: CentreTime | None = None
+        self._ask_time_at = self._forget_at = 0.0  # of the machine's own count
         self._stopped = threading.Event()
         self._broken = threading.Event()  # of the visits in hand, the rest need not be tried
         self._caller_refused: Problem | None = None
@@ -181,24 +190,59 @@ class Drain:
                 if tell is not None and failures == MOST_FAILURES:
                     raise errors[0]
                 pause_s = max(max(each.pause_s for each in told), self._jitter(failures) if failures else 0.0)
-                if errors and tell is not None:
-                    tell(errors[0], pause_s)
+                if errors:
+                    self._ask_time_at = 0.0  # whether it is back is asked before any visit is taken in hand
+                    if tell is not None:
+                        tell(errors[0], pause_s)
                 self._wait(pause_s)
         return done
 
     def _go(self, senders: Executor) -> list[_Told]:
         """Settle some visits; none where none may be tried now."""
-        taken = self._journal.take(IN_HAND, self._now())
+        if self._journal.next_at() is None:
+            return []
+        try:
+            self._ask_time()
+        except CentreError as error:
+            return [_Told(error=error)]
+        except Refused as refused:
+            problem = refused.problem
+            self._caller_refused = problem if problem.status == _CALLER_REFUSED else None
+            return [_Told(pause_s=float(problem.retry_after_s or 0), error=refused)]
+        taken = self._journal.take(IN_HAND, self._time())
         self._broken.clear()
         told = list(senders.map(self._settle, taken))
-        self._journal.conclude([each.conclusion for each in told], self._now())
+        self._journal.conclude([each.conclusion for each in told if each.conclusion is not None], self._time())
         return told
+
+    def _ask_time(self) -> None:
+        """Ask the centre what time it is, as often as it needs to be known.
+
+        Raises:
+            Refused, CentreError: as every request.
+        """
+        if self._uptime().seconds < self._ask_time_at:
+            return
+        offset_s = self._line.clock_offset_s()
+        up = self._uptime()
+        self._ask_time_at = up.seconds + TIME_GOOD_FOR_S
+        if offset_s is not None:
+            ahead = timedelta(seconds=offset_s)
+            self._time_told = CentreTime(self._now() - ahead, up, ahead)
+            if abs(ahead) > CLOCK_OFF:
+                _log.warning("clock_off", seconds=round(offset_s))
+
+    def _time(self) -> datetime:
+        """Return the centre's time, or this machine's where the centre has named none."""
+        return self._now() if self._time_told is None else self._time_told.later(self._uptime())
 
     def _settle(self, visit: Visit) -> _Told:
         if self._stopped.is_set() or self._broken.is_set():
             return _Told(self._back(visit, unsent=visit.first_sent_at is None))
-        if visit.first_sent_at is not None and visit.first_sent_at < self._now() - KEY_HONOURED:
+        if visit.first_sent_at is not None and visit.first_sent_at < self._time() - KEY_HONOURED:
             return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=MAYBE_SETTLED))
+        if self._day_is_doubtful(visit):
+            return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=CLOCK_WRONG))
         self._wait(self._budget.take())
         self._live.let_pass(self._stopped)
         try:
@@ -212,6 +256,11 @@ class Drain:
         if answer.outcome in NEED_STAFF:
             return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, answer, answer.outcome.value))
         return _Told(Conclusion(visit.visit_id, State.SETTLED, answer))
+
+    def _day_is_doubtful(self, visit: Visit) -> bool:
+        if visit.content.stated or self._time_told is None:
+            return False
+        return self._time_told.puts_elsewhere(visit.journalled_at, visit.content.up)
 
     def _refused(self, visit: Visit, refused: Refused) -> _Told:
         problem = refused.problem
@@ -229,7 +278,7 @@ class Drain:
         tries = visit.tries + 1
         if tries >= MOST_TRIES:
             return _Told(Conclusion(visit.visit_id, State.NEEDS_STAFF, problem=problem.code, tries=tries))
-        later = self._now() + timedelta(seconds=self._jitter(tries))
+        later = self._time() + timedelta(seconds=self._jitter(tries))
         return _Told(Conclusion(visit.visit_id, State.JOURNALLED, not_before=later, tries=tries))
 
     @staticmethod
@@ -246,25 +295,31 @@ class Drain:
 
     def _is_empty(self, *, but_for_later: bool) -> bool:
         next_at = self._journal.next_at()
-        return next_at is None or (but_for_later and next_at > self._now())
+        return next_at is None or (but_for_later and next_at > self._time())
 
     def _until_next(self) -> float:
         next_at = self._journal.next_at()
-        ahead = LOOK_AGAIN_S if next_at is None else (next_at - self._now()).total_seconds()
+        ahead = LOOK_AGAIN_S if next_at is None else (next_at - self._time()).total_seconds()
         return min(max(ahead, 0.05), LOOK_AGAIN_S)
 
     def _forget(self) -> None:
-        now = self._now()
-        self._journal.forget_settled(now - SETTLED_KEPT)
-        self._journal.forget_holders((now - HOLDERS_KEPT).date())
+        """Forget what was kept for its time, where both clocks agree: one that jumped would forget everything."""
+        if self._uptime().seconds < self._forget_at:
+            return
+        self._forget_at = self._uptime().seconds + FORGET_EVERY_S
+        with suppress(CentreError, Refused):
+            self._ask_time()
+            if self._time_told is not None and abs(self._time_told.ahead) <= CLOCK_OFF:
+                self._journal.forget_settled(self._time() - SETTLED_KEPT)
+                self._journal.forget_holders((self._time() - HOLDERS_KEPT).date())
 
 
 def _count(done: Drained, told: list[_Told]) -> None:
-    for each in told:
-        match each.conclusion.state:
+    for conclusion in (each.conclusion for each in told):
+        match conclusion and conclusion.state:
             case State.SETTLED:
                 done.settled += 1
             case State.NEEDS_STAFF:
                 done.needs_staff += 1
-            case _:
+            case State.JOURNALLED:
                 done.put_back += 1

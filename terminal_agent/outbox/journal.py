@@ -19,10 +19,12 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.domain.identifiers import InsuredNumber
 from eligibility.domain.ids import uuid7
 from eligibility.wire.verifications import CoverageAnswer, NumberVerificationRequest, Verification
+from terminal_agent.outbox.clock import Uptime
 from terminal_agent.outbox.sealing import KeyWrong, OutboxTrouble, Seal, SealBroken
 
 _log = structlog.get_logger(__name__)
 NUMBER_MISSING: Final = "number_missing"
+CLOCK_WRONG: Final = "outbox_clock_wrong"  # so that the day it asks for may not be the visit's
 KEY_HONOURED: Final = timedelta(days=6)  # the centre honours a key for seven days
 LONGEST_PUT_OFF: Final = timedelta(hours=1)  # longer than any pause of a drain
 _KEY_CHECK: Final = b"the outbox's key"
@@ -128,10 +130,12 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sealed of a visit: whose it is, and its day."""
+    """What is sealed of a visit: whose it is, and its day, by whom that was told."""
 
     asked_for: date
     person: InsuredPerson | None = None
+    up: Uptime | None = None  # when it was journalled, by the machine's own count
+    stated: bool = False  # staff said which day it was; else the terminal's clock did
 
 
 def request_of(person: InsuredPerson, asked_for: date) -> NumberVerificationRequest:
@@ -206,15 +210,19 @@ class Journal:
         """Let go of the file."""
         self._base.close()
 
-    def add(self, person: InsuredPerson | None, asked_for: date, now: datetime) -> UUID:
+    def add(self, person: InsuredPerson | None, asked_for: date, now: datetime, up: Uptime | None = None) -> UUID:
         """Journal a visit; it is on disk when this returns. Without a number it waits for staff to enter one.
+
+        With `up`, the same moment as `now`, its day can be told later although the terminal's clock was wrong.
 
         Raises:
             pydantic.ValidationError: a part of the number has not the form of one.
         """
-        return self.add_all([(person, asked_for)], now)[0]
+        return self.add_all([(person, asked_for)], now, up)[0]
 
-    def add_all(self, visits: Sequence[tuple[InsuredPerson | None, date]], now: datetime) -> list[UUID]:
+    def add_all(
+        self, visits: Sequence[tuple[InsuredPerson | None, date]], now: datetime, up: Uptime | None = None
+    ) -> list[UUID]:
         """Journal several visits in one go.
 
         Raises:
@@ -226,7 +234,7 @@ class Journal:
                 request_of(person, asked_for)
             visit_id = uuid7(now)
             state, problem = (State.NEEDS_STAFF, NUMBER_MISSING) if person is None else (State.JOURNALLED, None)
-            sealed = self._sealed(visit_id, Content(asked_for, person))
+            sealed = self._sealed(visit_id, Content(asked_for, person, up))
             rows.append((str(visit_id), _text(now), state, sealed, problem))
         with self._write():
             self._base.executemany(
@@ -248,6 +256,18 @@ class Journal:
                 return False
             request_of(person, visit.asked_for)
             self._begin_anew(visit, replace(visit.content, person=person))
+        return True
+
+    def enter_day(self, visit_id: UUID, day: date) -> bool:
+        """Give a visit whose day is doubtful the day that staff say it was; return False if none is doubtful of it.
+
+        As with a number, the check for that day is a new visit's.
+        """
+        with self._write():
+            visit = self._needing_staff(visit_id)
+            if visit is None or visit.problem != CLOCK_WRONG:
+                return False
+            self._begin_anew(visit, replace(visit.content, asked_for=day, stated=True))
         return True
 
     def visit(self, visit_id: UUID) -> Visit | None:
@@ -457,6 +477,8 @@ class Journal:
         payload = {
             "asked_for": content.asked_for.isoformat(),
             "person": content.person and _written(content.person),
+            "up": content.up and [content.up.boot, content.up.seconds],
+            "stated": content.stated,
         }
         return self._seal.close(payload, f"visit {visit_id}")
 
@@ -465,6 +487,8 @@ class Journal:
         return Content(
             asked_for=date.fromisoformat(payload["asked_for"]),
             person=payload["person"] and _read(payload["person"]),
+            up=Uptime(*payload["up"]) if payload.get("up") else None,
+            stated=payload.get("stated", False),
         )
 
     def _visit(self, row: sqlite3.Row) -> Visit | None:

@@ -3,7 +3,7 @@
 import os
 import signal
 from contextlib import ExitStack
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 from loadtest.embedded import Stores
 from loadtest.processes import server
 from terminal_agent.card.virtual import VirtualCard
-from terminal_agent.outbox.journal import Journal, State
+from terminal_agent.outbox.clock import Uptime
+from terminal_agent.outbox.journal import InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.conftest import Counter, HandSlot, Line, Patient, Town, running_counter
@@ -82,6 +83,30 @@ def test_staff_enter_the_number_of_a_card_that_nobody_knew_and_it_is_checked_by_
         expect(settled).to_contain_text("有効")
         expect(settled).to_contain_text("髙橋　花子")
         checked(staff_page, "12-outbox-settled")
+
+
+def test_staff_say_the_day_of_a_visit_that_was_journalled_by_a_wrong_clock(
+    kept: TerminalSettings, patient: Patient, line: Line, staff_page: Page, known: int, clerk: Member
+) -> None:
+    with running_counter(kept, HandSlot(patient.card), patient.card, line) as counter:
+        journal = counter.screens.journal
+        assert journal is not None
+        person = InsuredPerson(INSURER, "12", patient.facts["number"], "01", patient.facts["birth_date"])
+        long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+        journal.add(person, long_ago.date(), long_ago, Uptime.now())
+        until(staff_page, lambda: journal.counts()[State.NEEDS_STAFF] == 1)
+        sign_in(counter, staff_page, clerk)
+        staff_page.get_by_role("link", name="回線の不通時").click()
+        shows(staff_page, OUTBOX)
+        expect(staff_page.locator(".checks li")).to_contain_text("日付の入力待ち")
+        expect(staff_page.locator(".checks li")).to_contain_text("端末の時計")
+        checked(staff_page, "12-outbox-day")
+        staff_page.get_by_label("来院した日", exact=True).fill("2026-11-20")
+        staff_page.get_by_role("button", name="日付を登録").click()
+        until(staff_page, lambda: journal.counts()[State.SETTLED] == 1)
+        (settled,) = journal.latest()
+        assert settled.answer is not None
+        assert (settled.answer.asked_for, settled.answer.outcome) == (date(2026, 11, 20), "valid")
 
 
 def test_a_visit_that_is_unverified_when_the_program_stops_is_journalled(

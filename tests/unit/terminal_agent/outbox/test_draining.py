@@ -12,16 +12,19 @@ from eligibility.domain.codes import Outcome
 from eligibility.wire.problems import Problem, Sentence
 from eligibility.wire.verifications import NumberVerificationRequest, Verification
 from terminal_agent.client import CentreAnswerUnreadable, CentreAway, CentreHungUp, Refused
+from terminal_agent.outbox.clock import Uptime
 from terminal_agent.outbox.draining import (
+    HOLDERS_KEPT,
     IN_HAND,
     LONGEST_PAUSE_S,
     MOST_TRIES,
+    SETTLED_KEPT,
     Budget,
     Drain,
     LiveChecks,
     TerminalRefused,
 )
-from terminal_agent.outbox.journal import BeingSettled, InsuredPerson, Journal, State
+from terminal_agent.outbox.journal import CLOCK_WRONG, BeingSettled, InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
 
 NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)
@@ -37,6 +40,14 @@ class _Line:
         self.prepared: list[BaseException | Verification] = []
         self.asked: list[tuple[UUID | None, NumberVerificationRequest]] = []
         self.on_ask: Callable[[], None] = lambda: None
+        self.on_time: Callable[[], None] = lambda: None
+        self.offset_s: float | BaseException | None = 0.0
+
+    def clock_offset_s(self) -> float | None:
+        self.on_time()
+        if isinstance(self.offset_s, BaseException):
+            raise self.offset_s
+        return self.offset_s
 
     def verify_number(self, request: NumberVerificationRequest, idempotency_key: UUID | None = None) -> Verification:
         self.asked.append((idempotency_key, request))
@@ -64,7 +75,7 @@ def _drain(journal: Journal, line: _Line, waited: list[float], live: LiveChecks 
     clock = [NOW]
     made = Drain(
         journal, line, budget=Budget(1e9, 1), live=live or LiveChecks(), now=lambda: clock[0],
-        chance=lambda low, high: high,
+        uptime=lambda: Uptime("this boot", (clock[0] - NOW).total_seconds()), chance=lambda low, high: high,
     )  # fmt: skip
 
     def wait(seconds: float) -> None:
@@ -218,6 +229,15 @@ def test_one_never_sent_is_settled_however_old(journal: Journal, line: _Line) ->
     assert _drain(journal, line, []).run(until_empty=True).settled == 1
 
 
+def test_no_visit_counts_as_sent_while_nobody_answers_for_the_time(journal: Journal, line: _Line) -> None:
+    journal.add_all([(PERSON, DAY)] * 3, NOW)
+    line.offset_s = CentreAway()
+    with pytest.raises(CentreAway):
+        _drain(journal, line, []).settle_now(lambda error, pause_s: None)
+    assert line.asked == []
+    assert {v.first_sent_at for v in journal.latest()} == {None}
+
+
 def test_only_what_was_begun_when_the_line_broke_is_put_down_as_sent(journal: Journal, line: _Line) -> None:
     ids = sorted(journal.add_all([(PERSON, DAY)] * 3, NOW))
     line.prepared = [CentreAway()]
@@ -226,10 +246,56 @@ def test_only_what_was_begun_when_the_line_broke_is_put_down_as_sent(journal: Jo
     drain.run(until_empty=True)
     assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {ids[0]: NOW, ids[1]: None, ids[2]: None}
     again = _drain(journal, line, [])
-    line.on_ask = again.stop
-    line.prepared = [_refused("rate_limited", 429, 60)]
+    line.on_time = again.stop
     again.run(until_empty=True)
     assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {ids[0]: NOW, ids[1]: None, ids[2]: None}
+
+
+def test_a_line_that_broke_is_asked_for_the_time_before_another_visit_is_taken_in_hand(
+    journal: Journal, line: _Line
+) -> None:
+    journal.add_all([(PERSON, DAY)] * 3, NOW)
+    line.prepared = [CentreAway()]
+    line.on_ask = lambda: setattr(line, "offset_s", CentreAway())
+    with pytest.raises(CentreAway):
+        _drain(journal, line, []).settle_now(lambda error, pause_s: None)
+    assert len(line.asked) == 1
+
+
+def test_the_time_is_asked_once_for_many_visits_and_again_after_a_minute(journal: Journal, line: _Line) -> None:
+    journal.add_all([(PERSON, DAY)] * IN_HAND * 3, NOW)
+    times: list[int] = []
+    line.on_time = lambda: times.append(len(line.asked))
+    line.prepared = [line.answer] * (IN_HAND * 2 - 1) + [_refused("rate_limited", 429, 61)]
+    _drain(journal, line, []).run(until_empty=True)
+    assert times == [0, IN_HAND * 2]
+
+
+def test_a_counter_without_visits_asks_for_the_time_four_times_a_day(journal: Journal, line: _Line) -> None:
+    times: list[float] = []
+    waited: list[float] = []
+    drain = _drain(journal, line, waited)
+
+    def on_time() -> None:
+        times.append(sum(waited))
+        if len(times) == 3:
+            drain.stop()
+
+    line.on_time = on_time
+    drain.run(until_empty=False)
+    assert times == [0.0, 6 * 3600.0, 12 * 3600.0]
+
+
+def test_somebody_who_waits_is_told_that_the_line_is_away_and_it_ends(journal: Journal, line: _Line) -> None:
+    journal.add_all([(PERSON, DAY)] * 3, NOW)
+    line.offset_s = CentreHungUp()
+    told: list[tuple[BaseException, float]] = []
+    waited: list[float] = []
+    with pytest.raises(CentreHungUp):
+        _drain(journal, line, waited).settle_now(lambda error, pause_s: told.append((error, pause_s)))
+    assert told == [(line.offset_s, pause_s) for pause_s in (2.0, 4.0, 8.0, 16.0)]
+    assert waited == [2.0, 4.0, 8.0, 16.0]
+    assert journal.counts()[State.JOURNALLED] == 3
 
 
 def test_for_somebody_who_waits_what_the_centre_fails_at_is_left_for_later(journal: Journal, line: _Line) -> None:
@@ -237,6 +303,30 @@ def test_for_somebody_who_waits_what_the_centre_fails_at_is_left_for_later(journ
     line.prepared = [_refused("internal", 500)]
     done = _drain(journal, line, []).settle_now(lambda error, pause_s: None)
     assert (done.settled, done.put_back, len(line.asked)) == (2, 1, 3)
+
+
+@pytest.mark.parametrize("busy", [_refused("rate_limited", 429, 60), _refused("overloaded", 503, 60)])
+def test_the_centre_that_is_too_busy_to_say_the_time_is_asked_after_the_time_it_names(
+    journal: Journal, line: _Line, busy: Refused
+) -> None:
+    journal.add(PERSON, DAY, NOW)
+    line.offset_s = busy
+    waited: list[float] = []
+    drain = _drain(journal, line, waited)
+
+    def tell(error: object, pause_s: float) -> None:
+        line.offset_s = 0.0
+
+    assert drain.settle_now(tell).settled == 1
+    assert waited == [60.0]
+
+
+def test_a_terminal_that_the_centre_does_not_know_is_told_by_the_time_it_asks(journal: Journal, line: _Line) -> None:
+    journal.add(PERSON, DAY, NOW)
+    line.offset_s = _refused("caller_unknown", 401)
+    with pytest.raises(TerminalRefused):
+        _drain(journal, line, []).run(until_empty=True)
+    assert line.asked == []
 
 
 def test_garbled_rows_however_many_keep_no_other_waiting(journal: Journal, line: _Line, tmp_path: Path) -> None:
@@ -251,6 +341,65 @@ def test_garbled_rows_however_many_keep_no_other_waiting(journal: Journal, line:
     assert journal.counts() == {
         State.JOURNALLED: 0, State.SETTLING: 0, State.SETTLED: 3, State.NEEDS_STAFF: IN_HAND + 1,
     }  # fmt: skip
+
+
+def test_no_day_is_asked_that_a_wrong_clock_made_until_staff_say_which_it_was(journal: Journal, line: _Line) -> None:
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    wrong = journal.add(PERSON, long_ago.date(), long_ago, Uptime("this boot", -3600.0))
+    right = journal.add(PERSON, DAY, NOW - timedelta(hours=1), Uptime("this boot", -3600.0))
+    done = _drain(journal, line, []).run(until_empty=True)
+    assert (done.settled, done.needs_staff, [key for key, _ in line.asked]) == (1, 1, [right])
+    visit = journal.visit(wrong)
+    assert visit is not None
+    assert (visit.state, visit.problem, visit.person) == (State.NEEDS_STAFF, CLOCK_WRONG, PERSON)
+    assert journal.enter_day(wrong, DAY)
+    assert _drain(journal, line, []).run(until_empty=True).settled == 1
+    assert line.asked[-1][1].asked_for == DAY
+
+
+@pytest.mark.parametrize("offset_s", [-86_400.0 * 400, 86_400.0 * 400])
+def test_a_terminal_whose_clock_is_wrong_leaves_the_days_it_journalled_to_staff(
+    journal: Journal, line: _Line, offset_s: float
+) -> None:
+    journal.add(PERSON, DAY, NOW)
+    line.offset_s = offset_s
+    assert _drain(journal, line, []).run(until_empty=True).needs_staff == 1
+    assert line.asked == []
+
+
+def test_where_the_centre_names_no_time_visits_are_settled_by_the_clock_there_is(journal: Journal, line: _Line) -> None:
+    journal.add(PERSON, DAY, NOW)
+    line.offset_s = None
+    assert _drain(journal, line, []).run(until_empty=True).settled == 1
+
+
+@pytest.mark.parametrize(
+    ("ahead_d", "offset_s", "kept"),
+    [
+        (0, 0.0, True),
+        (31, 0.0, False),
+        (800, 86_400.0 * 800, True),
+        (31 - 800, 86_400.0 * -800, True),
+        (31, 240.0, False),
+        (31, -360.0, True),
+        (800, None, True),
+        (800, CentreAway(), True),
+        (800, _refused("busy", 503, 60), True),
+    ],
+)
+def test_what_is_kept_for_its_time_is_forgotten_only_where_both_clocks_agree(
+    journal: Journal, line: _Line, valid: Verification, ahead_d: int, offset_s: float | Exception | None, kept: bool
+) -> None:
+    journal.add(PERSON, DAY, NOW)
+    _drain(journal, line, []).run(until_empty=True)
+    assert valid.coverage is not None
+    journal.remember(b"certificate", valid.coverage, DAY - (HOLDERS_KEPT - SETTLED_KEPT))
+    line.offset_s = offset_s
+    drain = Drain(journal, line, budget=Budget(1e9, 1), live=LiveChecks(), now=lambda: NOW + timedelta(days=ahead_d))
+    drain._wait = lambda seconds: drain.stop()  # type: ignore[method-assign]
+    drain.run(until_empty=False)
+    assert journal.counts()[State.SETTLED] == kept
+    assert (journal.recall(b"certificate") is not None) == kept
 
 
 def test_a_drain_beside_another_takes_nothing_out_of_its_hand(journal: Journal, line: _Line) -> None:

@@ -12,10 +12,13 @@ from keyring.backends.fail import Keyring as NoKeyring
 from pydantic import ValidationError
 
 from eligibility.wire.verifications import Verification
+from terminal_agent.outbox.clock import Uptime
 from terminal_agent.outbox.journal import (
+    CLOCK_WRONG,
     NUMBER_MISSING,
     BeingSettled,
     Conclusion,
+    Content,
     InsuredPerson,
     Journal,
     JournalUnusable,
@@ -245,6 +248,27 @@ def test_what_was_not_sent_is_put_back_as_it_was(journal: Journal) -> None:
     later = NOW + timedelta(days=1)
     assert {v.visit_id: v.first_sent_at for v in _take(journal, later)} == {sent: NOW, unsent: None}
     assert {v.visit_id: v.first_sent_at for v in journal.latest()} == {sent: NOW, unsent: later}
+
+
+def test_staff_say_the_day_of_a_visit_whose_day_is_doubtful_and_of_no_other(journal: Journal) -> None:
+    up = Uptime("a boot", 7.5)
+    first, second = (journal.add(PERSON, DAY, NOW, up) for _ in range(2))
+    _take(journal)
+    said = [Conclusion(first, State.NEEDS_STAFF, problem=CLOCK_WRONG), Conclusion(second, State.NEEDS_STAFF)]
+    journal.conclude(said, NOW)
+    day = DAY + timedelta(days=400)
+    assert not journal.enter_day(second, day)
+    assert journal.enter_day(first, day)
+    assert not journal.enter_day(first, day)
+    (anew,) = _take(journal)
+    assert (anew.content, anew.journalled_at) == (Content(day, PERSON, up, stated=True), NOW)
+    assert anew.visit_id != first
+
+
+def test_a_number_that_staff_enter_leaves_the_day_as_the_clock_had_it(journal: Journal) -> None:
+    up = Uptime("a boot", 7.5)
+    assert journal.enter_number(journal.add(None, DAY, NOW, up), PERSON)
+    assert [v.content for v in _take(journal)] == [Content(DAY, PERSON, up)]
 
 
 def test_one_drain_at_a_time_has_visits_in_hand(journal: Journal, tmp_path: Path, seal: Seal) -> None:
