@@ -345,6 +345,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "来院した日を入力してください。端末の時計は、システム管理者が合わせてください。",
         "Enter the day of the visit. A system administrator sets the terminal's clock.",
     ),
+    "maybe_settled": _advice(
+        "6日以上前に照会しましたが、答えが届いていません。",
+        "This was asked more than six days ago, and no answer has come.",
+        "もう一度照会するには、番号を確かめて保存してください。",
+        "To ask once more, look at the number and keep it.",
+    ),
     "outbox_being_settled": _advice(
         "回線断の来院記録は、別のプログラムが確認しています。",
         "Another program is settling the outbox's visits.",

@@ -277,11 +277,11 @@ class Journal:
         return row and self._visit(row)
 
     def latest(self, limit: int = 200, state: State | None = None) -> list[Visit]:
-        """Return the latest visits, of one state or of all, newest first."""
+        """Return visits of one state or of all, newest first, but before all others those that need staff."""
         where, arguments = ("where state = ?", [state]) if state else ("", [])
         with self._lock:
             rows = self._base.execute(
-                f"{_SELECT} {where} order by visit_id desc limit ?", [*arguments, limit]
+                f"{_SELECT} {where} order by state <> 'needs_staff', visit_id desc limit ?", [*arguments, limit]
             ).fetchall()
         return [visit for row in rows if (visit := self._visit(row)) is not None]
 

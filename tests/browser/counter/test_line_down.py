@@ -13,7 +13,9 @@ from loadtest.embedded import Stores
 from loadtest.processes import server
 from terminal_agent.card.virtual import VirtualCard
 from terminal_agent.outbox.clock import Uptime
-from terminal_agent.outbox.journal import InsuredPerson, Journal, State
+from terminal_agent.outbox.command import open_journal
+from terminal_agent.outbox.draining import MAYBE_SETTLED
+from terminal_agent.outbox.journal import Conclusion, InsuredPerson, Journal, State
 from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
 from tests.browser.counter.conftest import Counter, HandSlot, Line, Patient, Town, running_counter
@@ -107,6 +109,27 @@ def test_staff_say_the_day_of_a_visit_that_was_journalled_by_a_wrong_clock(
         (settled,) = journal.latest()
         assert settled.answer is not None
         assert (settled.answer.asked_for, settled.answer.outcome) == (date(2026, 11, 20), "valid")
+
+
+def test_staff_may_have_a_visit_asked_about_again_whose_answer_never_came(
+    kept: TerminalSettings, patient: Patient, line: Line, staff_page: Page, known: int, clerk: Member
+) -> None:
+    person = InsuredPerson(INSURER, "12", patient.facts["number"], "01", patient.facts["birth_date"])
+    now = datetime.now(UTC)
+    before = open_journal(kept)
+    visit_id = before.add(person, now.date(), now)
+    before.take(1, now)
+    before.conclude([Conclusion(visit_id, State.NEEDS_STAFF, problem=MAYBE_SETTLED)], now)
+    before.close()
+    with running_counter(kept, HandSlot(patient.card), patient.card, line) as counter:
+        sign_in(counter, staff_page, clerk)
+        staff_page.get_by_role("link", name="回線の不通時").click()
+        expect(staff_page.locator(".checks li")).to_contain_text("6日以上前に照会しました")
+        checked(staff_page, "12-outbox-again")
+        staff_page.get_by_role("button", name="番号を登録").click()
+        journal = counter.screens.journal
+        assert journal is not None
+        until(staff_page, lambda: journal.counts()[State.SETTLED] == 1)
 
 
 def test_a_visit_that_is_unverified_when_the_program_stops_is_journalled(

@@ -9,6 +9,7 @@ from terminal_agent.face.camera import CameraMissing
 from terminal_agent.kiosk.passcode import PasscodeTrouble
 from terminal_agent.loopback import PortTaken
 from terminal_agent.messages import ADVICE, PROMPTS
+from terminal_agent.outbox.draining import MAYBE_SETTLED
 from terminal_agent.outbox.journal import CLOCK_WRONG, JournalUnusable
 from terminal_agent.outbox.opening import OutboxNotOpen
 from terminal_agent.outbox.sealing import OutboxTrouble
@@ -35,7 +36,7 @@ def test_every_trouble_has_its_advice(kind: type[errors.CardError]) -> None:
 def test_every_advice_belongs_to_a_trouble() -> None:
     ours = {"settings_incomplete", "settings_file_missing", "entry_malformed", "stopped", "unexpected"}
     ours |= {"bulk_file_unreadable", "bulk_file_empty", "bulk_column_missing", "bulk_value_too_long"}
-    ours |= {"bulk_result_unwritable", CLOCK_WRONG}
+    ours |= {"bulk_result_unwritable", CLOCK_WRONG, MAYBE_SETTLED}
     ours |= {"enrolment_folder_in_use", "enrolment_file_unusable", "enrolment_answer_wrong"}
     assert set(ADVICE) == {kind.code for kind in KINDS} | ours  # type: ignore[attr-defined]
 

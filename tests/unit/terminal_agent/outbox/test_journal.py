@@ -61,6 +61,12 @@ def test_a_visit_is_unverified_until_it_is_settled(journal: Journal, valid: Veri
     assert _take(journal) == []
 
 
+def test_whoever_needs_staff_is_shown_before_any_that_does_not(journal: Journal) -> None:
+    old = journal.add(None, DAY, NOW)
+    waiting = [journal.add(PERSON, DAY, NOW + timedelta(minutes=minute)) for minute in (1, 2, 3)]
+    assert [v.visit_id for v in journal.latest(limit=3)] == [old, waiting[2], waiting[1]]
+
+
 def test_a_visit_without_number_waits_for_staff(journal: Journal) -> None:
     visit_id = journal.add(None, DAY, NOW)
     (visit,) = journal.latest(state=State.NEEDS_STAFF)
