@@ -145,6 +145,8 @@ async def test_half_bulk_checks_have_a_room_of_their_own(world: World) -> None:
                 assert answer.result().startswith(b"HTTP/1.1 503 ")
                 assert b"retry-after: " in answer.result().lower()
             assert (await counter.number()).status_code == 200
+            other = await world.terminal()
+            assert (await other.http.post("/v1/bulk-verifications", content=large)).status_code == 202
             for task in waiting:
                 task.cancel()
         while (await counter.http.post("/v1/bulk-verifications", content=large)).status_code != 202:
