@@ -1,28 +1,33 @@
 """The published interfaces: writes docs/openapi/ from the apps' routes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from eligibility.api.routes import router as terminals
+from eligibility.api import routes as centre
+from eligibility.serving.description import complete
 from payer_sync.intake.routes import router as insurers
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "openapi"
-INTERFACES: Final[Mapping[str, tuple[str, APIRouter]]] = MappingProxyType(
-    {"v1.json": ("Eligibility verification", terminals), "intake-v1.json": ("Insurers' intake", insurers)}
+INTERFACES: Final[Mapping[str, tuple[str, Sequence[APIRouter]]]] = MappingProxyType(
+    {
+        "v1.json": ("Eligibility verification", (centre.router, centre.public)),
+        "intake-v1.json": ("Insurers' intake", (insurers,)),
+    }
 )
 
 
 def schema(file: str) -> dict[str, Any]:
     """Return the OpenAPI description that stands in a file of the docs."""
-    title, router = INTERFACES[file]
+    title, routers = INTERFACES[file]
     app = FastAPI(title=title, version="1")
-    app.include_router(router)
-    return app.openapi()
+    for router in routers:
+        app.include_router(router)
+    return complete(app).openapi()
 
 
 def write() -> None:

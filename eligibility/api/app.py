@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from eligibility.api.budgets import NumberBudget
 from eligibility.api.bulk_routes import BULK_PATH
 from eligibility.api.problems import PROBLEMS
-from eligibility.api.routes import router
+from eligibility.api.routes import public, router
 from eligibility.api.staff_routes import router as staff_router
 from eligibility.api.terminals import TerminalDirectory
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
@@ -24,6 +24,7 @@ from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
 from eligibility.serving.callers import terminal_of
+from eligibility.serving.description import complete
 from eligibility.serving.express import ExpressLane
 from eligibility.serving.limits import BodyLimit
 from eligibility.serving.logs import RequestLog
@@ -80,7 +81,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         terminals = Gatherer(partial(terminal_standings, pool), rest_s=LOOKUP_REST_S)
         cards = Gatherer(partial(rows_of_cards, pool), holder_of, rest_s=LOOKUP_REST_S)
         numbers = Gatherer(partial(rows_of_numbers, pool), matches_of, rest_s=LOOKUP_REST_S)
-        revocation.refresh(now())
+        _refresh(revocation, now())
         app.state.now = now
         app.state.settings = settings
         app.state.budget = budget
@@ -129,6 +130,8 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(router)
+    app.include_router(public)
+    complete(app)
     app.add_middleware(ExpressLane, routers=(router, staff_router), paths=EXPRESS, handlers=app.exception_handlers)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, own_limits={BULK_PATH: MAX_BULK_BYTES})
     app.add_middleware(RequestLog)
@@ -161,4 +164,10 @@ async def _keep_revocation_fresh(revocation: RevocationDirectory, every_s: float
     while True:
         await asyncio.sleep(every_s)
         # Reading and checking a nation's list takes seconds of computing; counters must not wait for it.
-        await asyncio.to_thread(revocation.refresh, now())
+        await asyncio.to_thread(_refresh, revocation, now())
+
+
+def _refresh(revocation: RevocationDirectory, now: datetime) -> None:
+    revocation.refresh(now)
+    for issuer in revocation.stale_issuers(now):  # its cards are refused
+        _log.error("revocation_list_stale", issuer=issuer.hex())

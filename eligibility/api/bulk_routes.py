@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from eligibility.api.answers import CallingTerminal, IdempotencyKey, answer, json_answer
+from eligibility.api.answers import PROBLEM_RESPONSES, CallingTerminal, IdempotencyKey, answer, json_answer
 from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
 from eligibility.bulk_checks import accept_bulk, bulk_status, page_of_results, read_questions
@@ -20,6 +20,7 @@ from eligibility.wire.bulk import MAX_BULK_ITEMS, MAX_BULK_SIGNS, BulkReceipt, B
 
 BULK_PATH: Final = "/v1/bulk-verifications"
 router = APIRouter()
+_CLEARED: Final = PROBLEM_RESPONSES[404] | {"description": "The results were kept for their time, and are cleared."}
 
 
 def _description() -> dict[str, Any]:
@@ -54,7 +55,7 @@ async def look_at_bulk(request: Request, bulk_id: UUID, caller: CallingTerminal)
     return answer(await bulk_status(state.centre.pool, caller, bulk_id, kept_for))
 
 
-@router.get(BULK_PATH + "/{bulk_id}/results", response_model=BulkResults)
+@router.get(BULK_PATH + "/{bulk_id}/results", response_model=BulkResults, responses={410: _CLEARED})
 async def fetch_results(
     request: Request, bulk_id: UUID, caller: CallingTerminal, after: Annotated[int, Query(ge=0, le=MAX_BULK_ITEMS)] = 0
 ) -> Response:

@@ -5,13 +5,20 @@ from starlette.responses import Response
 
 from eligibility.api.answers import CallingTerminal, answer
 from eligibility.serving.callers import anyone
+from eligibility.serving.description import NO_CERTIFICATE
 from eligibility.terminal_enrolment import enrol, renew
 from eligibility.wire.enrolments import EnrolmentRequest, RenewalRequest, TerminalCertificate
 
 router = APIRouter()
 
 
-@router.post("/v1/enrolments", response_model=TerminalCertificate, status_code=201, dependencies=[Depends(anyone)])
+@router.post(
+    "/v1/enrolments",
+    response_model=TerminalCertificate,
+    status_code=201,
+    dependencies=[Depends(anyone)],
+    openapi_extra=NO_CERTIFICATE,
+)
 async def enrol_a_terminal(request: Request, asked: EnrolmentRequest) -> Response:
     """Certify the key of one who holds a code the operator issued: the one caller who has no certificate yet."""
     state = request.app.state

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from eligibility.api import bulk_routes, enrolment_routes, staff_routes
-from eligibility.api.answers import PRIVATE, PROBLEM_RESPONSES, CallingTerminal, IdempotencyKey, answer, json_answer
+from eligibility.api.answers import PROBLEM_RESPONSES, CallingTerminal, IdempotencyKey, answer, json_answer
 from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
 from eligibility.api.signed_in import staff_on
@@ -14,9 +14,11 @@ from eligibility.domain.codes import Method, Outcome
 from eligibility.reference_numbers import PatientNotChecked, register_reference_number
 from eligibility.registration import register
 from eligibility.serving.callers import anyone
+from eligibility.serving.description import NO_CERTIFICATE, SESSION_FOR_VISUAL
 from eligibility.storage.kept_answers import AnswerKey
 from eligibility.verification import verify_card, verify_number
 from eligibility.wire.bulk import ReferenceNumberRegistered, ReferenceNumberRegistration
+from eligibility.wire.health import Health
 from eligibility.wire.verifications import (
     CardRegistration,
     CardRegistrationRequest,
@@ -28,6 +30,7 @@ from eligibility.wire.verifications import (
 )
 
 router = APIRouter(responses=PROBLEM_RESPONSES)
+public = APIRouter()  # what anybody may ask
 
 
 @router.post("/v1/challenges", response_model=Challenges)
@@ -40,7 +43,7 @@ async def issue_challenges(request: Request, wanted: ChallengesRequest, caller: 
     return answer(Challenges(challenges=tuple(issued), expires_at=keys.expires_at(now)))
 
 
-@router.post("/v1/verifications", response_model=Verification)
+@router.post("/v1/verifications", response_model=Verification, openapi_extra=SESSION_FOR_VISUAL)
 async def verify_by_card(request: Request, asked: VerificationRequest, caller: CallingTerminal) -> Response:
     """Answer whether the holder of a card is insured on a day, by whom, and what they pay."""
     state = request.app.state
@@ -65,7 +68,9 @@ async def verify_by_number(
         return json_answer(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
 
 
-@router.post("/v1/card-registrations", response_model=CardRegistration, status_code=201)
+@router.post(
+    "/v1/card-registrations", response_model=CardRegistration, status_code=201, openapi_extra=SESSION_FOR_VISUAL
+)
 async def register_a_card(request: Request, asked: CardRegistrationRequest, caller: CallingTerminal) -> Response:
     """Register a card at its first use to the one insured person it names."""
     state = request.app.state
@@ -87,8 +92,14 @@ async def register_a_reference_number(
             raise
 
 
-@router.get("/.well-known/jwks.json", dependencies=[Depends(anyone)], responses={})
-async def published_keys(request: Request) -> JSONResponse:
+@public.get(
+    "/.well-known/jwks.json",
+    dependencies=[Depends(anyone)],
+    response_class=Response,
+    responses={200: {"content": {"application/jwk-set+json": {"schema": {"type": "object"}}}}},
+    openapi_extra=NO_CERTIFICATE,
+)
+async def published_keys(request: Request) -> Response:
     """Publish the keys with which anyone checks a receipt, offline (RFC 7517)."""
     return JSONResponse(
         request.app.state.centre.receipts.published_keys(),
@@ -97,13 +108,19 @@ async def published_keys(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/health", dependencies=[Depends(anyone)])
-async def health(request: Request) -> JSONResponse:
+@public.get(
+    "/health",
+    dependencies=[Depends(anyone)],
+    response_model=Health,
+    responses={503: PROBLEM_RESPONSES[503]},
+    openapi_extra=NO_CERTIFICATE,
+)
+async def health(request: Request) -> Response:
     """Say whether this process can answer counters: the database and the revocation lists."""
     state = request.app.state
     await state.centre.pool.fetchval("select 1")
     stale = state.centre.revocation.stale_issuers(state.now())
-    return JSONResponse({"database": "ok", "revocation": "stale" if stale else "ok"}, headers=PRIVATE)
+    return answer(Health(revocation="stale" if stale else "ok", stale_issuers=tuple(key_id.hex() for key_id in stale)))
 
 
 router.include_router(bulk_routes.router)

@@ -11,6 +11,7 @@ from eligibility.api.signed_in import session_token, staff
 from eligibility.domain.codes import ConsentClass
 from eligibility.medical import read_checkups, read_medications, read_treatments, withdraw
 from eligibility.serving.callers import Staff
+from eligibility.serving.description import WITH_SESSION
 from eligibility.staff import sign_in, sign_out
 from eligibility.wire.checkups import CheckupHistory
 from eligibility.wire.medications import MedicationHistory, Month
@@ -30,7 +31,7 @@ async def begin_a_staff_session(request: Request, asked: StaffSessionRequest, ca
     return answer(await sign_in(state.staff_door, caller, asked, state.now()), status=201)
 
 
-@router.delete("/v1/staff-sessions/current", status_code=204)
+@router.delete("/v1/staff-sessions/current", status_code=204, openapi_extra=WITH_SESSION)
 async def end_the_staff_session(request: Request, caller: CallingStaff) -> Response:
     """Sign out: the session of the request's token ends."""
     state = request.app.state
@@ -38,7 +39,9 @@ async def end_the_staff_session(request: Request, caller: CallingStaff) -> Respo
     return Response(status_code=204, headers=PRIVATE)
 
 
-@router.get("/v1/verifications/{verification_id}/medications", response_model=MedicationHistory)
+@router.get(
+    "/v1/verifications/{verification_id}/medications", response_model=MedicationHistory, openapi_extra=WITH_SESSION
+)
 async def show_medications(
     request: Request, verification_id: UUID, caller: CallingStaff, first: FromMonth = None, last: ThroughMonth = None
 ) -> Response:
@@ -47,7 +50,7 @@ async def show_medications(
     return answer(await read_medications(state.centre, caller, verification_id, first, last, state.now()))
 
 
-@router.get("/v1/verifications/{verification_id}/checkups", response_model=CheckupHistory)
+@router.get("/v1/verifications/{verification_id}/checkups", response_model=CheckupHistory, openapi_extra=WITH_SESSION)
 async def show_checkups(
     request: Request, verification_id: UUID, caller: CallingStaff, first: FromMonth = None, last: ThroughMonth = None
 ) -> Response:
@@ -56,7 +59,9 @@ async def show_checkups(
     return answer(await read_checkups(state.centre, caller, verification_id, first, last, state.now()))
 
 
-@router.get("/v1/verifications/{verification_id}/treatments", response_model=TreatmentHistory)
+@router.get(
+    "/v1/verifications/{verification_id}/treatments", response_model=TreatmentHistory, openapi_extra=WITH_SESSION
+)
 async def show_treatments(
     request: Request, verification_id: UUID, caller: CallingStaff, first: FromMonth = None, last: ThroughMonth = None
 ) -> Response:

@@ -138,7 +138,7 @@ def standing_of_number(
     if standing.outcome is Outcome.LAPSED and elsewhere.outcome is Outcome.VALID:
         return replace(standing, outcome=Outcome.LAPSED_NEWER_EXISTS)
     if standing.outcome is Outcome.VALID and elsewhere.coverage:
-        return replace(standing, conflicts=(elsewhere.coverage,))
+        return replace(standing, conflicts=(elsewhere.coverage, *elsewhere.conflicts))
     return standing
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.ids import uuid7
 from eligibility.serving.callers import insurer_of
+from eligibility.serving.description import complete
 from eligibility.serving.limits import BodyLimit
 from eligibility.serving.logs import RequestLog
 from eligibility.serving.problems import Refusal, install_problem_handlers
@@ -65,6 +66,7 @@ def make_app(settings: IntakeSettings) -> FastAPI:
         redirect_slashes=False,  # it would lead to whatever host the caller has named
     )
     app.include_router(router)
+    complete(app)
     app.add_middleware(BodyLimit, limit_bytes=CHUNK_BYTES)
     app.add_middleware(RequestLog)
     install_problem_handlers(app, PROBLEMS, _leave_event)

@@ -17,7 +17,7 @@ from eligibility.serving.callers import insurer_of
 from eligibility.serving.problems import Refusal
 from eligibility.wire.encoding import Wire
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Fault, Problem
-from eligibility.wire.submissions import FeedbackPage, Manifest, Submission, SubmissionState
+from eligibility.wire.submissions import CHUNK_BYTES, FeedbackPage, Manifest, Submission, SubmissionState
 from payer_sync.intake.editions import refuse_unaccepted
 from payer_sync.layouts.register import LayoutUnknown, find_edition
 from payer_sync.settings import IntakeSettings
@@ -40,6 +40,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+# The body is read by hand, so its description is given by hand, too.
+_CHUNK: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": f"The file's bytes from the offset on, {CHUNK_BYTES // 2**20} MiB at most.",
+        "content": {"application/octet-stream": {}},
+    }
+}
 router = APIRouter(responses=_PROBLEMS)
 CallingInsurer = Annotated[InsurerNumber, Depends(insurer_of)]
 
@@ -66,7 +74,7 @@ async def announce_file(request: Request, manifest: Manifest, caller: CallingIns
     return _answer(submission, 201 if new else 200)
 
 
-@router.put("/v1/submissions/{submission_id}/content", response_model=Submission)
+@router.put("/v1/submissions/{submission_id}/content", response_model=Submission, openapi_extra=_CHUNK)
 async def take_chunk(
     request: Request, submission_id: UUID, offset: Annotated[int, Query(ge=0, le=2**40)], caller: CallingInsurer
 ) -> Response:

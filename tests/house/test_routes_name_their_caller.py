@@ -20,7 +20,7 @@ def _calls(dependant: Dependant) -> Iterator[object]:
         yield from _calls(inner)
 
 
-@pytest.mark.parametrize("router", [api_routes.router, intake_routes.router])
+@pytest.mark.parametrize("router", [api_routes.router, api_routes.public, intake_routes.router])
 def test_every_route_names_its_caller(router: APIRouter) -> None:
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     assert routes

@@ -88,6 +88,10 @@ async def test_without_fresh_revocation_lists_no_card_is_judged_but_numbers_are(
     assert _code(answer) == (503, "revocation_unknown")
     assert answer.headers["retry-after"]
     assert (await counter.number()).json()["outcome"] == "valid"
+    stale = [key_id.hex() for key_id in world.app.state.centre.trust.anchors]
+    assert (await counter.http.get("/health")).json() == {
+        "database": "ok", "revocation": "stale", "stale_issuers": stale
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -98,6 +98,13 @@ def test_a_suspension_at_another_insurer_suspends_the_answer_by_number() -> None
 def test_a_lapsed_number_of_one_insured_elsewhere_tells_no_detail_of_the_newer() -> None:
     standing = standing_of_number([LAPSED], [OTHER], DAY)
     assert (standing.outcome, standing.coverage) == (Outcome.LAPSED_NEWER_EXISTS, LAPSED)
+
+
+def test_a_number_in_force_names_every_other_insurer_that_claims_the_person() -> None:
+    third = replace(OTHER, coverage_id=7, insured=InsuredNumber.parse("39131156", "1", "2", ""))
+    later = replace(OTHER, coverage_id=8, acquired_on=third.acquired_on + timedelta(days=1))
+    standing = standing_of_number([COVERAGE], [third, later], DAY)
+    assert (standing.coverage, standing.conflicts) == (COVERAGE, (later, third))
 
 
 def test_a_number_without_branch_that_names_twins_is_several() -> None:

@@ -1,0 +1,17 @@
+"""What a process of the centre says of itself to whoever watches it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from eligibility.wire.encoding import Wire
+
+
+class Health(Wire):
+    """GET /health: whether counters can be answered; where the database is away there is a problem in its place."""
+
+    database: Literal["ok"] = "ok"
+    revocation: Literal["ok", "stale"]
+    stale_issuers: tuple[str, ...] = Field(
+        description="Key identifiers, in hex, of the card authorities without a fresh revocation list."
+    )
