@@ -23,6 +23,9 @@ class PasswordsDiffer(DomainError):
     """The two passwords are not the same."""
 
 
+_EPILOG = "Exit code: 0 done, 1 refused, 2 usage, 3 settings, a file or the database. Settings: docs/operating.md."
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code: 0 done, 1 refused, 2 usage, 3 set-up."""
     parser = _parser()
@@ -45,11 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m eligibility", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m eligibility", description=__doc__, epilog=_EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
+        added = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
         added.set_defaults(run=run)
         return added
 

@@ -18,10 +18,15 @@ _COMMANDS: Final = {
     "submissions": ("payer_sync.case_commands", "Operator: list submissions, those held for approval first."),
     "approve": ("payer_sync.case_commands", "Operator: let a held file be merged."),
     "reject": ("payer_sync.case_commands", "Operator: refuse a held file."),
-    "cases": ("payer_sync.case_commands", "Operator: list, show, release, reject or reverse suspected wrong links."),
+    "cases": (
+        "payer_sync.case_commands",
+        "Operator: list, show, release, reject or reverse suspected wrong links, and list what was shown by mistake.",
+    ),
     "layouts": ("payer_sync.layouts_command", "List the layouts, their editions and how they stand."),
     "drugs": ("payer_sync.claims.drugs_command", "Load the drug master that names the medicines of claims."),
 }
+_INTAKE: Final = "Take insurers' files in (settings: INTAKE_… variables)."
+_INTAKE_EPILOG: Final = "Exit code: 0 told to stop, 3 set-up, 64 usage. Settings: docs/operating.md."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Each half is installed without the other's libraries, so that neither is imported for the other.
         if given == [name]:
             import_module(module).add_options(command)
-    intake = commands.add_parser("intake", help="Take insurers' files in (settings: INTAKE_… variables).")
+    intake = commands.add_parser("intake", help=_INTAKE, description=_INTAKE, epilog=_INTAKE_EPILOG)
     intake.set_defaults(run=_intake)
     try:
         chosen = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The terminal's command line: `python -m terminal_agent check | run | bridge | doctor | passcode | face`."""
+"""The terminal's command line: `python -m terminal_agent COMMAND`."""
 
 import argparse
 import json
@@ -53,10 +53,11 @@ _EXIT_CODES = """exit codes:
   130 stopped by Ctrl-C
 
 The PIN is asked for on the terminal; where standard input is none, it is one line of it. It is never an argument.
-Settings are variables TERMINAL_… of the environment, or NAME=value lines of the file given with --settings."""
+Settings are variables TERMINAL_… of the environment, or stand in the file given with --settings: TOML (FILE.toml), or
+TERMINAL_NAME=value lines. docs/counter.md tells all of them."""
 
 
-_SETTINGS_HELP = "settings: NAME = value as TOML (FILE.toml), or TERMINAL_NAME=value lines"
+_SETTINGS_HELP = "settings: name = value as TOML (FILE.toml), or TERMINAL_NAME=value lines (docs/counter.md)"
 
 
 class ExitCode(IntEnum):

@@ -86,7 +86,8 @@ class TerminalSettings(BaseSettings):
     )
     bridge_token: Path | None = Field(default=None, description="REST's token; rest.token of the state without it.")
     bridge_state: Path | None = Field(
-        default=None, description="What the bridge remembers; ~/.local/state/eligibility-terminal without it."
+        default=None,
+        description="What the bridge remembers; eligibility-terminal in $XDG_STATE_HOME or ~/.local/state without it.",
     )
 
     @field_validator("centre_url")

@@ -15,5 +15,6 @@ def add_arguments(commands: Any) -> None:
     calibrating.add_argument("--pairs", type=Path, required=True, metavar="DIR", help="one folder per person")
     calibrating.add_argument("--out", type=Path, metavar="FILE", help="where the calibration is written")
     calibrating.add_argument("--dataset", metavar="NAME", help="what the pictures are called in the calibration")
+    said = "settings: [face] in TOML (FILE.toml), or TERMINAL_FACE_NAME=value lines (docs/face.md)"
     for parser in (installing, state, calibrating):
-        parser.add_argument("--settings", type=Path, metavar="FILE", help="a file of TERMINAL_FACE_NAME=value lines")
+        parser.add_argument("--settings", type=Path, metavar="FILE", help=said)
