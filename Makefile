@@ -79,5 +79,5 @@ lock: setup ## Resolve requirements/*.lock again (UPGRADE=1: to the newest versi
 	@.ci/lock
 
 .PHONY: clean
-clean: ## Remove what the other targets made (.venv and build/)
+clean: ## Remove .venv, build/ and caches; sites of load tests stay in /var/tmp/eligibility-load-UID
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
