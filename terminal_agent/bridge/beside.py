@@ -35,8 +35,9 @@ class BridgeBeside:
 
     @property
     def trouble(self) -> str | None:
-        """The code of what keeps the bridge from running; None while it runs."""
-        return self._trouble
+        """The code of what keeps the bridge from running, or is wrong while it does; None while all is well."""
+        with self._lock:
+            return self._trouble if self._bridge is None else self._bridge.trouble
 
     def card_visit(self, verification: Verification) -> None:
         """As `Bridge.card_visit`, now or once it runs."""

@@ -1,4 +1,4 @@
-"""The bridge as it runs: the folder, the card visits laid into it, and REST, each in a thread of its own."""
+"""The bridge as it runs: the folder, the card visits remembered and laid into it, and REST, each in its own thread."""
 
 import os
 import queue
@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from eligibility.domain.codes import ConsentClass
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.wire.staff import StaffSession
 from eligibility.wire.verifications import Verification
-from terminal_agent.bridge.errors import NothingToServe, RestPortTaken
+from terminal_agent.bridge.errors import NothingToServe, RestPortTaken, StateUnusable
 from terminal_agent.bridge.folder import Folder
 from terminal_agent.bridge.responder import Responder
 from terminal_agent.bridge.rest import make_app, own_token
@@ -66,13 +67,21 @@ class Bridge:
         self._encoding = CharacterCode.SHIFT_JIS if settings.bridge_encoding == "shift_jis" else CharacterCode.UTF_8
         self._folder = None if settings.bridge_folder is None else Folder(settings.bridge_folder, responder)
         self._stopping = threading.Event()
+        # Two lines: what is remembered never waits for a share that does not answer.
         self._visits: queue.Queue[Verification | _Withdrawal | None] = queue.Queue()
+        self._to_lay: queue.Queue[Verification | _Withdrawal | None] = queue.Queue()
+        self._forgetful = False
         self._threads: list[threading.Thread] = []
         self._server: uvicorn.Server | None = None
         self.port: int | None = None
 
+    @property
+    def trouble(self) -> str | None:
+        """The code of what is wrong while the bridge runs: the latest visit could not be written down."""
+        return StateUnusable.code if self._forgetful else None
+
     def card_visit(self, verification: Verification) -> None:
-        """Take note of a card visit; it is remembered and laid into `face/` by the bridge's own thread."""
+        """Take note of a card visit; it is remembered and laid into `face/` by the bridge's own threads."""
         self._visits.put(verification)
 
     def consent_withdrawn(self, verification_id: UUID, consent_class: ConsentClass) -> None:
@@ -94,6 +103,7 @@ class Bridge:
                 self._start_rest(self._settings.bridge_port)
             if self._folder is not None:
                 self._start("bridge folder", self._folder.serve, self._stopping, self._settings.bridge_poll_s)
+                self._start("bridge face", self._lay_visits, self._folder)
             self._start("bridge visits", self._take_visits)
             yield
 
@@ -102,8 +112,9 @@ class Bridge:
         self._visits.put(None)
         if self._server is not None:
             self._server.should_exit = True
-        for thread in self._threads:
-            thread.join(STOP_S)
+        until = time.monotonic() + STOP_S  # for all of them together: several may hang in one share
+        for thread in reversed(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _start(self, name: str, work: Callable[..., None], *given: object) -> None:
         thread = threading.Thread(target=work, args=given, name=name, daemon=True)
@@ -132,38 +143,50 @@ class Bridge:
         listening.close()
 
     def _take_visits(self) -> None:
+        """Remember what is told, in a thread that never touches the share, and pass it on to the one that does."""
+        while (told := self._visits.get()) is not None:
+            if isinstance(told, _Withdrawal):
+                self._withdraw(told)
+            else:
+                self._remember(told)
+            if self._folder is not None:
+                self._to_lay.put(told)
+        self._to_lay.put(None)
+
+    def _lay_visits(self, folder: Folder) -> None:
         late: list[Verification] = []
-        while not self._stopping.is_set() or not self._visits.empty():
+        ended = False
+        while not ended:
             try:
-                visit = self._visits.get(timeout=_AGAIN_S)
+                told = self._to_lay.get(timeout=_AGAIN_S)
+                ended = told is None
             except queue.Empty:
-                visit = None
-            if isinstance(visit, _Withdrawal):
-                self._withdraw(visit)
-                late = [without_consent(one, visit.consent_class) if visit.is_of(one) else one for one in late]
-            elif visit is not None:
-                self._remember(visit)
-                late.append(visit)
-            late = [one for one in late if not self._lay_down(one)]
+                told = None
+            if isinstance(told, _Withdrawal):
+                late = [without_consent(one, told.consent_class) if told.is_of(one) else one for one in late]
+            elif told is not None:
+                late.append(told)
+            late = [one for one in late if not self._lay_down(folder, one)]
 
     def _remember(self, visit: Verification) -> None:
         try:
             self.responder.visits.remember(visit)
+            self._forgetful = False
         except Exception as error:  # noqa: BLE001 - the visit itself must not suffer
+            self._forgetful = True
             _log.error("visit_not_remembered", kind=type(error).__name__)
 
     def _withdraw(self, withdrawal: "_Withdrawal") -> None:
         try:
             self.responder.visits.withdraw(withdrawal.verification_id, withdrawal.consent_class)
         except Exception as error:  # noqa: BLE001 - at the centre the consent has ended
+            self._forgetful = True
             _log.error("withdrawal_not_remembered", kind=type(error).__name__)
 
-    def _lay_down(self, visit: Verification) -> bool:
-        if self._folder is None:
-            return True
+    def _lay_down(self, folder: Folder, visit: Verification) -> bool:
         try:
             content = self.responder.card_visit(visit, self._encoding)
-            self._folder.deliver_visit(visit.verification_id.hex[-_VISIT_ID_LENGTH:], visit.verified_at, content)
+            folder.deliver_visit(visit.verification_id.hex[-_VISIT_ID_LENGTH:], visit.verified_at, content)
         except OSError as error:
             _log.warning("visit_not_laid_down", kind=type(error).__name__)
             return False

@@ -30,10 +30,17 @@ class VisitBook:
         self._store = store
         self._terminal = terminal_id.hex
         self._now = now
+        # The latest of this run, which it is also when it could not be written down, and until when it is told.
+        self._latest: tuple[Verification, datetime] | None = None
 
     def remember(self, verification: Verification) -> None:
-        """Write a card visit down; one without a coverage is remembered as the last visit alone."""
+        """Write a card visit down; one without a coverage is remembered as the last visit alone.
+
+        Raises:
+            sqlite3.Error: it cannot be written down; it is the latest visit all the same, until this run ends.
+        """
         until = self._now() + REMEMBERED
+        self._latest = verification, until
         written = verification.model_dump_json().encode()
         self._put(_LAST, "", written, until)
         self._put(_ID, verification.verification_id.hex, written, until)
@@ -47,10 +54,15 @@ class VisitBook:
 
     def withdraw(self, verification_id: UUID, consent_class: ConsentClass) -> None:
         """Take a consent of a visit's patient out of the latest visit, which is told as the centre answered it."""
-        last, meant = self.last(), _read(self._get(_ID, verification_id.hex))
-        if last is not None and meant is not None and same_patient(last, meant):
-            written = without_consent(last, consent_class).model_dump_json().encode()
-            self._put(_LAST, "", written, last.verified_at + REMEMBERED)
+        last = self.last()
+        if last is None:
+            return
+        of_last = last.verification_id == verification_id
+        meant = last if of_last else _read(self._get(_ID, verification_id.hex))
+        if meant is not None and same_patient(last, meant):
+            told, until = without_consent(last, consent_class), last.verified_at + REMEMBERED
+            self._latest = told, until
+            self._put(_LAST, "", told.model_dump_json().encode(), until)
 
     def find(self, insured: InsuredNumber) -> Verification:
         """Return the latest visit of who has this number.
@@ -82,6 +94,9 @@ class VisitBook:
 
     def last(self) -> Verification | None:
         """Return the latest card visit."""
+        if self._latest is not None:
+            latest, until = self._latest
+            return latest if self._now() <= until else None
         return _read(self._get(_LAST, ""))
 
     def _put(self, kind: str, name: str, content: bytes, until: datetime) -> None:

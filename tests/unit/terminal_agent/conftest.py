@@ -1,6 +1,9 @@
 """A virtual card, and an answer of the centre with all that can be in one, for the unit tests of the terminal."""
 
-from collections.abc import Callable
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -35,6 +38,7 @@ from terminal_agent.settings import TerminalSettings
 from tests.cards import card, content, issuer, jpki, visual_content
 
 NOW = datetime.now(UTC)
+_MNT_DETACH = 2
 __all__ = ["card", "content", "issuer", "jpki", "visual_content"]
 
 
@@ -130,3 +134,23 @@ VALID = Verification(
     notices=(Notice(code="renew", ja="証明書の更新が近づいています。", en="The certificate expires soon."),),
     receipt="a.b.c",
 )  # fmt: skip
+
+
+@contextmanager
+def dead(share: Path) -> Iterator[None]:
+    """Mount a share that never answers over a folder: whoever touches it hangs until the block ends."""
+    libc = ctypes.CDLL(None)
+    try:
+        line = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        pytest.skip("no share can be made here that does not answer")
+    options = f"fd={line},rootmode=40000,user_id=0,group_id=0".encode()
+    try:
+        if libc.mount(b"dead", os.fsencode(share), b"fuse", 0, options) != 0:
+            pytest.skip("only root may mount")
+        try:
+            yield
+        finally:
+            libc.umount2(os.fsencode(share), _MNT_DETACH)
+    finally:
+        os.close(line)  # wakes those who hang
