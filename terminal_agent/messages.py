@@ -233,6 +233,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "共有フォルダの接続を確認してください。この端末のフォルダなら起動時に作成されます (TERMINAL_BRIDGE_FOLDER)。",
         "Check that the share is mounted; one on this machine is made at the start (TERMINAL_BRIDGE_FOLDER).",
     ),
+    "bridge_folder_silent": _advice(
+        "連携フォルダの共有が応答しません。",
+        "The share with the shared folder does not answer.",
+        "共有元の機器と院内ネットワークを確認してください。資格確認はこのまま続けられます (TERMINAL_BRIDGE_FOLDER)。",
+        "Check the machine that serves it and the network; the counter goes on meanwhile (TERMINAL_BRIDGE_FOLDER).",
+    ),
     "bridge_not_running": _advice(
         "連携用のポートで応答するプログラムがありません。",
         "Nobody listens on the bridge's port.",

@@ -1,5 +1,6 @@
 """Finds out how the terminal's parts are; each probe ends by itself, and no trouble of one keeps the others waiting."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +30,13 @@ def examine(
     try_camera: bool = False,
     without_outbox: bool = False,
     bridge_trouble: str | None = None,
+    share: Callable[[], None] | None = None,
 ) -> tuple[Finding, ...]:
     """Probe every part and return a finding for each.
 
     The centre is asked over the network, with the settings' time limits. The camera is only opened with `try_camera`:
     not while a patient may be before it. `without_outbox` says of the counter that asks that it could not open its own,
-    `bridge_trouble` why its bridge does not run.
+    `bridge_trouble` what is wrong with its bridge, `share` is its look at the shared folder.
     """
     service, reader, readers = _card_side(settings.reader)
     centre, said, offset_s = _centre(settings)
@@ -52,7 +54,7 @@ def examine(
         face=face.state,
         camera=_camera(face.camera, try_camera) if face.state.ready else None,
         bridge_set=settings.bridge_folder is not None or settings.bridge_port is not None,
-        bridge=bridge_trouble or _bridge(settings),
+        bridge=bridge_trouble or _bridge(settings, share),
         outbox_set=settings.outbox_file is not None,
         outbox=_outbox(settings) or (OutboxNotOpen.code if without_outbox else None),
         outbox_aside=() if settings.outbox_file is None else aside_of(settings.outbox_file),
@@ -100,9 +102,9 @@ def _camera(name: str, try_it: bool) -> str | None:
     return None
 
 
-def _bridge(settings: TerminalSettings) -> str | None:
+def _bridge(settings: TerminalSettings, share: Callable[[], None] | None) -> str | None:
     try:
-        probe(settings)
+        probe(settings, share)
     except BridgeError as error:
         return error.code
     return None

@@ -22,6 +22,12 @@ class FolderMissing(BridgeError):
     code = "bridge_folder_missing"
 
 
+class FolderSilent(BridgeError):
+    """The share does not answer."""
+
+    code = "bridge_folder_silent"
+
+
 class NotRunning(BridgeError):
     """Nobody listens on the bridge's port."""
 

@@ -16,11 +16,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import queue
 import re
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -129,7 +130,14 @@ class Folder:
     def serve(self, stopping: Event, poll_s: float) -> None:
         """Look at the folder until told to stop; several requests are answered at once."""
         again_at = self._clock() + PATIENCE_S
-        workers = ThreadPoolExecutor(WORKERS, "bridge")
+        waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        workers = [
+            # No pool: the interpreter waits for the threads of pools when it ends, and these may hang in the share.
+            threading.Thread(target=self._work_off, args=(waiting, stopping), name="bridge answers", daemon=True)
+            for _ in range(WORKERS)
+        ]
+        for worker in workers:
+            worker.start()
         try:
             while not stopping.wait(poll_s):
                 try:
@@ -137,15 +145,18 @@ class Folder:
                         again_at = self._clock() + PATIENCE_S
                         again, self._again = self._again, []
                         for claim in again:
-                            workers.submit(self._answer_or_log, claim)
+                            waiting.put(claim)
                     for claim in self.look():
-                        workers.submit(self._answer_or_log, claim)
+                        waiting.put(claim)
                 except OSError as error:
                     # The share is away: what was seen there may have changed meanwhile.
                     self._seen.clear()
                     _log.warning("folder_away", kind=type(error).__name__)
         finally:
-            workers.shutdown(cancel_futures=True)  # what waits in line is claimed, and the next start's to answer
+            for _ in workers:
+                waiting.put(None)
+            for worker in workers:
+                worker.join()
 
     def look(self) -> list["Claim"]:
         """Look once, claim what is whole, and what will never be; return the claims, first those of an earlier run."""
@@ -267,6 +278,11 @@ class Folder:
                 self._claimed.append(claim)
             else:
                 claim.remove()
+
+    def _work_off(self, waiting: "queue.SimpleQueue[Claim | None]", stopping: Event) -> None:
+        while (claim := waiting.get()) is not None:
+            if not stopping.is_set():  # else it is claimed, and the next start's to answer
+                self._answer_or_log(claim)
 
     def _answer_or_log(self, claim: "Claim") -> None:
         try:

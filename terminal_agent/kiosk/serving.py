@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from terminal_agent.bridge.beside import BridgeBeside
+from terminal_agent.bridge.probe import look_at
 from terminal_agent.card.pinless import PinlessSigner
 from terminal_agent.client import Centre
 from terminal_agent.face.mode import FaceMode, face_mode
@@ -91,6 +92,7 @@ class Screens:
             self.bridge = BridgeBeside(settings, self.desks.latest)
             self.runner.on_answer(self.bridge.card_visit)
             self.daybook.on_withdrawal(self.bridge.consent_withdrawn)
+        self._share = None if settings.bridge_folder is None else look_at(settings.bridge_folder)
 
     @property
     def _without_outbox(self) -> bool:
@@ -149,7 +151,9 @@ class Screens:
                 with self._draining():
                     await self._server.serve(sockets=[self._socket])
             finally:
-                await asyncio.to_thread(self.runner.stop)
+                # Nothing is served any more. Not in the loop's pool: its threads may all be taken, and the visit at
+                # the counter is kept for later here.
+                self.runner.stop()
                 self.memory.close()
                 if self.journal is not None:
                     self.journal.close()
@@ -178,7 +182,13 @@ class Screens:
 
     def _examine(self) -> tuple[Finding, ...]:
         bridge_trouble = None if self.bridge is None else self.bridge.trouble
-        return examine(self._settings, self._face, without_outbox=self._without_outbox, bridge_trouble=bridge_trouble)
+        return examine(
+            self._settings,
+            self._face,
+            without_outbox=self._without_outbox,
+            bridge_trouble=bridge_trouble,
+            share=self._share,
+        )
 
     def _write_addresses(self) -> None:
         folder = self._settings.run_folder

@@ -91,6 +91,7 @@ def test_a_terminal_that_is_well_is_said_to_be() -> None:
         ({"bridge_set": False}, "bridge", "unused"),
         ({"bridge": "bridge_folder_missing"}, "bridge", "warning"),
         ({"bridge": "bridge_folder_unusable"}, "bridge", "warning"),
+        ({"bridge": "bridge_folder_silent"}, "bridge", "warning"),
         ({"bridge": "bridge_not_running"}, "bridge", "warning"),
         ({"bridge": "bridge_not_started"}, "bridge", "warning"),
         ({"bridge": "MemoryError"}, "bridge", "warning"),

@@ -12,12 +12,13 @@ from terminal_agent.bridge import probe as probing
 from terminal_agent.bridge.errors import (
     BridgeError,
     FolderMissing,
+    FolderSilent,
     FolderUnusable,
     NotRunning,
     RestPortTaken,
     SecretUnusable,
 )
-from terminal_agent.bridge.probe import probe
+from terminal_agent.bridge.probe import ShareLook, probe
 from terminal_agent.bridge.service import Bridge
 from terminal_agent.settings import TerminalSettings
 from tests.unit.terminal_agent.bridge.conftest import Desk
@@ -101,6 +102,25 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path, broken: str, error
         (root / "res").touch()
     with pytest.raises(error):
         probe(_settings(bridge_folder=root))
+
+
+def test_a_share_that_does_not_answer_is_looked_at_once_and_its_answer_is_told_when_it_comes() -> None:
+    looks: list[None] = []
+    answers = threading.Event()
+
+    def look() -> None:
+        looks.append(None)
+        assert answers.wait(60)
+        raise FolderMissing
+
+    share = ShareLook(look, patience_s=0.01)
+    for _ in range(3):
+        with pytest.raises(FolderSilent):
+            probe(_settings(bridge_folder=Path("share")), share)
+    assert len(looks) == 1
+    answers.set()
+    with pytest.raises(FolderMissing):
+        ShareLook(look, patience_s=60)()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

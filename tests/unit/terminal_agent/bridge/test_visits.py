@@ -33,14 +33,18 @@ def test_counters_that_share_a_state_folder_know_their_own_visits_alone(
         assert again.responder.visits.last() == VALID
 
 
+def _fill(desk: Desk) -> None:
+    for number in range(1_000):
+        desk.visits._store.put("filler", str(number), b"x" * 4096, NOW.replace(year=2099))
+
+
 @contextmanager
 def full(desk: Desk) -> Iterator[None]:
     """Leave the bridge's file no room, as a full disk does."""
     database = desk.visits._store._database
     database.execute("pragma max_page_count = 1")  # which SQLite takes for as many as there are
     with pytest.raises(sqlite3.OperationalError):
-        for number in range(1_000):
-            desk.visits._store.put("filler", str(number), b"x" * 4096, NOW.replace(year=2099))
+        _fill(desk)
     yield
     database.execute("pragma max_page_count = 1000000")
 

@@ -1,6 +1,7 @@
 """A counter that starts: with an outbox that cannot be used, and beside another one on the same machine."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -22,7 +23,7 @@ from terminal_agent.language import Language
 from terminal_agent.outbox.journal import Journal
 from terminal_agent.outbox.sealing import Seal
 from terminal_agent.settings import TerminalSettings
-from tests.unit.terminal_agent.conftest import VALID
+from tests.unit.terminal_agent.conftest import VALID, dead
 
 
 @pytest.fixture
@@ -154,6 +155,21 @@ def test_what_keeps_the_bridge_from_running_keeps_no_counter_shut(
         last = bridge.responder.visits.last()
     assert last is not None
     assert (last.verification_id, last.consents) == (VALID.verification_id, ())
+
+
+def test_a_share_that_hangs_takes_neither_the_staff_s_screen_nor_the_visit_in_hand(
+    bridged: TerminalSettings, tmp_path: Path
+) -> None:
+    outbox = {"outbox_file": tmp_path / "outbox.db", "outbox_key_file": tmp_path / "outbox.key"}
+    with serving(bridged.model_copy(update=outbox)) as screens:
+        until(lambda: trouble(screens) is None)
+        with dead(tmp_path / "share"):
+            for _ in range(2):
+                assert "共有が応答しません" in health(screens)
+            screens.runner._show(Unverified("centre_away"))
+            screens.stop()
+            with closing(sqlite3.connect(tmp_path / "outbox.db")) as kept:
+                until(lambda: kept.execute("select count(*) from visit").fetchone() == (1,))
 
 
 def test_empty_secrets_that_a_power_cut_left_are_made_anew(bridged: TerminalSettings, tmp_path: Path) -> None:
