@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class BridgeBeside:
         self._bridge: Bridge | None = None
         self._meanwhile: deque[Callable[[Bridge], None]] = deque(maxlen=MEANWHILE)
         self._stopping = threading.Event()
+        self._woken = threading.Event()  # by the end, or by a bridge that lost its folder
         self._trouble: str | None = NotStarted.code
 
     @property
@@ -56,14 +58,24 @@ class BridgeBeside:
             yield
         finally:
             self._stopping.set()
+            self._woken.set()
             thread.join(STOP_S)
+            self._tell_what_is_lost()
 
     def _keep_running(self) -> None:
-        while not self._stopping.is_set():
+        while True:
+            self._woken.clear()
+            if self._stopping.is_set():
+                return
             try:
-                with open_bridge(self._settings, self._staff) as bridge, bridge.running():
+                with open_bridge(self._settings, self._staff) as bridge, bridge.running(self._woken.set):
                     self._hand_over(bridge)
-                    self._stopping.wait()
+                    self._woken.wait()
+                    if bridge.lost:
+                        self._take_back()
+                if bridge.lost:
+                    self._keep_for_the_next(bridge)
+                    raise NotStarted
             except Exception as error:  # noqa: BLE001 - whatever it is, the counter goes on
                 self._wait_for_better(error)
 
@@ -73,6 +85,21 @@ class BridgeBeside:
             while self._meanwhile:
                 self._meanwhile.popleft()(bridge)
         _log.info("bridge_ready", folder=self._settings.bridge_folder is not None, port=bridge.port)
+
+    def _take_back(self) -> None:
+        with self._lock:
+            self._bridge, self._trouble = None, NotStarted.code
+
+    def _keep_for_the_next(self, bridge: Bridge) -> None:
+        with self._lock:
+            for visit in reversed(bridge.not_laid_down):
+                self._meanwhile.appendleft(partial(Bridge.lay_down, verification=visit))
+
+    def _tell_what_is_lost(self) -> None:
+        with self._lock:
+            waiting = len(self._meanwhile) + (0 if self._bridge is None else len(self._bridge.not_laid_down))
+        if waiting:
+            _log.error("visits_not_laid_down", waiting=waiting)
 
     def _wait_for_better(self, error: Exception) -> None:
         code = error.code if isinstance(error, BridgeError | CentreError) else type(error).__name__

@@ -91,6 +91,7 @@ class Folder:
         self.req, self.res, self.face, self.err = (root / name for name in ("req", "res", "face", "err"))
         self._own = root / ".bridge"
         self._work = self._own / "work"
+        self._mark = self._own / "none.tmp"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -123,12 +124,24 @@ class Folder:
                 _log.warning("folder_cannot_be_locked")
             try:
                 self._recover()
+                # A name of this holding alone: no other folder has it. (Not the inode, which some shares make up.)
+                self._mark = self._own / f"{uuid4()}.tmp"
+                self._mark.touch(mode=0o600, exist_ok=False)
             except OSError as error:
                 raise FolderUnusable from error
-            yield
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    self._mark.unlink()
 
     def serve(self, stopping: Event, poll_s: float) -> None:
-        """Look at the folder until told to stop; several requests are answered at once."""
+        """Look at the folder until told to stop; several requests are answered at once.
+
+        It ends by itself when the folder is no longer the one that is held: a share was mounted over it or taken away,
+        or the bridge's own part was deleted.
+        """
+        away = False
         again_at = self._clock() + PATIENCE_S
         waiting: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         workers = [
@@ -141,6 +154,9 @@ class Folder:
         try:
             while not stopping.wait(poll_s):
                 try:
+                    if not self._is_held():
+                        _log.error("folder_replaced")
+                        return
                     if self._again and self._clock() >= again_at:
                         again_at = self._clock() + PATIENCE_S
                         again, self._again = self._again, []
@@ -148,10 +164,15 @@ class Folder:
                             waiting.put(claim)
                     for claim in self.look():
                         waiting.put(claim)
+                    if away:
+                        _log.info("folder_back")
+                    away = False
                 except OSError as error:
                     # The share is away: what was seen there may have changed meanwhile.
                     self._seen.clear()
-                    _log.warning("folder_away", kind=type(error).__name__)
+                    if not away:
+                        _log.warning("folder_away", kind=type(error).__name__)
+                    away = True
         finally:
             for _ in workers:
                 waiting.put(None)
@@ -199,6 +220,14 @@ class Folder:
         return self.face / name
 
     # ── The way of a request ────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_held(self) -> bool:
+        try:
+            os.lstat(self._mark)
+            os.lstat(self._work)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _is_due(self, name: str) -> bool:
         """Tell whether a file is whole, or has been unfinished for so long that it never will be."""

@@ -71,9 +71,9 @@ class ShareLook:
             self._found = error
 
 
-def look_at(root: Path) -> ShareLook:
-    """Return the look at a shared folder."""
-    return ShareLook(lambda: _probe_folder(root))
+def look_at(root: Path, *, served: bool = False) -> ShareLook:
+    """Return the look at a shared folder; in one that is `served` no part may be missing."""
+    return ShareLook(lambda: _probe_folder(root, served))
 
 
 def probe(settings: TerminalSettings, share: Callable[[], None] | None = None) -> None:
@@ -111,14 +111,16 @@ def _can_be_read(file: Path) -> bool:
     return os.access(file, os.R_OK) and file.stat().st_size > 0
 
 
-def _probe_folder(root: Path) -> None:
+def _probe_folder(root: Path, served: bool) -> None:
     try:
         if not root.is_dir():
             raise FolderMissing
         for part in ("req", "res", "face", "err", ".bridge"):
             folder = root / part
-            if not folder.exists():  # before the bridge's first start
-                folder = root
+            if not folder.exists():
+                if served:
+                    raise FolderMissing
+                folder = root  # before the bridge's first start
             # A name that no request has; the clinic's software leaves it alone for the moment it is there.
             file = folder / f".probe-{uuid4()}"
             file.touch(exist_ok=False)

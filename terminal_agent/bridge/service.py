@@ -23,7 +23,7 @@ from eligibility.domain.codes import ConsentClass
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.wire.staff import StaffSession
 from eligibility.wire.verifications import Verification
-from terminal_agent.bridge.errors import NothingToServe, RestPortTaken, StateUnusable
+from terminal_agent.bridge.errors import NothingToServe, NotStarted, RestPortTaken, StateUnusable
 from terminal_agent.bridge.folder import Folder
 from terminal_agent.bridge.responder import Responder
 from terminal_agent.bridge.rest import make_app, own_token
@@ -74,11 +74,22 @@ class Bridge:
         self._threads: list[threading.Thread] = []
         self._server: uvicorn.Server | None = None
         self.port: int | None = None
+        self.lost = False  # the folder is no longer the one that is held: to be opened anew
+        self._late: list[Verification] = []
 
     @property
     def trouble(self) -> str | None:
         """The code of what is wrong while the bridge runs: the latest visit could not be written down."""
         return StateUnusable.code if self._forgetful else None
+
+    @property
+    def not_laid_down(self) -> list[Verification]:
+        """The card visits that could not be laid into `face/` yet."""
+        return [*self._late, *(one for one in list(self._to_lay.queue) if isinstance(one, Verification))]
+
+    def lay_down(self, verification: Verification) -> None:
+        """Lay a card visit into `face/` that an earlier bridge remembered, and could not lay down."""
+        self._to_lay.put(verification)
 
     def card_visit(self, verification: Verification) -> None:
         """Take note of a card visit; it is remembered and laid into `face/` by the bridge's own threads."""
@@ -89,8 +100,8 @@ class Bridge:
         self._visits.put(_Withdrawal(verification_id, consent_class))
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Serve until the block ends.
+    def running(self, on_lost: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Serve until the block ends; `on_lost` is told when the folder is no longer the one that is held.
 
         Raises:
             BridgeError: something is in the way.
@@ -102,7 +113,7 @@ class Bridge:
             if self._settings.bridge_port is not None:
                 self._start_rest(self._settings.bridge_port)
             if self._folder is not None:
-                self._start("bridge folder", self._folder.serve, self._stopping, self._settings.bridge_poll_s)
+                self._start("bridge folder", self._serve_folder, self._folder, on_lost)
                 self._start("bridge face", self._lay_visits, self._folder)
             self._start("bridge visits", self._take_visits)
             yield
@@ -142,6 +153,14 @@ class Bridge:
             self._server.run(sockets=[listening])
         listening.close()
 
+    def _serve_folder(self, folder: Folder, on_lost: Callable[[], None]) -> None:
+        try:
+            folder.serve(self._stopping, self._settings.bridge_poll_s)
+        finally:
+            if not self._stopping.is_set():
+                self.lost = True
+                on_lost()
+
     def _take_visits(self) -> None:
         """Remember what is told, in a thread that never touches the share, and pass it on to the one that does."""
         while (told := self._visits.get()) is not None:
@@ -154,7 +173,6 @@ class Bridge:
         self._to_lay.put(None)
 
     def _lay_visits(self, folder: Folder) -> None:
-        late: list[Verification] = []
         ended = False
         while not ended:
             try:
@@ -163,10 +181,12 @@ class Bridge:
             except queue.Empty:
                 told = None
             if isinstance(told, _Withdrawal):
-                late = [without_consent(one, told.consent_class) if told.is_of(one) else one for one in late]
+                self._late = [
+                    without_consent(one, told.consent_class) if told.is_of(one) else one for one in self._late
+                ]
             elif told is not None:
-                late.append(told)
-            late = [one for one in late if not self._lay_down(folder, one)]
+                self._late.append(told)
+            self._late = [one for one in self._late if not self._lay_down(folder, one)]
 
     def _remember(self, visit: Verification) -> None:
         try:
@@ -215,7 +235,7 @@ def run_bridge(settings: TerminalSettings) -> None:
     """Serve the folder and REST alone, until a signal ends it; nobody is signed in here.
 
     Raises:
-        BridgeError: nothing is set to be served, or something is in the way.
+        BridgeError: nothing is set to be served, something is in the way, or the folder was replaced meanwhile.
         CredentialsUnreadable: as `open_bridge`.
     """
     if settings.bridge_folder is None and settings.bridge_port is None:
@@ -224,9 +244,11 @@ def run_bridge(settings: TerminalSettings) -> None:
     ended = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: ended.set())
-    with open_bridge(settings, lambda: None) as bridge, bridge.running():
+    with open_bridge(settings, lambda: None) as bridge, bridge.running(ended.set):
         _log.info("bridge_ready", folder=settings.bridge_folder is not None, port=bridge.port)
         ended.wait()
+    if bridge.lost:
+        raise NotStarted
 
 
 def state_folder(settings: TerminalSettings) -> Path:

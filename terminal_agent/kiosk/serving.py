@@ -92,7 +92,7 @@ class Screens:
             self.bridge = BridgeBeside(settings, self.desks.latest)
             self.runner.on_answer(self.bridge.card_visit)
             self.daybook.on_withdrawal(self.bridge.consent_withdrawn)
-        self._share = None if settings.bridge_folder is None else look_at(settings.bridge_folder)
+        self._share = None if settings.bridge_folder is None else look_at(settings.bridge_folder, served=True)
 
     @property
     def _without_outbox(self) -> bool:

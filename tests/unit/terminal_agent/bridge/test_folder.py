@@ -525,6 +525,40 @@ def test_serving_goes_on_when_the_folder_goes_away_and_comes_back(served: Served
     assert served.inside("res") == [ANSWER]
 
 
+@pytest.mark.parametrize(
+    ("gone", "mounted"), [(".", True), (".bridge", True), (".bridge", False), (".bridge/work", False)]
+)
+def test_serving_ends_when_the_folder_is_not_the_one_that_is_held(
+    served: Served, tmp_path: Path, gone: str, mounted: bool
+) -> None:
+    (served.root / gone).resolve().rename(tmp_path / "hidden")
+    if mounted:  # over it, a share that another bridge served before
+        with Served(served.root).folder.held():
+            pass
+    serving = threading.Thread(target=served.folder.serve, args=(threading.Event(), 0.01), daemon=True)
+    serving.start()
+    serving.join(60)
+    assert not serving.is_alive()
+
+
+def test_a_folder_that_is_away_is_said_once(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    away, looks, stopping = served.root / "away", 0, threading.Event()
+    (served.root / "req").rename(away)
+
+    class Counting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal looks
+            looks += 1
+            if looks == 5:
+                away.rename(served.root / "req")
+            return looks > 6
+
+    stopping = Counting()
+    served.folder.serve(stopping, 0)
+    said = capsys.readouterr().out
+    assert (said.count("folder_away"), said.count("folder_back")) == (1, 1)
+
+
 def test_a_card_visit_is_laid_down_whole(served: Served) -> None:
     at = datetime(2026, 11, 21, 0, 0, 1, tzinfo=UTC)
     file = served.folder.deliver_visit("0197a3c00000", at, b"answer")

@@ -18,7 +18,7 @@ from terminal_agent.bridge.errors import (
     RestPortTaken,
     SecretUnusable,
 )
-from terminal_agent.bridge.probe import ShareLook, probe
+from terminal_agent.bridge.probe import ShareLook, look_at, probe
 from terminal_agent.bridge.service import Bridge
 from terminal_agent.settings import TerminalSettings
 from tests.unit.terminal_agent.bridge.conftest import Desk
@@ -102,6 +102,15 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path, broken: str, error
         (root / "res").touch()
     with pytest.raises(error):
         probe(_settings(bridge_folder=root))
+
+
+@pytest.mark.parametrize("part", ["req", "res", "face", "err", ".bridge"])
+def test_no_part_may_be_missing_while_the_folder_is_served(tmp_path: Path, part: str) -> None:
+    for name in {"req", "res", "face", "err", ".bridge"} - {part}:
+        (tmp_path / name).mkdir()
+    probe(_settings(bridge_folder=tmp_path))
+    with pytest.raises(FolderMissing):
+        probe(_settings(bridge_folder=tmp_path), look_at(tmp_path, served=True))
 
 
 def test_a_share_that_does_not_answer_is_looked_at_once_and_its_answer_is_told_when_it_comes() -> None:

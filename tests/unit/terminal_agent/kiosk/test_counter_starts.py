@@ -1,6 +1,8 @@
 """A counter that starts: with an outbox that cannot be used, and beside another one on the same machine."""
 
 import asyncio
+import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -170,6 +172,34 @@ def test_a_share_that_hangs_takes_neither_the_staff_s_screen_nor_the_visit_in_ha
             screens.stop()
             with closing(sqlite3.connect(tmp_path / "outbox.db")) as kept:
                 until(lambda: kept.execute("select count(*) from visit").fetchone() == (1,))
+
+
+def test_a_bridge_whose_own_part_is_deleted_starts_anew_and_lays_down_what_waits(
+    bridged: TerminalSettings, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    with serving(bridged) as screens:
+        until(lambda: trouble(screens) is None)
+        assert screens.bridge is not None
+        first = screens.bridge._bridge
+        shutil.rmtree(share / ".bridge")
+        screens.bridge.card_visit(VALID)
+        until(lambda: trouble(screens) is None and screens.bridge is not None and screens.bridge._bridge is not first)
+        until(lambda: len(list((share / "face").iterdir())) == 1)
+        (share / "req" / "OQSsiquc01req_1.xml").write_bytes(b"<XmlMsg></XmlMsg>")
+        until(lambda: (share / "res" / "OQSsiquc01res_1.xml").exists())
+
+
+def test_what_waits_for_the_bridge_at_the_end_is_counted(
+    bridged: TerminalSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "share").write_bytes(b"no folder")
+    with serving(bridged) as screens:
+        until(lambda: trouble(screens) == "bridge_folder_unusable")
+        assert screens.bridge is not None
+        for _ in range(3):
+            screens.bridge.card_visit(VALID)
+    assert re.search(r"visits_not_laid_down +waiting=3", re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out))
 
 
 def test_empty_secrets_that_a_power_cut_left_are_made_anew(bridged: TerminalSettings, tmp_path: Path) -> None:
