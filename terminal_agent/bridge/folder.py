@@ -18,6 +18,7 @@ import fcntl
 import os
 import queue
 import re
+import shutil
 import stat
 import threading
 import time
@@ -102,8 +103,8 @@ class Folder:
             FolderUnusable: it cannot be made or written.
         """
         try:
-            for part in (self.req, self.res, self.face, self.err):
-                part.mkdir(parents=True, exist_ok=True)
+            for part in (self._own.parent, self.req, self.res, self.face, self.err):
+                _make_shared(part)
             # Many may write to a share; what is ours lies in no place that one of them chose.
             for part in (self._own, self._work):
                 part.mkdir(mode=0o700, exist_ok=True)
@@ -291,22 +292,31 @@ class Folder:
         if answer is not None and answer.suffix != _NO_ANSWER and claim.api is not None:
             answer.replace(self.res / claim.answer_name(answer.suffix))
             sync_folder(self.res)
-        claim.remove()
+        try:
+            claim.remove()
+        except OSError as error:  # it is done all the same; the next start tries again
+            _log.warning("claim_left_alone", kind=type(error).__name__)
 
     def _recover(self) -> None:
         for left in self._own.glob("*.tmp"):
-            with contextlib.suppress(IsADirectoryError):
+            with contextlib.suppress(OSError):
                 left.unlink()
         for folder in sorted(self._work.iterdir()):
-            claim = Claim.left_in(folder)
-            if claim is None:
-                continue
-            if claim.answer is not None:
-                self._answer_or_log(claim)  # which finishes it, now or later
-            elif claim.request.exists():
-                self._claimed.append(claim)
-            else:
-                claim.remove()
+            try:
+                self._take_up(folder)
+            except OSError as error:  # one odd thing there keeps nobody waiting
+                _log.warning("claim_left_alone", kind=type(error).__name__)
+
+    def _take_up(self, folder: Path) -> None:
+        claim = Claim.left_in(folder)
+        if claim is None:
+            return
+        if claim.answer is not None:
+            self._answer_or_log(claim)  # which finishes it, now or later
+        elif claim.request.exists():
+            self._claimed.append(claim)
+        else:
+            claim.remove()
 
     def _work_off(self, waiting: "queue.SimpleQueue[Claim | None]", stopping: Event) -> None:
         while (claim := waiting.get()) is not None:
@@ -383,10 +393,8 @@ class Claim:
         return os.fsdecode(os.fsencode(self.name[: -len(".xml")])[:room]) + tail
 
     def remove(self) -> None:
-        """Remove the folder with what is left in it."""
-        for file in self.folder.iterdir():
-            file.unlink()
-        self.folder.rmdir()
+        """Remove the folder with what is left in it, which may be a folder that the share itself keeps everywhere."""
+        shutil.rmtree(self.folder)
 
 
 _NAME: Final = "name"
@@ -431,9 +439,23 @@ def _read(file: Path, from_end: int = 0) -> bytes:
         return opened.read(MAX_BYTES + 1)
 
 
+def _make_shared(folder: Path) -> None:
+    """Make a folder where there is none, for the group as well: the clinic's software has another account."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return  # as it was prepared
+    with contextlib.suppress(OSError):  # not every share can
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o770)
+
+
 def _write_durably(file: Path, content: bytes) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o660)
     with os.fdopen(descriptor, "wb") as opened:
+        with contextlib.suppress(OSError):  # not every share can
+            os.fchmod(descriptor, 0o660)  # whatever the umask is: the group's software reads the answer
         opened.write(content)
         opened.flush()
         os.fsync(descriptor)

@@ -501,6 +501,50 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, link: str) -> None:
     assert treasure.read_bytes() == b"key"
 
 
+@pytest.mark.parametrize("odd", [CLAIM, f"{CLAIM}/request/a", f"{CLAIM}/@eaDir/a", f"{CLAIM}/name/a", "@eaDir/a"])
+def test_an_odd_thing_among_the_claims_keeps_the_folder_from_nobody(tmp_path: Path, odd: str) -> None:
+    other = _planted(tmp_path, {}).rename(tmp_path / ".bridge" / "work" / CLAIM.replace("1", "2"))
+    for name, content in {"name": NAME.encode(), "request": WHOLE}.items():
+        (other / name).write_bytes(content)
+    file = tmp_path / ".bridge" / "work" / odd
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"")
+    with (again := Served(tmp_path)).folder.held():
+        again.look(1)
+        assert again.inside("res") == [ANSWER]
+
+
+def test_a_claim_in_which_the_share_keeps_a_folder_is_finished(served: Served) -> None:
+    served.put(WHOLE)
+    served.folder.look()
+    (claim,) = served.folder.look()
+    (claim.folder / "@eaDir" / "more").mkdir(parents=True)
+    served.folder.answer(claim)
+    assert _nothing_left(served)
+
+
+@pytest.mark.parametrize(("prepared", "mode"), [(None, 0o770), (0o2770, 0o2770), (0o2750, 0o2750)])
+def test_the_group_s_software_may_read_what_the_bridge_writes_whatever_the_umask(
+    tmp_path: Path, prepared: int | None, mode: int
+) -> None:
+    root, parts = tmp_path / "shared", ("req", "res", "face", "err")
+    for part in parts if prepared is not None else ():
+        (root / part).mkdir(parents=True)
+        (root / part).chmod(prepared or 0)
+    before = os.umask(0o077)
+    try:
+        with (served := Served(root)).folder.held():
+            served.put(b"<XmlMsg>WRONG</XmlMsg>")
+            served.look()
+            served.folder.deliver_visit("0197a3c00000", datetime(2026, 11, 21, tzinfo=UTC), b"answer")
+    finally:
+        os.umask(before)
+    assert {(root / part).stat().st_mode & 0o7777 for part in parts} == {mode}
+    assert (root / ".bridge").stat().st_mode & 0o7777 == 0o700
+    written = [root / "res" / ANSWER, *(root / "face").iterdir(), *(root / "err").glob("*.reason.txt")]
+    assert [file.stat().st_mode & 0o777 for file in written] == [0o660] * 3
+
+
 def test_a_folder_of_a_temporary_name_does_not_keep_the_bridge_from_starting(tmp_path: Path) -> None:
     (tmp_path / ".bridge" / "a.tmp").mkdir(parents=True)
     with Served(tmp_path).folder.held():
