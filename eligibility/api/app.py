@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -23,6 +23,7 @@ from eligibility.identity.staff_factors import StaffFactors
 from eligibility.identity.trust import TrustStore
 from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
+from eligibility.serving.background import in_background
 from eligibility.serving.callers import terminal_of
 from eligibility.serving.description import complete
 from eligibility.serving.express import ExpressLane
@@ -101,21 +102,17 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
             receipts=receipts,
         )
         app.state.staff_door = StaffDoor.make(pool, recorder, factors)
-        tasks = [
-            asyncio.create_task(recorder.run()),
-            asyncio.create_task(terminals.run()),
-            asyncio.create_task(cards.run()),
-            asyncio.create_task(numbers.run()),
-            asyncio.create_task(budget.run()),
-            asyncio.create_task(_keep_revocation_fresh(revocation, settings.revocation_refresh_s, now)),
-        ]
         try:
-            yield
+            async with in_background(
+                recorder=recorder.run(),
+                terminals=terminals.run(),
+                cards=cards.run(),
+                numbers=numbers.run(),
+                budget=budget.run(),
+                revocation=_keep_revocation_fresh(revocation, settings.revocation_refresh_s, now),
+            ):
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
             await budget.close()
             await pool.close()
 
@@ -164,7 +161,10 @@ async def _keep_revocation_fresh(revocation: RevocationDirectory, every_s: float
     while True:
         await asyncio.sleep(every_s)
         # Reading and checking a nation's list takes seconds of computing; counters must not wait for it.
-        await asyncio.to_thread(_refresh, revocation, now())
+        try:
+            await asyncio.to_thread(_refresh, revocation, now())
+        except Exception as error:  # noqa: BLE001 (whatever is wrong this time must not end it for good)
+            _log.error("revocation_refresh_failed", error=type(error).__qualname__)
 
 
 def _refresh(revocation: RevocationDirectory, now: datetime) -> None:

@@ -73,6 +73,7 @@ class Gatherer(Generic[_Q, _A]):
     async def _ask_group(self, group: Sequence[_Waiting[_Q]]) -> None:
         try:
             found = await self._ask([waiting.question for waiting in group])
+            answers = list(zip(group, found, strict=True))
         except asyncpg.DataError as error:
             # One question that PostgreSQL will not take must not take the others down with it.
             if len(group) > 1:
@@ -83,7 +84,7 @@ class Gatherer(Generic[_Q, _A]):
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait are told, and the others go on)
             _fail(group, error)
         else:
-            for waiting, each in zip(group, found, strict=True):
+            for waiting, each in answers:
                 if not waiting.found.done():
                     waiting.found.set_result(each)
 

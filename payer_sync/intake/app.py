@@ -1,14 +1,14 @@
 """Puts the intake process together: its pool, its spool and its queue at the start, and their end at the end."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI, Request
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.ids import uuid7
+from eligibility.serving.background import in_background
 from eligibility.serving.callers import insurer_of
 from eligibility.serving.description import complete
 from eligibility.serving.limits import BodyLimit
@@ -43,18 +43,14 @@ def make_app(settings: IntakeSettings) -> FastAPI:
             pool, database_url, app.state.spool, settings.loads_at_once, stopped_after, counters.ask
         )
         abandoned_after = timedelta(days=settings.abandoned_after_days)
-        tasks = [
-            asyncio.create_task(counters.run()),
-            asyncio.create_task(app.state.queue.run()),
-            asyncio.create_task(keep_tidy(pool, app.state.spool, abandoned_after)),
-        ]
         try:
-            yield
+            async with in_background(
+                counters=counters.run(),
+                queue=app.state.queue.run(),
+                tidying=keep_tidy(pool, app.state.spool, abandoned_after),
+            ):
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
             await pool.close()
 
     app = FastAPI(
