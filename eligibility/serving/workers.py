@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -102,6 +103,10 @@ class _Processes:
                 status = _serve(self._app, listening, self._tls, lambda: os.write(told, b"."))
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 3
+        except OSError as error:  # a key that cannot be read among them
+            print(f"a worker cannot serve: {error}", file=sys.stderr)
+        except Exception:  # noqa: BLE001 (nothing above here may go on in this process, nor tell of it)
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

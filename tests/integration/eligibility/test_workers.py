@@ -112,8 +112,21 @@ def test_a_port_that_another_has_is_refused(environment: dict[str, str], tmp_pat
             pass
 
 
-@pytest.mark.parametrize("broken", ["ELIGIBILITY_CHALLENGE_KEY_FILE", "ELIGIBILITY_TLS_KEY"])
-def test_a_server_that_cannot_start_says_so(environment: dict[str, str], tmp_path: Path, broken: str) -> None:
-    missing: Any = environment | {broken: str(tmp_path / "missing")}
-    with pytest.raises(ServerDidNotStart), server("eligibility", ["api"], missing, tmp_path / "log"):
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("broken", "content", "said"),
+    [
+        ("ELIGIBILITY_CHALLENGE_KEY_FILE", None, "No such file"),
+        ("ELIGIBILITY_TLS_KEY", None, "No such file"),
+        ("ELIGIBILITY_TLS_KEY", "-----BEGIN PRIVATE KEY-----\nMIG", "PEM"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(
+    environment: dict[str, str], tmp_path: Path, workers: str, broken: str, content: str | None, said: str
+) -> None:
+    file = tmp_path / "broken"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    told: Any = environment | {broken: str(file), "ELIGIBILITY_WORKERS": workers}
+    with pytest.raises(ServerDidNotStart, match=said), server("eligibility", ["api"], told, tmp_path / "log"):
         pass
