@@ -1,8 +1,9 @@
 """What a process of the centre is told at its start; nothing here has a working default that is a secret."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -11,7 +12,7 @@ class StoreSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ELIGIBILITY_", frozen=True, hide_input_in_errors=True)
 
-    database_url: SecretStr
+    database_url: SecretStr = Field(min_length=1)
 
 
 class LaneSettings(StoreSettings):
@@ -62,7 +63,9 @@ class ApiSettings(LaneSettings):
     terminal_authority_certificate: Path | None = Field(
         default=None, description="PEM: the CA that signs enrolling terminals; without it this process enrols none."
     )
-    terminal_authority_key: Path | None = Field(default=None, description="PEM: its EC or RSA key.")
+    terminal_authority_key: Path | None = Field(
+        default=None, validate_default=True, description="PEM: its EC or RSA key."
+    )
     terminal_certificate_days: int = Field(default=365, ge=1, le=825)
     enrolments_a_minute: int = Field(default=10, ge=1, description="Tries from one address, in each process.")
     receipt_issuer: str = "urn:eligibility:centre"
@@ -80,3 +83,27 @@ class ApiSettings(LaneSettings):
     )
     terminal_fresh_s: float = Field(default=5.0, ge=0, description="How long a terminal's standing may be remembered.")
     revocation_refresh_s: float = Field(default=60.0, gt=0)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        # What its client says of another form can hold a piece of the password, and a sign of one can make another host.
+        if url is not None and not _names_a_redis(url.get_secret_value()):
+            raise ValueError("is not redis://:PASSWORD@HOST:PORT/NUMBER, with %XX for signs in them")
+        return url
+
+    @field_validator("terminal_authority_key")
+    @classmethod
+    def _goes_with_the_certificate(cls, key: Path | None, others: ValidationInfo) -> Path | None:
+        if (key is None) != (others.data["terminal_authority_certificate"] is None):
+            raise ValueError("goes with ELIGIBILITY_TERMINAL_AUTHORITY_CERTIFICATE: both are given, or neither")
+        return key
+
+
+def _names_a_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        return parts.scheme in {"redis", "rediss", "unix"} and bool(place) and not parts.fragment and parts.port != 0
+    except ValueError:
+        return False

@@ -13,7 +13,7 @@ class IntakeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="INTAKE_", frozen=True, hide_input_in_errors=True)
 
-    database_url: SecretStr
+    database_url: SecretStr = Field(min_length=1)
     spool_folder: Path = Field(
         description="Where uploads are kept until they are merged; every intake process sees it, and none of others."
     )
