@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from eligibility.domain.errors import DomainError
 from eligibility.storage.database import UnsafeDatabase
-from eligibility.storage.migrate import OtherMigrations
+from eligibility.storage.migrate import NotMigrated, OtherMigrations
 
 
 class PasswordsDiffer(DomainError):
@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{chosen.command}: {error}", file=sys.stderr)
         return 1
     except (
-        OSError, UnicodeDecodeError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase, OtherMigrations,
+        OSError, UnicodeDecodeError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase, NotMigrated,
+        OtherMigrations,
     ) as error:  # fmt: skip
         print(f"{chosen.command}: {error}", file=sys.stderr)
         return 3
@@ -141,17 +142,19 @@ def _worker(_: argparse.Namespace) -> None:
 
 
 def _migrate(chosen: argparse.Namespace) -> None:
-    from eligibility.storage.migrate import migrate, missing
+    from eligibility.storage.migrate import migrate, missing, newer
 
-    async def work(connection: Any) -> tuple[list[str], list[str]]:
-        return await migrate(connection, post=chosen.post), await missing(connection)
+    async def work(connection: Any) -> tuple[list[str], list[str], list[str]]:
+        return await migrate(connection, post=chosen.post), await missing(connection), await newer(connection)
 
-    applied, left = asyncio.run(_with_connection(work))
+    applied, left, beyond = asyncio.run(_with_connection(work))
     for name in applied:
         print(name)
     if left:
         print(f"{left[0]} and what follows wait until no process of the release before is left: migrate --post")
-    elif not applied:
+    if beyond:
+        print(f"The schema is newer than this release: {beyond[-1]} is not known here.")
+    elif not applied and not left:
         print("The schema is the newest.")
 
 

@@ -37,6 +37,7 @@ async def run(settings: WorkerSettings, told: asyncio.Event) -> None:
 
     Raises:
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: at the start, when the database cannot be reached.
+        NotMigrated, OtherMigrations: at the start, when it is not what this release works on.
     """
     url = settings.database_url.get_secret_value()
     await check_reachable(url, WORKER_ROLE)

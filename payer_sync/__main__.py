@@ -58,6 +58,7 @@ def _intake(_: argparse.Namespace) -> int:
     from eligibility.serving.logs import configure_logs
     from eligibility.serving.mutual_tls import ServerTls, serve
     from eligibility.storage.database import UnsafeDatabase, check_reachable
+    from eligibility.storage.migrate import NotMigrated, OtherMigrations
     from payer_sync.intake.app import make_app
     from payer_sync.loading import ROLE
     from payer_sync.settings import IntakeSettings
@@ -81,7 +82,9 @@ def _intake(_: argparse.Namespace) -> int:
 
     try:
         asyncio.run(run())
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase) as error:
+    except (
+        OSError, asyncpg.PostgresError, asyncpg.InterfaceError, UnsafeDatabase, NotMigrated, OtherMigrations,
+    ) as error:  # fmt: skip
         print(f"intake: {error}", file=sys.stderr)
         return SET_UP
     return 0

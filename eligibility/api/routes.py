@@ -15,6 +15,7 @@ from eligibility.reference_numbers import PatientNotChecked, register_reference_
 from eligibility.registration import register
 from eligibility.serving.callers import anyone
 from eligibility.serving.description import NO_CERTIFICATE, SESSION_FOR_VISUAL
+from eligibility.storage.database import check_writable
 from eligibility.storage.kept_answers import AnswerKey
 from eligibility.verification import verify_card, verify_number
 from eligibility.wire.bulk import ReferenceNumberRegistered, ReferenceNumberRegistration
@@ -118,7 +119,7 @@ async def published_keys(request: Request) -> Response:
 async def health(request: Request) -> Response:
     """Say whether this process can answer counters: the database and the revocation lists."""
     state = request.app.state
-    await state.centre.pool.fetchval("select 1")
+    await check_writable(state.centre.pool)
     stale = state.centre.revocation.stale_issuers(state.now())
     return answer(Health(revocation="stale" if stale else "ok", stale_issuers=tuple(key_id.hex() for key_id in stale)))
 

@@ -32,7 +32,7 @@ class Refusal(Refused):
         self.retry_after_s = retry_after_s
 
 
-# Operational trouble: a timeout, an exhausted pool, a store that is away. Nothing is known to have happened.
+# Operational trouble: a timeout, an exhausted pool, a store that is away or can only be read. Nothing is known to have happened.
 TROUBLE = (
     OSError,
     TimeoutError,
@@ -42,6 +42,7 @@ TROUBLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
     RecorderAway,
 )
 RETRY_AFTER_S = 2

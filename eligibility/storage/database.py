@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 from pydantic_core import from_json, to_json
 
+from eligibility.storage.migrate import check_migrated
 from eligibility.storage.niceness import give_way_together
 
 COMMAND_TIMEOUT_S = 10.0
@@ -86,9 +87,23 @@ async def check_reachable(url: str, role: str) -> None:
     Raises:
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it cannot be reached, or not as this role.
         UnsafeDatabase: fsync is off.
+        NotMigrated, OtherMigrations: it is not what this release works on.
     """
     connection = await connect(url, role=role)
-    await connection.close()
+    try:
+        await check_migrated(connection)
+    finally:
+        await connection.close()
+
+
+async def check_writable(connection: Any) -> None:
+    """Look whether anything can be recorded: not on a standby, nor while writing is switched off.
+
+    Raises:
+        asyncpg.ReadOnlySQLTransactionError: the database can only be read.
+    """
+    if await connection.fetchval("select current_setting('transaction_read_only')") == "on":
+        raise asyncpg.ReadOnlySQLTransactionError("the database can only be read")
 
 
 async def open_pool(url: str, *, role: str, size: int) -> Any:

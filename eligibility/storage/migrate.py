@@ -4,6 +4,8 @@ import re
 from importlib.resources import files
 from typing import Any
 
+import asyncpg
+
 _FILE_NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 _LEDGER = """
 create table if not exists schema_migration (
@@ -17,6 +19,13 @@ _LOCK = 0x656C6967  # any fixed number: two migrators of one database take turns
 
 class OtherMigrations(Exception):
     """The database has had another migration under a number of this release: it is another line's."""
+
+
+class NotMigrated(Exception):
+    """The database has not had what this release needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the database has not had {name}: run python -m eligibility migrate, as its owner")
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -72,6 +81,35 @@ async def missing(connection: Any) -> list[str]:
     """
     known = await _applied(connection)
     return [name for number, name, _ in migrations() if number not in known]
+
+
+async def newer(connection: Any) -> list[str]:
+    """Return the names of the migrations that the database has had and this release does not know."""
+    last = migrations()[-1][0]
+    rows = await connection.fetch("select name from schema_migration where number > $1 order by number", last)
+    return [row["name"] for row in rows]
+
+
+async def check_migrated(connection: Any) -> None:
+    """Refuse, as any process role, a database that this release cannot work on.
+
+    A `post` migration may be still to come, and whatever a newer release has brought leaves this one what it needs
+    until that release's `post`.
+
+    Raises:
+        NotMigrated: a `pre` migration of this release is missing.
+        OtherMigrations: the database is another line's.
+    """
+    needed = [name for _, name, _ in migrations() if "_pre_" in name]
+    try:
+        left = set(await missing(connection))
+    except asyncpg.UndefinedTableError:
+        raise NotMigrated(needed[0]) from None
+    except asyncpg.InsufficientPrivilegeError:  # until 0043 only the owner could read it
+        raise NotMigrated(needed[-1]) from None
+    for name in needed:
+        if name in left:
+            raise NotMigrated(name)
 
 
 async def _applied(connection: Any) -> set[int]:

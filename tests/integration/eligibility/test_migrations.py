@@ -1,5 +1,6 @@
 """What a migration carries over while processes of the release before still run, and what waits until they are gone."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from pathlib import Path
@@ -7,15 +8,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from eligibility.__main__ import main as centre_command
 from eligibility.domain.codes import Sex
 from eligibility.domain.names import NAME_VARIANTS, name_key
-from eligibility.storage.database import connect
+from eligibility.storage.database import check_reachable, connect
 from eligibility.storage.lookups import holders_by_attributes
-from eligibility.storage.migrate import OtherMigrations, migrate, migrations, missing
+from eligibility.storage.migrate import NotMigrated, OtherMigrations, migrate, migrations, missing
 from loadtest.embedded import Stores, create_database, database_url
+from loadtest.processes import ServerDidNotStart, server
 from tests.holders import holders_not_found
 
 pytestmark = pytest.mark.database
+ROLES = ("eligibility_counter", "eligibility_payer", "eligibility_worker")
 HOLDERS = 29  # the migration that gives holders a table; the next takes the trigger and the index away
 OLD_FORMS = next(number for number, name, _ in migrations() if name.endswith("_pre_old_forms_of_names.sql"))
 COVERAGE = (
@@ -167,3 +171,52 @@ async def test_an_empty_database_gets_everything_at_once(running_stores: Stores)
     await owner.close()
     await administrator.execute("drop database new_centre with (force)")
     await administrator.close()
+
+
+async def test_a_process_starts_only_on_what_its_release_needs(before: Before, tmp_path: Path) -> None:
+    address = await before(len(migrations()) + 1)
+    owner = await connect(address)
+
+    async def reach() -> None:
+        for role in ROLES:
+            await check_reachable(address, role)
+
+    async def lacks(name: str) -> None:
+        for role in ROLES:
+            with pytest.raises(NotMigrated, match=name):
+                await check_reachable(address, role)
+
+    await reach()
+    await owner.execute("insert into schema_migration (number, name) values (9999, '9999_pre_of_the_next_release.sql')")
+    await owner.execute("delete from schema_migration where name like '%!_post!_%' escape '!'")
+    await reach()
+    await owner.execute("delete from schema_migration where number = 43")
+    await lacks("0043_pre_ledger_read_by_processes.sql")
+    await owner.execute(f"revoke select on schema_migration from {', '.join(ROLES)}")
+    await lacks([name for _, name, _ in migrations() if "_pre_" in name][-1])
+    await owner.execute("drop table schema_migration")
+    await lacks("0001_pre_facts_and_records.sql")
+    await owner.close()
+
+    told = {f"INTAKE_{name}": "x" for name in ("SPOOL_FOLDER", "TLS_CERTIFICATE", "TLS_KEY", "INSURER_AUTHORITIES")}
+    told["INTAKE_DATABASE_URL"] = address
+    with (
+        pytest.raises(ServerDidNotStart, match="0001_pre_facts_and_records.sql"),
+        server("payer_sync", ["intake"], told, tmp_path / "log"),
+    ):
+        pass
+
+
+async def test_an_older_release_does_not_call_a_newer_schema_the_newest(
+    before: Before, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = await before(len(migrations()) + 1)
+    monkeypatch.setenv("ELIGIBILITY_DATABASE_URL", address)
+    assert await asyncio.to_thread(centre_command, ["migrate"]) == 0
+    assert capsys.readouterr().out == "The schema is the newest.\n"
+    owner = await connect(address)
+    await owner.execute("insert into schema_migration (number, name) values (9999, '9999_pre_of_the_next_release.sql')")
+    await owner.close()
+    assert await asyncio.to_thread(centre_command, ["migrate"]) == 0
+    said = capsys.readouterr().out
+    assert said == "The schema is newer than this release: 9999_pre_of_the_next_release.sql is not known here.\n"

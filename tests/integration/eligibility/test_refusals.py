@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -92,6 +93,18 @@ async def test_without_fresh_revocation_lists_no_card_is_judged_but_numbers_are(
     assert (await counter.http.get("/health")).json() == {
         "database": "ok", "revocation": "stale", "stale_issuers": stale
     }  # fmt: skip
+
+
+async def test_a_database_that_can_only_be_read_is_not_well(world: World, counter: Counter) -> None:
+    pool = world.app.state.centre.pool
+    item = {"item_id": "1", "insurer_number": INSURER, "symbol": "12", "number": "345", "birth_date": "1980-01-01"}
+    bulk = {"items": [item | {"branch_number": "01"}]}
+    async with AsyncExitStack() as all_of_them:
+        for _ in range(pool.get_size()):
+            connection = await all_of_them.enter_async_context(pool.acquire())
+            await connection.execute("set default_transaction_read_only = on")
+    answers = [await counter.http.get("/health"), await counter.http.post("/v1/bulk-verifications", json=bulk)]
+    assert [_code(answer) for answer in answers] == [(503, "busy")] * 2
 
 
 @pytest.mark.parametrize(
