@@ -221,13 +221,16 @@ def _enrol_institution(chosen: argparse.Namespace) -> None:
     asyncio.run(_with_connection(lambda c: enrol_institution(c, code, chosen.name, datetime.now(UTC))))
 
 
-def _enrol_terminal(chosen: argparse.Namespace) -> None:
+def _enrol_terminal(chosen: argparse.Namespace) -> int:
     from eligibility.domain.identifiers import InstitutionCode
     from eligibility.storage.enrolment import enrol_terminal
 
     code = InstitutionCode.parse(chosen.institution)
     now = datetime.now(UTC)
-    asyncio.run(_with_connection(lambda c: enrol_terminal(c, chosen.terminal_id, code, chosen.name, now)))
+    if asyncio.run(_with_connection(lambda c: enrol_terminal(c, chosen.terminal_id, code, chosen.name, now))):
+        return 0
+    print("The terminal was revoked, or stands at another institution: it is left as it is.", file=sys.stderr)
+    return 1
 
 
 def _enrol_staff(chosen: argparse.Namespace) -> None:

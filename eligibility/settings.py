@@ -87,7 +87,7 @@ class ApiSettings(LaneSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
-        # What its client says of another form can hold a piece of the password, and a sign of one can make another host.
+        # What its client says of another form can hold a piece of the password; a sign in one can make another host.
         if url is not None and not _names_a_redis(url.get_secret_value()):
             raise ValueError("is not redis://:PASSWORD@HOST:PORT/NUMBER, with %XX for signs in them")
         return url

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from eligibility.storage.database import MalformedAddress, UnsafeDatabase, connect
+from eligibility.storage.migrate import NotMigrated, OtherMigrations, check_migrated
 from payer_sync.loading import ROLE
 from payer_sync.settings import OperatorSettings
 from payer_sync.table_content import LOAD_TIMEOUT_S
@@ -22,6 +23,14 @@ _MALFORMED: Final = (
 _UNSAFE: Final = (
     "データベースは fsync が無効で、登録したデータを失うおそれがあるため使いません。",
     "The database has fsync off and could lose what it has stored; it is not used.",
+)
+_NOT_MIGRATED: Final = (
+    "データベースがこの版のものではありません。移行(python -m eligibility migrate)を確認してください。",
+    "The database is not that of this release. Look at its migrations (python -m eligibility migrate).",
+)
+_READ_ONLY: Final = (
+    "データベースは読み取り専用です。何も変更していません。",
+    "The database can only be read; nothing was changed.",
 )
 _AWAY: Final = ("データベースに接続できません。", "The database is away.")
 _LOST: Final = (
@@ -53,7 +62,12 @@ async def _at_database(work: Callable[[Any], Awaitable[int]], timeout_s: float) 
     except MalformedAddress:
         return _fail(SET_UP, _MALFORMED)
     try:
+        await check_migrated(connection)
         return await work(connection)
+    except (NotMigrated, OtherMigrations):
+        return _fail(SET_UP, _NOT_MIGRATED)
+    except asyncpg.ReadOnlySQLTransactionError:
+        return _fail(SERVER_AWAY, _READ_ONLY)
     except (TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
         return _fail(SERVER_AWAY, _LOST)
     except asyncpg.InterfaceError:

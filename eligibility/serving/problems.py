@@ -32,7 +32,7 @@ class Refusal(Refused):
         self.retry_after_s = retry_after_s
 
 
-# Operational trouble: a timeout, an exhausted pool, a store that is away or can only be read. Nothing is known to have happened.
+# Operational trouble: a timeout, an exhausted pool, a store away or only read. Nothing is known to have happened.
 TROUBLE = (
     OSError,
     TimeoutError,

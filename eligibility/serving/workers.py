@@ -104,7 +104,7 @@ class _Processes:
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 3
         except OSError as error:  # a key that cannot be read among them
-            print(f"a worker cannot serve: {error}", file=sys.stderr)
+            sys.stderr.write(f"a worker cannot serve: {error}\n")
         except Exception:  # noqa: BLE001 (nothing above here may go on in this process, nor tell of it)
             traceback.print_exc()
         finally:

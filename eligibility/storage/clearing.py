@@ -34,8 +34,9 @@ async def retire_records(connection: Any, month: date, now: datetime) -> int:
     Raises:
         TooYoung: the month has not been over for as long as records are kept.
     """
-    kept_to = date(month.year + RECORDS_KEPT_YEARS, month.month, 1)
-    if day_in_japan(now) < (kept_to + timedelta(days=31)).replace(day=1):
+    # Partitions are of UTC's months: in Japan they end on the first of the next, at nine.
+    month_kept = (day_in_japan(now) - timedelta(days=1)).replace(day=1)
+    if month >= month_kept.replace(year=month_kept.year - RECORDS_KEPT_YEARS):
         raise TooYoung
     dropped = int(await connection.fetchval(_SQL["drop_records_of_month"], month))
     if dropped:

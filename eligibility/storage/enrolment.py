@@ -42,11 +42,13 @@ async def enrol_institution(connection: Any, institution: InstitutionCode, name:
 
 async def enrol_terminal(
     connection: Any, terminal_id: UUID, institution: InstitutionCode, name: str, now: datetime
-) -> None:
-    """Take a terminal of an enrolled institution in; one that was revoked stays revoked."""
+) -> bool:
+    """Take a terminal of an enrolled institution in, or rename it; return False if it is revoked or elsewhere."""
     async with connection.transaction():
-        await connection.execute(_SQL["enrol_terminal"], terminal_id, institution.code, name)
+        if await connection.fetchval(_SQL["enrol_terminal"], terminal_id, institution.code, name) is None:
+            return False
         await insert_event(connection, _event("terminal_enrolled", now, institution_code=institution.code))
+        return True
 
 
 async def revoke_terminal(connection: Any, terminal_id: UUID, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from eligibility.wire.encoding import Wire
 
 
 class Health(Wire):
-    """GET /health: whether counters can be answered; where the database is away or can only be read there is a problem in its place."""
+    """GET /health: whether counters can be answered; a problem in its place where the database cannot be written."""
 
     database: Literal["ok"] = "ok"
     revocation: Literal["ok", "stale"]

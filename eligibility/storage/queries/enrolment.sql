@@ -11,10 +11,12 @@ insert into institution (institution_code, name) values ($1, $2)
 on conflict (institution_code) do update set name = excluded.name, closed_on = null;
 
 -- name: enrol_terminal
--- Takes a terminal in; one that was revoked stays revoked.
+-- Takes a terminal in, or renames it; no row means that it was revoked, or stands at another institution.
 -- $1 terminal id, $2 institution code, $3 name
 insert into terminal (terminal_id, institution_code, name) values ($1, $2, $3)
-on conflict (terminal_id) do nothing;
+on conflict (terminal_id) do update set name = excluded.name
+where terminal.institution_code = excluded.institution_code and terminal.revoked_at is null
+returning terminal_id;
 
 -- name: revoke_terminal
 -- Shuts a terminal out for good; no row means there is none, or it was revoked before.

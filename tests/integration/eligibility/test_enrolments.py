@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from eligibility.__main__ import main as centre_command
 from eligibility.domain.errors import DomainError
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.storage.database import connect
@@ -21,7 +22,7 @@ from eligibility.storage.enrolment import close_institution, issue_enrolment_cod
 from eligibility.terminal_enrolment import TerminalAuthority, TerminalAuthorityRefused, code_hash, new_code
 from loadtest.authority import KeyPair
 from loadtest.embedded import Stores
-from tests.integration.eligibility.world import INSTITUTION, Authorities, World, running_world
+from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, Authorities, World, running_world
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -230,3 +231,31 @@ def test_an_authority_is_a_ca_and_its_own_key(tmp_path: Path, authorities: Autho
         with pytest.raises(TerminalAuthorityRefused):
             TerminalAuthority.read(certificate, key, timedelta(days=1))
     assert issubclass(TerminalAuthorityRefused, DomainError)
+
+
+async def test_a_terminal_that_is_revoked_or_stands_elsewhere_is_not_enrolled_again(
+    world: World, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ELIGIBILITY_DATABASE_URL", database)
+    terminal_id = uuid4()
+
+    async def enrol(institution: str, name: str) -> int:
+        return await asyncio.to_thread(centre_command, ["enrol-terminal", str(terminal_id), institution, name])
+
+    async def standing() -> tuple[Any, ...]:
+        events = "select count(*) from audit_event where code = 'terminal_enrolled'"
+        return tuple(
+            await world.owner.fetchrow(
+                f"select institution_code, name, revoked_at is not null, ({events})"  # noqa: S608 (constant)
+                " from terminal where terminal_id = $1",
+                terminal_id,
+            )
+        )
+
+    assert [await enrol(INSTITUTION, "受付"), await enrol(INSTITUTION, "受付1")] == [0, 0]
+    assert await standing() == (INSTITUTION, "受付1", False, 2)
+    assert await enrol(OTHER_INSTITUTION, "受付2") == 1
+    assert "stands at another institution" in capsys.readouterr().err
+    assert await revoke_terminal(world.owner, terminal_id, datetime.now(UTC))
+    assert await enrol(INSTITUTION, "受付3") == 1
+    assert await standing() == (INSTITUTION, "受付1", True, 2)

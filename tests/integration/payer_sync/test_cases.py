@@ -19,6 +19,7 @@ from eligibility.domain.ids import uuid7
 from eligibility.storage.audit import insert_event
 from eligibility.storage.database import connect
 from eligibility.storage.lookups import NumberAsked, matches_of, rows_of_numbers
+from loadtest.embedded import Stores
 from payer_sync.__main__ import main
 from payer_sync.cases import Decided, list_shown, reject, release, reverse
 from payer_sync.gates import DecisionRefused
@@ -943,3 +944,17 @@ async def test_a_command_says_that_the_database_went_away_midway(
 
     assert "went away" in capsys.readouterr().err
     assert await owner.fetchval("select state from mislink_case") == "open"
+
+
+async def test_a_database_of_another_release_or_only_to_be_read_is_named(
+    case: int, database: str, running_stores: Stores, monkeypatch: Any, capsys: Any
+) -> None:
+    command = ["cases", "reject", str(case), "--by", "operator", "--reason", "x"]
+    read_only = f"{database}{'&' if '?' in database else '?'}default_transaction_read_only=on"
+    for address, code, said in (
+        (running_stores.database_url, 3, "is not that of this release"),
+        (read_only, 4, "can only be read"),
+    ):
+        monkeypatch.setenv("INTAKE_DATABASE_URL", address)
+        assert await asyncio.to_thread(main, command) == code
+        assert said in capsys.readouterr().err

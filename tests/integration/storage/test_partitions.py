@@ -163,10 +163,12 @@ async def test_a_month_is_retired_after_its_years_and_leaves_an_event(owner: Any
     for at in (NOW, *kept):
         await _verification(owner, at)
         await _event(owner, at)
-    for too_early in (NOW, datetime(2036, 3, 31, 14, 59, tzinfo=UTC)):
-        with pytest.raises(TooYoung):
-            await retire_records(owner, date(2031, 3, 1), too_early)
-    over = datetime(2036, 3, 31, 15, tzinfo=UTC)  # 1 April in Japan
+    # The last of them are of 1 April 2031 in Japan.
+    for too_early in (NOW, datetime(2036, 3, 31, 15, tzinfo=UTC), datetime(2036, 4, 1, 14, 59, tzinfo=UTC)):
+        for month in (date(2031, 3, 1), date(9999, 1, 1), date(9999, 12, 1)):
+            with pytest.raises(TooYoung):
+                await retire_records(owner, month, too_early)
+    over = datetime(2036, 4, 1, 15, tzinfo=UTC)
     assert await retire_records(owner, date(2031, 3, 1), over) == 2
     assert await retire_records(owner, date(2031, 3, 1), over) == 0
     for table in ("verification", "audit_event"):

@@ -5,13 +5,13 @@ import pytest
 from eligibility.__main__ import main as centre_command
 from payer_sync.__main__ import main as payer_command
 
-API = {
-    name: "x"
-    for name in (
+API = dict.fromkeys(
+    (
         "DATABASE_URL", "TLS_CERTIFICATE", "TLS_KEY", "TERMINAL_AUTHORITIES", "CARD_AUTHORITIES", "REVOCATION_FOLDER",
         "CHALLENGE_KEY_FILE", "RECEIPT_KEY_FILE",
-    )
-}  # fmt: skip
+    ),
+    "x",
+)  # fmt: skip
 INTAKE = dict.fromkeys(("DATABASE_URL", "SPOOL_FOLDER", "TLS_CERTIFICATE", "TLS_KEY", "INSURER_AUTHORITIES"), "x")
 
 

@@ -23,8 +23,8 @@ async def test_one_that_fails_is_told_by_name_and_the_others_go_on_to_the_end() 
     ended: list[str] = []
     with capture_logs() as logs:
         async with in_background(writing=_for_ever(ended), refreshing=_fails()):
-            while not logs:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # they begin, and one ends
+            await asyncio.sleep(0)  # which is told
             assert ended == []
     assert ended == ["for ever"]
     assert logs == [{"event": "task_ended", "task": "refreshing", "error": "MemoryError", "log_level": "error"}]
@@ -32,8 +32,12 @@ async def test_one_that_fails_is_told_by_name_and_the_others_go_on_to_the_end() 
 
 async def test_they_end_with_what_ends_the_process() -> None:
     ended: list[str] = []
-    with pytest.raises(LookupError):
+
+    async def live() -> None:
         async with in_background(writing=_for_ever(ended)):
             await asyncio.sleep(0)
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await live()
     assert ended == ["for ever"]
