@@ -44,6 +44,8 @@ from terminal_agent.settings import TerminalSettings
 
 # A challenge must outlive the signing and the way to the centre.
 CHALLENGE_MARGIN: Final = timedelta(seconds=15)
+# How the centre's codes begin where it refuses a challenge: malformed, forged, expired, replayed.
+CHALLENGE_CODES: Final = "challenge_"
 LONGEST_RETRY_S: Final = 5.0
 
 Answer = TypeVar("Answer", bound=Wire)
@@ -109,13 +111,16 @@ class Centre:
         challenges: int = 4,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: Callable[[float], None] = time.sleep,
+        # Since the start, sleep included: it is never set, and no challenge outlives a night in which the machine slept.
+        steady: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._http = http
         self._count = challenges
         self._now = now
         self._wait = wait
+        self._steady = steady
         self._pool: list[bytes] = []
-        self._pool_expires_at = datetime.min.replace(tzinfo=UTC)
+        self._pool_ends_at_s = 0.0  # by `steady`
 
     @classmethod
     def open(cls, settings: TerminalSettings) -> Self:
@@ -147,7 +152,7 @@ class Centre:
         Raises:
             Refused, CentreError: as every request.
         """
-        if self._pool and self._now() < self._pool_expires_at - CHALLENGE_MARGIN:
+        if self._pool and self._steady() < self._pool_ends_at_s:
             return
         try:
             fetched, response = self._challenges(self._count)
@@ -160,9 +165,9 @@ class Centre:
         if not fetched.challenges:
             raise CentreAnswerUnreadable
         self._pool = list(fetched.challenges)
-        # By this clock, which may be behind the centre's by longer than a challenge lives.
-        centre = _named_time(response)
-        self._pool_expires_at = fetched.expires_at + (timedelta(0) if centre is None else self._now() - centre)
+        # By the centre's own time: this machine's may differ from it by more than a challenge lives.
+        life = fetched.expires_at - (_named_time(response) or self._now()) - CHALLENGE_MARGIN
+        self._pool_ends_at_s = self._steady() + life.total_seconds()
 
     def clock_offset_s(self) -> float | None:
         """Ask for one challenge, as only an enrolled terminal may, and return this clock less the centre's.
@@ -382,7 +387,10 @@ class Centre:
             return response, content
         try:
             if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
-                raise Refused(Problem.model_validate_json(content))
+                problem = Problem.model_validate_json(content)
+                if problem.code.startswith(CHALLENGE_CODES):
+                    self._pool.clear()  # the others of its age would be refused like it
+                raise Refused(problem)
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
         raise CentreAway if response.is_server_error else CentreAnswerUnreadable

@@ -30,6 +30,7 @@ from tests.unit.terminal_agent.conftest import VALID
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 ASKED = NumberVerificationRequest(insurer_number="06139463", number="4567", birth_date=date(1985, 4, 12))
+PROOF = CardProof(challenge=b"c", certificate=b"c", signature=b"s")
 PROBLEM = "application/problem+json"
 
 
@@ -46,9 +47,9 @@ def challenges(count: int, at: datetime = NOW, headers: str = "") -> bytes:
     return answer(200, json.dumps(told), headers=headers)
 
 
-def problem(status: int, retry_after_s: int | None = None) -> bytes:
+def problem(status: int, retry_after_s: int | None = None, code: str = "busy") -> bytes:
     said = {"ja": "受付の方へ。", "en": "For reception."}
-    sent = {"type": "urn:eligibility:problem:busy", "title": "busy", "status": status, "code": "busy", "staff": said}
+    sent = {"type": "urn:eligibility:problem:busy", "title": "busy", "status": status, "code": code, "staff": said}
     return answer(status, json.dumps(sent | {"vendor": said, "faults": [], "retry_after_s": retry_after_s}), PROBLEM)
 
 
@@ -61,13 +62,23 @@ class Peer:
     asked: int = 0
     waited: list[float] = field(default_factory=list)
     now: datetime = NOW
+    steady_s: float = 1000.0
+
+    def age(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+        self.steady_s += seconds
 
     @contextlib.contextmanager
     def line(self, count: int = 4, timeout_s: float = 60) -> Iterator[Centre]:
         """Give a terminal's line to this peer."""
         url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         with Centre(
-            httpx.Client(base_url=url, timeout=timeout_s), count, lambda: self.now, self.waited.append
+            httpx.Client(base_url=url, timeout=timeout_s),
+            count,
+            lambda: self.now,
+            self.waited.append,
+            lambda: self.steady_s,
         ) as centre:
             yield centre
 
@@ -115,10 +126,10 @@ def test_a_wrong_clock_uses_no_challenge_that_has_expired_and_wastes_none(peer: 
     peer.answers = [challenges(4, centre, named), challenges(4, centre, named)]
     with peer.line() as line:
         line.take_challenge()
-        peer.now += timedelta(seconds=100)
+        peer.age(100)
         line.take_challenge()
         assert peer.asked == 1
-        peer.now += timedelta(seconds=10)
+        peer.age(10)
         line.fetch_challenges()
         assert peer.asked == 2
 
@@ -128,7 +139,7 @@ def test_a_centre_that_names_no_time_is_believed_about_the_expiry(peer: Peer, na
     peer.answers = [challenges(4, NOW, named), challenges(4, NOW, named)]
     with peer.line() as line:
         line.take_challenge()
-        peer.now += timedelta(seconds=110)
+        peer.age(110)
         line.take_challenge()
         assert peer.asked == 2
 
@@ -137,9 +148,44 @@ def test_challenges_about_to_expire_are_not_used(peer: Peer) -> None:
     peer.answers = [challenges(4), challenges(4)]
     with peer.line() as line:
         line.take_challenge()
-        peer.now += timedelta(seconds=110)
+        peer.age(110)
         line.fetch_challenges()
         assert peer.asked == 2
+
+
+@pytest.mark.parametrize("set_by", [timedelta(minutes=-30), timedelta(days=-365), timedelta(minutes=30)])
+def test_a_clock_set_meanwhile_keeps_no_dead_challenge_and_wastes_none(peer: Peer, set_by: timedelta) -> None:
+    peer.answers = [challenges(4), challenges(4)]
+    with peer.line() as line:
+        line.take_challenge()
+        peer.now += set_by
+        peer.age(100)
+        line.take_challenge()
+        assert peer.asked == 1
+        peer.age(10)
+        line.take_challenge()
+        assert peer.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("challenge_malformed", 3),
+        ("challenge_forged", 3),
+        ("challenge_expired", 3),
+        ("challenge_replayed", 3),
+        ("card_not_registered", 2),
+    ],
+)
+def test_after_a_challenge_was_refused_the_next_is_a_fresh_one(peer: Peer, code: str, asked: int) -> None:
+    peer.answers = [challenges(4), problem(403, code=code), challenges(4)]
+    with peer.line() as line:
+        question = VerificationRequest(proof=PROOF, method=Method.PIN)
+        line.take_challenge()
+        with pytest.raises(Refused):
+            line.verify(question)
+        line.take_challenge()
+        assert peer.asked == asked
 
 
 def test_a_busy_centre_is_asked_for_challenges_once_more_after_the_time_it_names(peer: Peer) -> None:
@@ -253,11 +299,10 @@ def test_an_answer_that_names_nobody_is_of_the_day_that_was_asked(peer: Peer) ->
 
 def test_an_answer_to_a_card_is_of_the_day_that_was_asked(peer: Peer) -> None:
     peer.answers = [answer(200, VALID.model_dump_json())] * 2
-    proof = CardProof(challenge=b"c", certificate=b"c", signature=b"s")
     with peer.line() as line:
-        assert line.verify(VerificationRequest(proof=proof, method=Method.PIN, asked_for=VALID.asked_for)).coverage
+        assert line.verify(VerificationRequest(proof=PROOF, method=Method.PIN, asked_for=VALID.asked_for)).coverage
         with pytest.raises(CentreAnswerUnreadable):
-            line.verify(VerificationRequest(proof=proof, method=Method.PIN, asked_for=date(2026, 11, 20)))
+            line.verify(VerificationRequest(proof=PROOF, method=Method.PIN, asked_for=date(2026, 11, 20)))
 
 
 def about(coverage: dict[str, object]) -> bytes:
