@@ -39,7 +39,7 @@ from eligibility.wire.verifications import (
     Verification,
     VerificationRequest,
 )
-from terminal_agent.line import AnswerNotTaken, OwnCredentials, fetch
+from terminal_agent.line import MEBIBYTE, AnswerCompressed, AnswerTooLong, OwnCredentials, fetch
 from terminal_agent.settings import TerminalSettings
 
 # A challenge must outlive the signing and the way to the centre.
@@ -47,6 +47,15 @@ CHALLENGE_MARGIN: Final = timedelta(seconds=15)
 # How the centre's codes begin where it refuses a challenge: malformed, forged, expired, replayed.
 CHALLENGE_CODES: Final = "challenge_"
 LONGEST_RETRY_S: Final = 5.0
+# Bytes of the centre's longest answers. A page of 1,000 bulk results has 2.7 MB where each text is as long as it may
+# be. Histories have no bound: 34 medicines a day over three years are 17 MB, and treatments have comments, too.
+LONGEST_ANSWERS: Final[Mapping[type[Wire], int]] = {
+    BulkResults: 8 * MEBIBYTE,
+    MedicationHistory: 64 * MEBIBYTE,
+    TreatmentHistory: 64 * MEBIBYTE,
+    CheckupHistory: 64 * MEBIBYTE,
+}
+LONGEST_OTHER_ANSWER: Final = MEBIBYTE
 
 Answer = TypeVar("Answer", bound=Wire)
 
@@ -88,6 +97,12 @@ class CentreAnswerUnreadable(CentreError):
     code = "centre_answer_unreadable"
 
 
+class CentreAnswerTooLong(CentreError):
+    """The centre's answer is longer than this terminal takes."""
+
+    code = "centre_answer_too_long"
+
+
 class CredentialsUnreadable(CentreError):
     """This terminal's certificate, its key, or the centre's authority cannot be read."""
 
@@ -111,7 +126,7 @@ class Centre:
         challenges: int = 4,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: Callable[[float], None] = time.sleep,
-        # Since the start, sleep included: it is never set, and no challenge outlives a night in which the machine slept.
+        # Since the machine's start, its sleep included: nobody sets it, and it does not stop while challenges age.
         steady: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._http = http
@@ -370,18 +385,20 @@ class Centre:
         return self._response(request, answer)[0]
 
     def _response(self, request: httpx.Request, answer: type[Answer]) -> tuple[Answer, httpx.Response]:
-        response, content = self._send(request)
+        response, content = self._send(request, LONGEST_ANSWERS.get(answer, LONGEST_OTHER_ANSWER))
         try:
             return answer.model_validate_json(content), response
         except ValidationError as error:
             raise CentreAnswerUnreadable from error
 
-    def _send(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+    def _send(self, request: httpx.Request, longest: int = LONGEST_OTHER_ANSWER) -> tuple[httpx.Response, bytes]:
         try:
-            response, content = fetch(self._http, request)
+            response, content = fetch(self._http, request, longest)
         except httpx.HTTPError as error:
             raise _connection_error(error) from error
-        except AnswerNotTaken as error:
+        except AnswerTooLong as error:
+            raise CentreAnswerTooLong from error
+        except AnswerCompressed as error:
             raise CentreAnswerUnreadable from error
         if response.is_success:
             return response, content

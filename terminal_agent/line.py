@@ -14,26 +14,28 @@ import httpx
 
 from terminal_agent.settings import TerminalSettings
 
-# The centre's longest answers: a page of 1,000 bulk results has 2.7 MB where each text is as long as it may be, and
-# three years of treatment at most 800 bytes a line.
-LONGEST_ANSWER: Final = 16 * 1024 * 1024
+MEBIBYTE: Final = 1024 * 1024
 # Bytes a second; whatever is longer than a counter's short messages has its time by them.
 SLOWEST_LINE: Final = 64 * 1024
 
 
-class AnswerNotTaken(Exception):
-    """The answer is longer than any of the centre's, or compressed, which none of them is."""
+class AnswerTooLong(Exception):
+    """The answer is longer than those to such a request are."""
 
 
-def fetch(http: httpx.Client, request: httpx.Request) -> tuple[httpx.Response, bytes]:
-    """Send a request and return its answer with all its bytes; where it is given up, its connection is closed.
+class AnswerCompressed(Exception):
+    """The answer is compressed, which none of the centre's is."""
+
+
+def fetch(http: httpx.Client, request: httpx.Request, longest: int) -> tuple[httpx.Response, bytes]:
+    """Send a request and return its answer of at most so many bytes; where it is given up, its connection is closed.
 
     From the first byte sent to the last one read it may take what the client allows for a read, and a second more for
     each `SLOWEST_LINE` bytes either way: an answer that comes byte by byte ends there, and a long one is waited for.
 
     Raises:
         httpx.HTTPError: there is no answer, or not all of it in time.
-        AnswerNotTaken: it is not read on.
+        AnswerTooLong, AnswerCompressed: it is not read on.
     """
     request.headers["Accept-Encoding"] = "identity"
     allowed = _Allowed((http.timeout.read or math.inf) + len(request.content) / SLOWEST_LINE)
@@ -41,12 +43,12 @@ def fetch(http: httpx.Client, request: httpx.Request) -> tuple[httpx.Response, b
     try:
         with closing(http.send(request, stream=True)) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
-                raise AnswerNotTaken  # a few bytes could become any number
+                raise AnswerCompressed  # a few bytes could become any number
             content = bytearray()
             for part in response.iter_bytes():
                 content += part
-                if len(content) > LONGEST_ANSWER:
-                    raise AnswerNotTaken
+                if len(content) > longest:
+                    raise AnswerTooLong
                 allowed.seconds += len(part) / SLOWEST_LINE
     finally:
         _allowed.reset(before)

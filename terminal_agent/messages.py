@@ -220,6 +220,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "TERMINAL_CENTRE_URL が正しいか、この端末のソフトウェアが最新かを確認してください。",
         "Check TERMINAL_CENTRE_URL, and whether this terminal's software is up to date.",
     ),
+    "centre_answer_too_long": _advice(
+        "センターからの応答が長すぎるため、受け取りを止めました。",
+        "The centre's answer is too long, and was not taken.",
+        "薬剤情報は期間を短くしてください。続く場合は、システム管理者が TERMINAL_CENTRE_URL を確認してください。",
+        "Ask for fewer months of medicines. If it persists, a system administrator checks TERMINAL_CENTRE_URL.",
+    ),
     # The bridge to the clinic's software.
     "bridge_folder_unusable": _advice(
         "連携フォルダを作成できないか、読み書きできません。",

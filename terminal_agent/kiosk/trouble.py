@@ -102,6 +102,7 @@ TROUBLES: Final[dict[str, Trouble]] = {
     "centre_not_trusted": _CENTRE,
     "terminal_not_accepted": _CENTRE,
     "centre_answer_unreadable": _CENTRE,
+    "centre_answer_too_long": _CENTRE,
     "busy": _CENTRE_BUSY,
     "overloaded": _CENTRE_BUSY,
     "internal": _CENTRE_BUSY,

@@ -26,7 +26,7 @@ TEXT_PIN_BLOCKED: Final = "text_pin_blocked"
 CENTRE_TROUBLE: Final = frozenset(
     {
         "centre_away", "centre_hung_up", "centre_not_trusted", "terminal_not_accepted", "centre_answer_unreadable",
-        "busy", "overloaded", "internal", "caller_unknown",
+        "centre_answer_too_long", "busy", "overloaded", "internal", "caller_unknown",
     }
 )  # fmt: skip
 

@@ -15,15 +15,35 @@ from uuid import uuid4
 import pytest
 from cryptography import x509
 
-from eligibility.wire.bulk import BulkState, BulkStatus
+from eligibility.domain.codes import Role
+from eligibility.wire.bulk import BulkResults, BulkState, BulkStatus
+from eligibility.wire.checkups import CheckupHistory
+from eligibility.wire.medications import MedicationHistory
+from eligibility.wire.staff import StaffSession
+from eligibility.wire.treatments import TreatmentHistory
 from loadtest.pki import Enrolment, KeyPair
-from terminal_agent.client import Centre, CentreAnswerUnreadable, CentreAway
-from terminal_agent.line import LONGEST_ANSWER, SLOWEST_LINE
+from terminal_agent.client import (
+    LONGEST_ANSWERS,
+    LONGEST_OTHER_ANSWER,
+    Centre,
+    CentreAnswerTooLong,
+    CentreAnswerUnreadable,
+    CentreAway,
+)
+from terminal_agent.line import MEBIBYTE, SLOWEST_LINE
 from terminal_agent.settings import TerminalSettings
 
 NOW = datetime.now(UTC)
 BULK_ID = uuid4()
 STATUS = BulkStatus(bulk_id=BULK_ID, state=BulkState.DONE, total=1, done=1, results_until=None).model_dump_json()
+RESULTS = BulkResults(
+    bulk_id=BULK_ID, asked_for=NOW.date(), finished_at=NOW, total=0, changed=0, results=(), after=None
+).model_dump_json()
+STAFF = StaffSession(token="t", role=Role.DOCTOR, display_name="d", expires_at=NOW)
+HISTORY = {"verification_id": BULK_ID, "from_month": "2023-12", "through_month": "2026-11", "data_as_of": None}
+MEDICATIONS = MedicationHistory.model_validate(HISTORY | {"medicines": ()}).model_dump_json()
+TREATMENTS = TreatmentHistory.model_validate(HISTORY | {"treatments": ()}).model_dump_json()
+CHECKUPS = CheckupHistory.model_validate(HISTORY | {"checkups": ()}).model_dump_json()
 Talk = Callable[["Peer", ssl.SSLSocket], None]
 
 
@@ -173,30 +193,56 @@ def test_an_answer_without_an_end_is_given_up(peer: Peer, status: int, kind: str
 
     def endless(peer: Peer, line: ssl.SSLSocket) -> None:
         nonlocal said
-        line.sendall(head(f"Content-Length: {100 * LONGEST_ANSWER}", status=status, kind=kind))
-        while said < 4 * LONGEST_ANSWER:
+        line.sendall(head(f"Content-Length: {1000 * MEBIBYTE}", status=status, kind=kind))
+        while said < 64 * MEBIBYTE:
             line.sendall(b" " * SLOWEST_LINE)
             said += SLOWEST_LINE
         raise EOFError
 
     peer.talk = endless
     with peer.line() as line:
-        with pytest.raises(CentreAnswerUnreadable):
+        with pytest.raises(CentreAnswerTooLong):
             line.bulk_status(BULK_ID)
         assert peer.over.wait(60)
-    assert said < 4 * LONGEST_ANSWER
+    assert said < 64 * MEBIBYTE
 
 
-def test_the_longest_answer_is_taken_and_a_byte_more_is_not(peer: Peer) -> None:
+@pytest.mark.parametrize(
+    ("ask", "answer", "longest"),
+    [
+        (lambda line: line.bulk_status(BULK_ID), STATUS, LONGEST_OTHER_ANSWER),
+        (lambda line: line.bulk_results(BULK_ID), RESULTS, LONGEST_ANSWERS[BulkResults]),
+    ],
+)
+def test_the_longest_answer_of_its_kind_is_taken_and_a_byte_more_is_not(
+    peer: Peer, ask: Callable[[Centre], object], answer: str, longest: int
+) -> None:
     def long(length: int) -> Talk:
-        return lambda peer, line: line.sendall(head(f"Content-Length: {length}") + STATUS.ljust(length).encode())
+        return lambda peer, line: line.sendall(head(f"Content-Length: {length}") + answer.ljust(length).encode())
 
     with peer.line() as line:
-        peer.talk = long(LONGEST_ANSWER)
-        assert line.bulk_status(BULK_ID).state is BulkState.DONE
-        peer.talk = long(LONGEST_ANSWER + 1)
-        with pytest.raises(CentreAnswerUnreadable):
-            line.bulk_status(BULK_ID)
+        peer.talk = long(longest)
+        assert ask(line)
+        peer.talk = long(longest + 1)
+        with pytest.raises(CentreAnswerTooLong):
+            ask(line)
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [
+        (lambda line: line.medications(BULK_ID, STAFF), MEDICATIONS),
+        (lambda line: line.treatments(BULK_ID, STAFF), TREATMENTS),
+        (lambda line: line.checkups(BULK_ID, STAFF), CHECKUPS),
+    ],
+)
+def test_a_history_as_long_as_three_years_in_hospital_is_taken(
+    peer: Peer, ask: Callable[[Centre], object], answer: str
+) -> None:
+    length = 458 * 34 * 3 * 366  # bytes a medicine, medicines a day, days
+    peer.talk = lambda peer, line: line.sendall(head(f"Content-Length: {length}") + answer.ljust(length).encode())
+    with peer.line() as line:
+        assert ask(line)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "gzip, gzip"])
