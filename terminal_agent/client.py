@@ -396,6 +396,8 @@ class Centre:
             response, content = fetch(self._http, request, longest)
         except httpx.HTTPError as error:
             raise _connection_error(error) from error
+        except UnicodeError as error:  # no name that could be looked up
+            raise CentreAway from error
         except AnswerTooLong as error:
             raise CentreAnswerTooLong from error
         except AnswerCompressed as error:

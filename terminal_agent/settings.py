@@ -155,8 +155,10 @@ def centre_address(text: str) -> str:
     """
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
+        url.raw_host.decode().encode("idna")  # as the name is looked up: no part of it empty, or longer than 63
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise ValueError("https://host:port") from error
-    if url.scheme != "https" or not url.host or (url.port is not None and not 0 < url.port < 65536):
+    wrong_port = url.port is not None and not 0 < url.port < 65536
+    if url.scheme != "https" or not url.host or wrong_port or any(sign in text for sign in "?#@"):
         raise ValueError("https://host:port")
     return text

@@ -321,6 +321,11 @@ def test_nobody_listening_is_the_centre_away() -> None:
         line.verify_number(ASKED)
 
 
+def test_a_name_that_cannot_be_looked_up_is_the_centre_away() -> None:
+    with Centre(httpx.Client(base_url="http://centre..test", trust_env=False)) as line, pytest.raises(CentreAway):
+        line.verify_number(ASKED)
+
+
 def test_an_empty_hand_of_challenges_is_no_answer(peer: Peer) -> None:
     peer.answers = [challenges(0)]
     with peer.line() as line, pytest.raises(CentreAnswerUnreadable):

@@ -9,7 +9,7 @@ import pytest
 from eligibility.domain.codes import ConsentClass
 from terminal_agent.__main__ import main
 from terminal_agent.face.settings import FaceSettings
-from terminal_agent.settings import SettingsFileMalformed, TerminalSettings
+from terminal_agent.settings import SettingsFileMalformed, TerminalSettings, centre_address
 
 USAGE = 64
 
@@ -89,7 +89,20 @@ def test_every_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.Captur
     assert "TERMINAL_REDAER" in said(capsys)
 
 
-@pytest.mark.parametrize("address", ["http://centre.test", "https://centre.test:port", "https://centre.test:95555"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://centre.test",
+        "https://centre.test:port",
+        "https://centre.test:95555",
+        "https://centre..test",
+        "https://.centre.test",
+        f"https://{'a' * 64}.test",
+        "https://centre.test?a=1",
+        "https://centre.test/#a",
+        "https://user:word@centre.test",
+    ],
+)
 def test_an_address_nobody_can_be_called_by_enrols_nobody(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], address: str
 ) -> None:
@@ -97,6 +110,14 @@ def test_an_address_nobody_can_be_called_by_enrols_nobody(
     assert main(["enrol", "--centre", address, *options]) == USAGE
     assert "--centre" in said(capsys)
     assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://centre.test.", "https://127.0.0.1:8443", "https://[::1]:8443", "https://日本.test", "https://c/"],
+)
+def test_an_address_that_can_be_called_is_taken(address: str) -> None:
+    assert centre_address(address) == address
 
 
 def test_names_of_others_and_of_the_face_may_stand_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
