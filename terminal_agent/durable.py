@@ -2,11 +2,16 @@
 
 import fcntl
 import os
+import re
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import structlog
+
+LEFT_S: Final = 3600.0  # no writing takes so long: what is older was left by one that was killed
 
 _log = structlog.get_logger(__name__)
 
@@ -14,9 +19,12 @@ _log = structlog.get_logger(__name__)
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file through to the disk, in place of an earlier one; only its owner may read it.
 
+    What an earlier writing left that was killed goes, once it is an hour old.
+
     Raises:
         OSError: it cannot be written; an earlier one is as it was.
     """
+    _remove_left(file)
     beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
@@ -59,6 +67,14 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _remove_left(file: Path) -> None:
+    made = re.compile(re.escape(f".{file.name}.") + "[0-9a-f]{8}")
+    with suppress(OSError):  # the writing itself says what is wrong; another's removal is none
+        for left in file.parent.iterdir():
+            if made.fullmatch(left.name) and left.stat().st_mtime < time.time() - LEFT_S:
+                left.unlink()
 
 
 def _stands(file: Path, over_empty: bool) -> bool:

@@ -1,3 +1,5 @@
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,17 @@ def test_a_file_is_written_whole_for_its_owner_in_place_of_an_earlier_one(tmp_pa
     write_whole(file, b"later")
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"later", 0o600)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_killed_writing_left_goes_and_what_another_writes_now_stays(tmp_path: Path) -> None:
+    an_hour_ago = time.time() - 3700
+    others = (".results.csv.0123abcd.csv", ".results.csv.0123abc", ".other.csv.0123abcd", "results.csv.0123abcd")
+    for name in (".results.csv.0123abcd", *others):
+        (tmp_path / name).write_bytes(b"patients")
+        os.utime(tmp_path / name, (an_hour_ago, an_hour_ago))
+    (tmp_path / ".results.csv.4567cdef").write_bytes(b"being written")
+    write_whole(tmp_path / "results.csv", b"later")
+    assert {file.name for file in tmp_path.iterdir()} == {*others, ".results.csv.4567cdef", "results.csv"}
 
 
 def test_what_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -> None:
