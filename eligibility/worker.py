@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import asyncpg
 import structlog
 
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
@@ -15,7 +16,7 @@ from eligibility.domain.ids import uuid7
 from eligibility.serving.problems import TROUBLE
 from eligibility.settings import WorkerSettings
 from eligibility.storage.audit import insert_event
-from eligibility.storage.clearing import clear_expired, prepare_partitions, purge_checkups
+from eligibility.storage.clearing import clear_expired, drop_used_challenges, prepare_partitions, purge_checkups
 from eligibility.storage.database import check_reachable, open_pool
 
 WORKER_ROLE: Final = "eligibility_worker"
@@ -92,6 +93,12 @@ def _clearing(pool: Any, settings: WorkerSettings) -> Callable[[], Awaitable[boo
                 await insert_event(connection, event)
         if any(cleared.values()):
             _log.info("cleared", **cleared)
+        async with pool.acquire() as connection:
+            try:
+                if dropped := await drop_used_challenges(connection, now):
+                    _log.info("cleared", days_of_used_challenges=dropped)
+            except asyncpg.LockNotAvailableError:  # whoever writes one meanwhile is not kept waiting: the next time
+                _log.warning("used_challenges_in_use")
         return False
 
     return work

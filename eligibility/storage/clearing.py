@@ -70,11 +70,26 @@ async def clear_expired(
         "sign_in_budgets": await connection.fetchval(
             _SQL["clear_sign_in_budgets"], now - SIGN_IN_BUDGETS_KEPT, timeout=None
         ),
-        # Last, because whoever writes a challenge waits for a table that is being dropped until all of this is done.
-        "days_of_used_challenges": await connection.fetchval(
-            _SQL["drop_used_challenges"], now - CHALLENGES_KEPT, timeout=None
-        ),
     }
+
+
+async def drop_used_challenges(connection: Any, now: datetime) -> int:
+    """Drop the days of used challenges that are over, in a transaction of its own; return how many there were.
+
+    That it was done is an event itself. Only the worker's role may do this.
+
+    Raises:
+        asyncpg.LockNotAvailableError: somebody reads or writes them; nothing is dropped.
+    """
+    async with connection.transaction():
+        dropped = int(await connection.fetchval(_SQL["drop_used_challenges"], now - CHALLENGES_KEPT, timeout=None))
+        if dropped:
+            detail = {"days_of_used_challenges": dropped}
+            event = AuditEvent(
+                uuid7(now), now, EventKind.CLEARED, "expired", ActorKind.PROCESS, "worker", detail=detail
+            )
+            await insert_event(connection, event)
+    return dropped
 
 
 async def purge_checkups(connection: Any, today: date, now: datetime) -> int:

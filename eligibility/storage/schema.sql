@@ -1056,9 +1056,10 @@ begin
     return made;
 end $$;
 
--- Forgets the challenges of whole days that ended before a moment; returns how many partitions went.
+-- Forgets the challenges of whole days that ended before a moment; returns how many partitions went. Whoever
+-- writes a challenge waits behind it while somebody reads the table for long, so it gives up soon.
 create function drop_used_challenges(before timestamptz) returns integer
-language plpgsql security definer set search_path = pg_catalog, public set lock_timeout = '2s' as $$
+language plpgsql security definer set search_path = pg_catalog, public set lock_timeout = '50ms' as $$
 declare
     part text;
     dropped integer := 0;

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from eligibility.domain.ids import uuid7
-from eligibility.storage.clearing import TooYoung, prepare_partitions, retire_records
+from eligibility.storage.clearing import TooYoung, drop_used_challenges, prepare_partitions, retire_records
 from eligibility.storage.database import connect
 
 NOW = datetime(2031, 3, 15, 12, tzinfo=UTC)
@@ -146,6 +146,26 @@ async def test_a_day_is_dropped_only_when_all_of_it_is_over(owner: Any) -> None:
     assert await owner.fetchval("select count(*) from used_challenge") == 3
     assert await owner.fetchval("select drop_used_challenges($1)", start) == 1
     assert await owner.fetchval("select count(*) from used_challenge") == 2
+
+
+async def test_days_that_somebody_reads_are_dropped_the_next_time(owner: Any, database: str) -> None:
+    await owner.execute("select prepare_partitions($1)", NOW)
+    await _burn(owner, b"n", NOW)
+    worker = await connect(database, role="eligibility_worker")
+    async with owner.transaction():
+        await owner.execute("lock table used_challenge in access share mode")  # as a backup does for hours
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await drop_used_challenges(worker, NOW + timedelta(days=2))
+    assert await drop_used_challenges(worker, NOW + timedelta(days=2)) >= 1
+    kept = await owner.fetchval("select detail from audit_event where kind = 'cleared'")
+    assert "days_of_used_challenges" in kept
+    assert await owner.fetchval("select count(*) from used_challenge") == 0
+    await worker.close()
+
+
+async def test_no_writer_of_a_challenge_is_kept_waiting_for_a_drop(owner: Any) -> None:
+    set_for = "select array_to_string(proconfig, ' ') from pg_proc where proname = 'drop_used_challenges'"
+    assert "lock_timeout=50ms" in await owner.fetchval(set_for)
 
 
 async def test_a_challenge_without_a_partition_is_forgotten_by_itself(owner: Any) -> None:
