@@ -35,7 +35,9 @@ class TerminalSettings(BaseSettings):
     key: Path = Field(description="PEM: this terminal's key.")
     reader: str | None = Field(default=None, description="Part of the reader's name; any reader without it.")
     card_wait_s: float = Field(default=30.0, ge=0, le=600)
-    connect_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    connect_timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="To each address of the centre; its name is looked up before."
+    )
     answer_timeout_s: float = Field(
         default=10.0,
         gt=0,
