@@ -106,17 +106,20 @@ def _take(folder: WatchedFolder, file: Path, terms: Terms, console: Console) -> 
         if failed.exit_code is ExitCode.SERVER_AWAY:
             return False
         if folder.unchanged(file):  # the centre's answer, or a file that cannot be read: trying again helps nothing
-            _move(file, place, json.dumps({"ja": failed.ja, "en": failed.en}, ensure_ascii=False))
+            _move(folder, file, place, json.dumps({"ja": failed.ja, "en": failed.en}, ensure_ascii=False))
         return True
     show_result(console, pushed, time.monotonic() - started)
-    _move(file, place, pushed.submission.model_dump_json())
+    _move(folder, file, place, pushed.submission.model_dump_json())
     _print(console, f"→ {legible(place)} (指摘 / faults: {told.faults:,})")
     return True
 
 
-def _move(file: Path, place: Path, result: str) -> None:
+def _move(folder: WatchedFolder, file: Path, place: Path, result: str) -> None:
     place.with_name(place.name + RESULT).write_text(result + "\n", encoding="utf-8", newline="\n")
-    os.rename(file, place)  # last: a process that is killed before this pushes the file again, which changes nothing
+    # Last: a process that is killed before this pushes the file again, which changes nothing. One that an exporter has
+    # put there meanwhile under the same name was never pushed and stays.
+    if folder.unchanged(file):
+        os.rename(file, place)
 
 
 def _seconds(text: str) -> float:

@@ -29,16 +29,17 @@ class Look:
     modified_ns: int
     name: str
     length: int
+    inode: int
 
     @classmethod
-    def at(cls, entry: os.DirEntry[str]) -> Self:
+    def at(cls, file: os.DirEntry[str] | Path) -> Self:
         """Look at a file.
 
         Raises:
             OSError: it has gone.
         """
-        found = entry.stat(follow_symlinks=False)
-        return cls(found.st_mtime_ns, entry.name, found.st_size)
+        found = file.stat(follow_symlinks=False)
+        return cls(found.st_mtime_ns, file.name, found.st_size, found.st_ino)
 
 
 class WatchedFolder:
@@ -88,10 +89,13 @@ class WatchedFolder:
 
     def unchanged(self, file: Path) -> bool:
         """Tell whether a file is still as the last look found it."""
-        return any(look.name == file.name and look in self._seen for look in _files(self.folder))
+        try:
+            return Look.at(file) in self._seen
+        except FileNotFoundError:
+            return False
 
     def place(self, file: Path, part: Path) -> Path:
-        """Return where in a part of the folder a file goes; an earlier one of the same name is not overwritten.
+        """Return where in a part of the folder a file goes; nothing of an earlier one of the same name is overwritten.
 
         A name that leaves no room for the names of what is written beside it is shortened.
         """
@@ -100,7 +104,8 @@ class WatchedFolder:
         if len(os.fsencode(stem)) > room:
             stem = os.fsencode(stem)[:room].decode("utf-8", errors="ignore")
         target, number = part / f"{stem}{suffix}", 1
-        while target.exists():
+        # A result without a file: that file was replaced by a newer one while its feedback was written.
+        while target.exists() or target.with_name(target.name + RESULT).exists():
             number += 1
             target = part / f"{stem}~{number}{suffix}"
         return target

@@ -151,6 +151,30 @@ async def test_a_watcher_that_is_killed_is_followed_by_another_that_ends_its_wor
     assert await owner.fetchval("select count(*) from coverage") == 2
 
 
+async def test_a_newer_file_that_lands_while_feedback_is_written_is_pushed_next(
+    watcher: Watcher, intake: Any, write: Any, record: Any, owner: Any
+) -> None:
+    done = watcher.folder / "done"
+    done.mkdir()
+    parts = [done / f"a.csv{form}.part" for form in FEEDBACK[:2]]
+    for part in parts:
+        os.mkfifo(part)  # opened for writing, it waits for a reader
+    watcher.drop(write(record(1), record(2, 性別="9")), "a.csv")
+    watching = watcher.start(intake.url, "--once")
+
+    with await asyncio.to_thread(parts[0].open, "rb") as lines:
+        watcher.drop(write(record(3), record(4, 性別="9")), "a.csv")  # of the same time and length
+        with await asyncio.to_thread(parts[1].open, "rb") as sheet:
+            await asyncio.to_thread(sheet.read)
+        await asyncio.to_thread(lines.read)
+    assert await asyncio.to_thread(watching.wait, TIMEOUT_S) == 0
+
+    filed = {name + end for name in ("a.csv", "a~2.csv") for end in (*FEEDBACK, ".result.json")} | {"a~2.csv"}
+    assert watcher.parts()[""] == set()
+    assert {path.name for path in done.iterdir()} == filed
+    assert await owner.fetchval("select count(*) from coverage") == 2
+
+
 async def test_one_folder_has_one_watcher_and_a_stop_ends_it_cleanly(watcher: Watcher, intake: Any) -> None:
     first = watcher.start(intake.url)
     await _until(lambda: (watcher.folder / "held").is_dir())

@@ -94,6 +94,10 @@ def test_a_file_that_changed_after_the_look_is_noticed(folder: WatchedFolder) ->
     folder.look()
     assert folder.unchanged(path)
 
+    newer = _drop(folder, ".newer")
+    newer.rename(path)  # of the same time and length
+    assert not folder.unchanged(path)
+    folder.look()
     _drop(folder, "a", "longer")
     assert not folder.unchanged(path)
     path.unlink()
@@ -111,8 +115,8 @@ def test_two_watchers_do_not_share_a_folder_and_a_lock_ends_with_its_holder(
 
 def test_an_earlier_file_of_the_same_name_is_not_overwritten(folder: WatchedFolder) -> None:
     with folder.locked():
-        for taken in ("a.csv", "a~2.csv"):
+        for taken in ("a.csv", "a~2.csv", "a~3.csv" + RESULT):
             (folder.done / taken).write_text("earlier")
 
-        assert folder.place(Path("a.csv"), folder.done) == folder.done / "a~3.csv"
+        assert folder.place(Path("a.csv"), folder.done) == folder.done / "a~4.csv"
         assert folder.place(Path("a.csv"), folder.failed) == folder.failed / "a.csv"
