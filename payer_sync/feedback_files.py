@@ -4,20 +4,23 @@ Each is written whole under another name and then renamed, so that nobody reads 
 """
 
 import csv
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from eligibility.wire.submissions import FeedbackLine, Severity
 from payer_sync.feedback_page import ROWS_SHOWN, render
-from payer_sync.file_names import legible
+from payer_sync.file_names import NAME_BYTES, legible, shortened
 
 CSV_ENCODINGS: Final = ("utf-8-sig", "cp932")
 FORMS: Final = (".feedback.jsonl", ".feedback.csv", ".feedback.html")
+_PART: Final = ".part"  # while it is written
 HEADER: Final = (
     "記録 record", "項目 field", "コード code", "重さ severity", "値の形 shape", "期待される内容 expected",
 )  # fmt: skip
@@ -78,11 +81,18 @@ def write_feedback(file: Path, lines: Iterable[FeedbackLine], csv_encoding: str 
     """Write every fault in all three forms beside a file; where there is none, remove those of an earlier time.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: they cannot be written, or removed.
     """
-    paths = [file.with_name(file.name + form) for form in FORMS]
-    parts = [path.with_name(path.name + ".part") for path in paths]
+    paths = [file.with_name(_beside(file.name) + form) for form in FORMS]
     tally = _Tally()
+    faults = iter(lines)
+    first = next(faults, None)
+    if first is None:
+        for path in paths:
+            if path.exists():  # a folder that is closed to us refuses the removal of nothing, too
+                path.unlink()
+        return tally.told(*paths)
+    parts = [path.with_name(path.name + _PART) for path in paths]
     try:
         with ExitStack() as files:
             jsonl = files.enter_context(parts[0].open("w", encoding="utf-8", newline="\n"))
@@ -92,19 +102,17 @@ def write_feedback(file: Path, lines: Iterable[FeedbackLine], csv_encoding: str 
             )
             rows = csv.writer(sheet, lineterminator="\r\n")
             rows.writerow(HEADER)
-            for line in lines:
+            for line in chain((first,), faults):
                 jsonl.write(line.model_dump_json() + "\n")
                 rows.writerow(_cells(line))
                 tally.add(line)
         parts[2].write_text(render(legible(file.name), tally.counts, tally.first), encoding="utf-8", newline="\n")
         for part, path in zip(parts, paths, strict=True):
-            if tally.first:
-                os.replace(part, path)
-            else:
-                path.unlink(missing_ok=True)
+            os.replace(part, path)
     finally:
         for part in parts:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # where none can be written, none can be removed either
+                part.unlink()
     return tally.told(*paths)
 
 
@@ -114,6 +122,14 @@ def count_feedback(lines: Iterable[FeedbackLine]) -> Told:
     for line in lines:
         tally.add(line)
     return tally.told()
+
+
+def _beside(name: str) -> str:
+    """Return what the names of a file's feedback begin with; two long names that a cut makes one differ by a digest."""
+    if len(os.fsencode(name)) + max(map(len, FORMS)) + len(_PART) <= NAME_BYTES:
+        return name
+    stem, suffix = shortened(name)
+    return f"{stem}~{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
 
 
 def _cells(line: FeedbackLine) -> list[str]:

@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Final
+
+NAME_BYTES: Final = 255  # of a file's name, on nearly every system
+_ROOM: Final = 32  # of these, for what is added to a name that was shortened: ~2, .feedback.jsonl.part
 
 
 def legible(path: Path | str) -> str:
@@ -12,3 +16,13 @@ def legible(path: Path | str) -> str:
     except UnicodeEncodeError:
         return os.fsencode(text).decode("cp932", errors="backslashreplace")
     return text
+
+
+def shortened(name: str) -> tuple[str, str]:
+    """Return the stem and the ending of a name, the stem cut where it leaves no room for what is added to it."""
+    path = Path(name)
+    stem, suffix = (path.stem, path.suffix) if len(os.fsencode(path.suffix)) <= _ROOM else (name, "")
+    room = NAME_BYTES - _ROOM - len(os.fsencode(suffix))
+    if len(os.fsencode(stem)) > room:
+        stem = os.fsencode(stem)[:room].decode("utf-8", errors="ignore")
+    return stem, suffix

@@ -3,7 +3,7 @@
 import argparse
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,7 +12,7 @@ import httpx
 from rich.console import Console
 
 from eligibility.wire.submissions import LAYOUT_LENGTH, FeedbackLine, SubmissionKind
-from payer_sync.feedback_files import CSV_ENCODINGS, Told, write_feedback
+from payer_sync.feedback_files import CSV_ENCODINGS, Told, count_feedback, write_feedback
 from payer_sync.file_names import legible
 from payer_sync.manifest import build_manifest
 from payer_sync.push import Credentials, ExitCode, Intake, Pushed, PushFailed, exit_code, push, unreadable
@@ -21,7 +21,8 @@ from payer_sync.report import meter, show_faults, show_result
 DESCRIPTION = (
     "Push a file and wait. Every fault is written beside it, as FILE.feedback.jsonl, .csv and .html. Exit code: 0 "
     "merged (there may be warnings), 1 merged with refused records, 2 refused, 3 held for approval, 4 server away or "
-    "certificate refused, 64 usage, 130 stopped. Run again after a cut line, it resumes."
+    "certificate refused, 64 usage, 130 stopped; it is the file's own also where the feedback cannot be written, which "
+    "is said. Run again after a cut line, it resumes."
 )
 
 
@@ -52,6 +53,15 @@ class Terms:
             )
         kind = SubmissionKind(chosen.kind)
         return cls(chosen.to, context, kind, chosen.layout, chosen.edition, chosen.csv_encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a push came to: its result, its faults, and why they are not in files, if they are not."""
+
+    pushed: Pushed
+    told: Told
+    unfiled: PushFailed | None = None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -88,23 +98,25 @@ def run(chosen: argparse.Namespace) -> int:
     errors = Console(stderr=True)
     try:
         started = time.monotonic()
-        pushed, told = push_file(chosen.file, Terms.chosen(chosen), console, lambda _: chosen.file)
+        outcome = push_file(chosen.file, Terms.chosen(chosen), console, lambda _: chosen.file)
         elapsed_s = time.monotonic() - started
     except PushFailed as failed:
-        errors.print(failed.ja, failed.en, sep="\n", markup=False, soft_wrap=True)
+        _print(errors, failed)
         return failed.exit_code
     except KeyboardInterrupt:
         errors.print("中断しました。同じコマンドで続きから送れます。\nStopped; the same command resumes.")
         return 130
     if chosen.json:
-        Console().print(pushed.submission.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
+        Console().print(outcome.pushed.submission.model_dump_json(), markup=False, highlight=False, soft_wrap=True)
     else:
-        show_result(console, pushed, elapsed_s)
-        show_faults(console, told)
-    return exit_code(pushed.submission)
+        show_result(console, outcome.pushed, elapsed_s)
+        show_faults(console, outcome.told)
+    if outcome.unfiled:
+        _print(errors, outcome.unfiled)
+    return exit_code(outcome.pushed.submission)
 
 
-def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Pushed], Path]) -> tuple[Pushed, Told]:
+def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Pushed], Path]) -> Outcome:
     """Push a file to its end and write its feedback beside the path that `beside` says, where the file will be.
 
     Raises:
@@ -116,9 +128,7 @@ def push_file(file: Path, terms: Terms, console: Console, beside: Callable[[Push
             manifest = build_manifest(file, terms.kind, terms.layout, terms.edition, progress.read)
             progress.sending(manifest.records)
             pushed = push(intake, file, manifest, progress.sent, progress.waiting)
-            place = beside(pushed)
-            lines = intake.feedback(pushed.submission.submission_id) if pushed.submission.faults else iter(())
-            return pushed, _kept(place, lines, terms.csv_encoding)
+            return _filed(intake, pushed, beside(pushed), terms.csv_encoding)
     except (OSError, ValueError) as error:  # a folder, a name that is none, no right to read
         raise unreadable(file) from error
 
@@ -131,13 +141,29 @@ def _is_address(text: str) -> bool:
     return url.scheme == "https" and bool(url.host)
 
 
-def _kept(place: Path, lines: Iterable[FeedbackLine], csv_encoding: str) -> Told:
+def _filed(intake: Intake, pushed: Pushed, place: Path, csv_encoding: str) -> Outcome:
+    def lines() -> Iterator[FeedbackLine]:
+        return intake.feedback(pushed.submission.submission_id) if pushed.submission.faults else iter(())
+
     try:
-        return write_feedback(place, lines, csv_encoding)
-    except OSError as error:
-        folder = legible(place.parent)
-        raise PushFailed(
-            ExitCode.MERGED_IN_PART,
-            f"処理は済みましたが、指摘を書けません: {folder}。書き込めるようにして、もう一度実行してください。",
-            f"The file was processed; its feedback cannot be written to {folder}. Mend that and run this again.",
-        ) from error
+        try:
+            return Outcome(pushed, write_feedback(place, lines(), csv_encoding))
+        except OSError:
+            folder = legible(place.parent)
+            unfiled = PushFailed(
+                exit_code(pushed.submission),
+                f"結果は有効ですが、指摘を書けません: {folder}。書き込めるようにして、もう一度実行してください。",
+                f"The result stands, but its feedback cannot be written to {folder}. Mend that and run this again.",
+            )
+            return Outcome(pushed, count_feedback(lines()), unfiled)
+    except PushFailed as failed:
+        unfiled = PushFailed(
+            exit_code(pushed.submission),
+            f"結果は有効ですが、指摘を受け取れません。{failed.ja}",
+            f"The result stands, but its feedback could not be fetched. {failed.en}",
+        )
+        return Outcome(pushed, count_feedback(()), unfiled)
+
+
+def _print(errors: Console, failed: PushFailed) -> None:
+    errors.print(failed.ja, failed.en, sep="\n", markup=False, soft_wrap=True)

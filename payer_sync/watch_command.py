@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,7 +22,8 @@ from payer_sync.watched_folder import RESULT, FolderWatched, WatchedFolder
 DESCRIPTION = (
     "Push what lands in a folder, oldest first, one at a time. A file is taken when two looks in a row find it the "
     "same (best: write it as x.csv.part and rename it). It moves to FOLDER/done, failed or held, with its feedback and "
-    "its result beside it; while the centre is away it stays. Run again after a stop, it goes on. Exit code: "
+    "its result beside it; while the centre is away, or these cannot be written, it stays. Run again after a stop, it "
+    "goes on. Exit code: "
     "0 ended by --once, 64 usage, 73 another process watches the folder, 130 stopped."
 )
 WATCHED_ALREADY: Final = 73
@@ -29,6 +31,7 @@ STOPPED: Final = 130
 EVERY_S: Final = 5.0
 SHORTEST_S: Final = 0.05
 LONGEST_S: Final = 86_400.0
+UNFILED_PAUSE_S: Final = 60.0  # before a file is pushed again whose result could not be filed
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -100,26 +103,43 @@ def _take(folder: WatchedFolder, file: Path, terms: Terms, console: Console) -> 
     _print(console, f"{legible(file.name)}:")
     started = time.monotonic()
     try:
-        pushed, told = push_file(file, terms, console, beside)
+        outcome = push_file(file, terms, console, beside)
     except PushFailed as failed:
         _print(console, failed.ja, failed.en)
         if failed.exit_code is ExitCode.SERVER_AWAY:
             return False
-        if folder.unchanged(file):  # the centre's answer, or a file that cannot be read: trying again helps nothing
-            _move(folder, file, place, json.dumps({"ja": failed.ja, "en": failed.en}, ensure_ascii=False))
-        return True
-    show_result(console, pushed, time.monotonic() - started)
-    _move(folder, file, place, pushed.submission.model_dump_json())
-    _print(console, f"→ {legible(place)} (指摘 / faults: {told.faults:,})")
-    return True
+        if not folder.unchanged(file):
+            return True
+        # The centre's answer, or a file that cannot be read: trying again helps nothing.
+        return _move(folder, file, place, json.dumps({"ja": failed.ja, "en": failed.en}, ensure_ascii=False), console)
+    show_result(console, outcome.pushed, time.monotonic() - started)
+    if outcome.unfiled:
+        return _later(console, outcome.unfiled.ja, outcome.unfiled.en)
+    _print(console, f"指摘 / faults: {outcome.told.faults:,}")
+    return _move(folder, file, place, outcome.pushed.submission.model_dump_json(), console)
 
 
-def _move(folder: WatchedFolder, file: Path, place: Path, result: str) -> None:
-    place.with_name(place.name + RESULT).write_text(result + "\n", encoding="utf-8", newline="\n")
+def _move(folder: WatchedFolder, file: Path, place: Path, result: str, console: Console) -> bool:
+    filed = place.with_name(place.name + RESULT)
+    try:
+        filed.write_text(result + "\n", encoding="utf-8", newline="\n")
+    except OSError:
+        with suppress(OSError):
+            filed.unlink()
+        shown = legible(filed)
+        return _later(console, f"結果を書けません: {shown}", f"The result cannot be written: {shown}")
     # Last: a process that is killed before this pushes the file again, which changes nothing. One that an exporter has
     # put there meanwhile under the same name was never pushed and stays.
     if folder.unchanged(file):
         os.rename(file, place)
+        _print(console, f"→ {legible(place)}")
+    return True
+
+
+def _later(console: Console, *sentences: str) -> bool:
+    _print(console, *sentences)
+    time.sleep(UNFILED_PAUSE_S)
+    return False
 
 
 def _seconds(text: str) -> float:

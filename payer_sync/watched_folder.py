@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from payer_sync.feedback_files import FORMS
+from payer_sync.file_names import shortened
 
 LOCK_NAME: Final = ".payer_sync.lock"
 RESULT: Final = ".result.json"
-_NAME_BYTES: Final = 255  # of a file's name, on nearly every system
-_ROOM: Final = 32  # of these, for what follows the name of a file that was moved: ~2, .feedback.jsonl.part
 # Not to be pushed: what this program writes, and how programs call a file they have not finished.
 _OURS_AND_UNFINISHED: Final = (*FORMS, RESULT, ".part", ".partial", ".tmp", ".crdownload", ".filepart", "~")
 
@@ -99,10 +98,7 @@ class WatchedFolder:
 
         A name that leaves no room for the names of what is written beside it is shortened.
         """
-        stem, suffix = (file.stem, file.suffix) if len(os.fsencode(file.suffix)) <= _ROOM else (file.name, "")
-        room = _NAME_BYTES - _ROOM - len(os.fsencode(suffix))
-        if len(os.fsencode(stem)) > room:
-            stem = os.fsencode(stem)[:room].decode("utf-8", errors="ignore")
+        stem, suffix = shortened(file.name)
         target, number = part / f"{stem}{suffix}", 1
         # A result without a file: that file was replaced by a newer one while its feedback was written.
         while target.exists() or target.with_name(target.name + RESULT).exists():

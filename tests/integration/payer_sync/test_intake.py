@@ -322,6 +322,21 @@ class TestCommandLine:
         assert done.returncode == 2
         assert "header_missing" in done.stdout
 
+    @pytest.mark.parametrize("name", ["no-header.csv", "無" * 80 + ".csv"])
+    async def test_a_refused_file_ends_with_2_whatever_becomes_of_its_feedback(
+        self, run: Any, tmp_path: Path, name: str
+    ) -> None:
+        path = tmp_path / name
+        path.write_bytes(b"1,2,3\n")
+        (tmp_path / "no-header.csv.feedback.csv.part").mkdir()
+
+        done, told = await run(str(path), "--json"), await run(str(path))
+
+        assert (done.returncode, told.returncode) == (2, 2)
+        assert json.loads(done.stdout)["state"] == "refused"
+        assert "header_missing" in told.stdout
+        assert ("The result stands" in done.stderr) is (name == "no-header.csv")
+
     async def test_an_unknown_layout_ends_with_2_and_both_languages(self, run: Any, write: Any, record: Any) -> None:
         done = await run(str(write(record(1))), "--layout", "nonsense")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -30,9 +30,9 @@ class Watcher:
         ]  # fmt: skip
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, url: str, *options: str) -> subprocess.Popen[bytes]:
+    def start(self, url: str, *options: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "payer_sync", "watch", str(self.folder), "--to", url, *self._options, *options]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
         self._processes.append(process)
         return process
 
@@ -173,6 +173,31 @@ async def test_a_newer_file_that_lands_while_feedback_is_written_is_pushed_next(
     assert watcher.parts()[""] == set()
     assert {path.name for path in done.iterdir()} == filed
     assert await owner.fetchval("select count(*) from coverage") == 2
+
+
+@pytest.mark.parametrize("unwritable", ["a.csv.feedback.html.part", "a.csv.result.json"])
+async def test_a_file_whose_result_cannot_be_filed_stays(
+    watcher: Watcher, intake: Any, write: Any, record: Any, owner: Any, unwritable: str
+) -> None:
+    (watcher.folder / "done").mkdir()
+    (watcher.folder / "done" / unwritable).symlink_to("absent/x")
+    watcher.drop(write(record(1), record(2, 性別="9")), "a.csv")
+    first = watcher.start(intake.url, stdout=subprocess.PIPE)
+    assert first.stdout
+    with first.stdout:
+        await asyncio.to_thread(_read_until, first.stdout, b"cannot be written")
+    first.terminate()
+    assert await asyncio.to_thread(first.wait, TIMEOUT_S) == 130
+    assert watcher.parts()[""] == {"a.csv"}
+
+    assert await watcher.once(intake.url) == 0
+    assert watcher.parts()["done"] == {"a.csv", "a.csv.result.json", *("a.csv" + form for form in FEEDBACK)}
+    assert await owner.fetchval("select count(*) from submission") == 1
+
+
+def _read_until(lines: IO[bytes], said: bytes) -> None:
+    while said not in (line := lines.readline()):
+        assert line
 
 
 async def test_one_folder_has_one_watcher_and_a_stop_ends_it_cleanly(watcher: Watcher, intake: Any) -> None:

@@ -94,3 +94,17 @@ def test_what_refuses_the_file_is_shown_first_however_late_it_comes(tmp_path: Pa
     assert told.first[:2] == [late, lines[0]]
     assert len(told.first) == ROWS_SHOWN + 1
     assert (tmp_path / f"a{FORMS[2]}").read_text("utf-8").count("bytes_undecodable") > 1  # counted, and a row
+
+
+def test_long_names_that_differ_at_their_end_keep_their_feedback_apart(tmp_path: Path) -> None:
+    names = ["資" * 80 + f"{n}.csv" for n in (1, 2)]
+
+    told = [write_feedback(tmp_path / name, [_line()]) for name in names]
+
+    assert {path for one in told for path in one.files} == set(tmp_path.iterdir())
+    assert len(set(tmp_path.iterdir())) == 2 * len(FORMS)
+    assert [write_feedback(tmp_path / name, [_line()]).files for name in names] == [one.files for one in told]
+
+
+def test_without_faults_nothing_is_opened(tmp_path: Path) -> None:
+    assert write_feedback(tmp_path / "absent" / "a", []).faults == 0
