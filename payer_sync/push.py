@@ -4,13 +4,15 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self, TypeVar
 from uuid import UUID
 
 import httpx
-from pydantic import ValidationError
+from cryptography import x509
+from pydantic import BaseModel, ValidationError
 
 from eligibility.wire.problems import PROBLEM_MEDIA_TYPE, Problem
 from eligibility.wire.submissions import (
@@ -33,6 +35,9 @@ LONGEST_PAUSE_S: Final = 8.0
 POLL_S: Final = (0.05, 2.0)  # between looks at the state: the first pause, and the longest
 
 
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
 class ExitCode(IntEnum):
     """What `push` ends with."""
 
@@ -41,6 +46,7 @@ class ExitCode(IntEnum):
     REFUSED = 2  # the file, or the request
     HELD = 3  # for approval by the centre's operator; the old data stand until then
     SERVER_AWAY = 4  # or its certificate, or ours, does not hold
+    CERTIFICATE_EXPIRED = 5  # ours; nothing was sent
     USAGE = 64  # a file or an option is wrong
 
 
@@ -66,17 +72,24 @@ class Credentials:
         """Return the TLS settings of the connection.
 
         Raises:
-            PushFailed: a file is missing or is no PEM, or key and certificate do not belong together.
+            PushFailed: a file is missing or is no PEM, key and certificate do not belong together, or it has expired.
         """
         try:
             context = ssl.create_default_context(cafile=self.authority)
             context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ssl.SSLError) as error:
+            until = x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
+        except (OSError, ValueError) as error:
             raise PushFailed(
                 ExitCode.USAGE,
                 "証明書・鍵・認証局のファイルを読めません。--certificate、--key、--authority を確かめてください。",
                 "The certificate, key or authority file cannot be used. Check --certificate, --key and --authority.",
             ) from error
+        if until < datetime.now(UTC):
+            raise PushFailed(
+                ExitCode.CERTIFICATE_EXPIRED,
+                f"保険者証明書の有効期限が {until:%Y-%m-%d %H:%M} (UTC) に切れました。新しい証明書を指定してください。",
+                f"The insurer's certificate expired at {until:%Y-%m-%d %H:%M} UTC; give --certificate a new one.",
+            )
         return context
 
 
@@ -104,11 +117,11 @@ class Intake:
 
     def announce(self, manifest: Manifest) -> Submission:
         """Announce a file; the same file again is answered with its earlier submission."""
-        return Submission.model_validate_json(self._ask("POST", "/v1/submissions", body=manifest))
+        return _parsed(Submission, self._ask("POST", "/v1/submissions", body=manifest))
 
     def submission(self, submission_id: UUID) -> Submission:
         """Return how a submission stands."""
-        return Submission.model_validate_json(self._ask("GET", f"/v1/submissions/{submission_id}"))
+        return _parsed(Submission, self._ask("GET", f"/v1/submissions/{submission_id}"))
 
     def send(self, submission: Submission, offset: int, chunk: bytes) -> Submission:
         """Send one chunk once; return how the submission stands, wherever the upload goes on."""
@@ -120,21 +133,21 @@ class Intake:
             return self.submission(submission.submission_id)
         if response.status_code in (400, 409) or response.status_code >= 500:
             return self.submission(submission.submission_id)  # it knows what has arrived
-        return Submission.model_validate_json(_content(response))
+        return _parsed(Submission, _content(response))
 
     def feedback(self, submission_id: UUID) -> Iterator[FeedbackLine]:
         """Yield every fault."""
         after: int | None = 0
         while after is not None:
             content = self._ask("GET", f"/v1/submissions/{submission_id}/feedback", after=after)
-            page = FeedbackPage.model_validate_json(content)
+            page = _parsed(FeedbackPage, content)
             yield from page.lines
             after = page.after
 
     def _ask(self, method: str, path: str, *, body: Manifest | None = None, after: int | None = None) -> bytes:
         content = None if body is None else body.model_dump_json()
         parameters = {} if after is None else {"after": after}
-        pause_s = FIRST_PAUSE_S
+        pause_s, closed = FIRST_PAUSE_S, True
         for remaining in reversed(range(self._tries)):
             try:
                 response = self._client.request(
@@ -142,10 +155,11 @@ class Intake:
                 )
             except httpx.TransportError as error:
                 _refuse_certificate(error)
+                closed &= isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
                 if remaining == 0:
-                    raise _away() from error
+                    raise (_closed() if closed else _away()) from error
             else:
-                self._tries = TRIES
+                self._tries, closed = TRIES, False
                 if response.status_code < 500:
                     return _content(response)
             time.sleep(pause_s)
@@ -239,6 +253,13 @@ def _wait(intake: Intake, submission: Submission, on_waiting: Callable[[Submissi
     return submission
 
 
+def _parsed(model: type[Answer], content: bytes) -> Answer:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:  # a page of something between here and the intake
+        raise _away() from error
+
+
 def _content(response: httpx.Response) -> bytes:
     if response.is_success:
         return response.content
@@ -271,4 +292,15 @@ def _away() -> PushFailed:
         ExitCode.SERVER_AWAY,
         "センターにつながりません。回線と --to を確かめ、同じコマンドをもう一度実行してください(続きから送ります)。",
         "The intake cannot be reached. Check the line and --to, then run the same command again; it resumes.",
+    )
+
+
+def _closed() -> PushFailed:
+    return PushFailed(
+        ExitCode.SERVER_AWAY,
+        "センターが応答せずに接続を切ります。保険者証明書(有効期限、発行した認証局)が原因かもしれません。"
+        "証明書・回線・--to を確かめ、同じコマンドをもう一度実行してください(続きから送ります)。",
+        "The intake cannot be reached: it closes each connection without an answer. The insurer's certificate may be "
+        "the cause (has it expired? is it of the right authority?). Check it, the line and --to, then run the command "
+        "again; it resumes.",
     )

@@ -21,8 +21,8 @@ from payer_sync.report import meter, show_faults, show_result
 DESCRIPTION = (
     "Push a file and wait. Every fault is written beside it, as FILE.feedback.jsonl, .csv and .html. Exit code: 0 "
     "merged (there may be warnings), 1 merged with refused records, 2 refused, 3 held for approval, 4 server away or "
-    "certificate refused, 64 usage, 130 stopped; it is the file's own also where the feedback cannot be written, which "
-    "is said. Run again after a cut line, it resumes."
+    "certificate refused, 5 certificate expired, 64 usage, 130 stopped; it is the file's own also where the feedback "
+    "cannot be written, which is said. Run again after a cut line, it resumes."
 )
 
 

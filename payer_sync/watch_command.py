@@ -24,7 +24,7 @@ DESCRIPTION = (
     "same (best: write it as x.csv.part and rename it). It moves to FOLDER/done, failed or held, with its feedback and "
     "its result beside it; while the centre is away, or these cannot be written, it stays. Run again after a stop, it "
     "goes on. Exit code: "
-    "0 ended by --once, 64 usage, 73 another process watches the folder, 130 stopped."
+    "0 ended by --once, 5 certificate expired, 64 usage, 73 another process watches the folder, 130 stopped."
 )
 WATCHED_ALREADY: Final = 73
 STOPPED: Final = 130

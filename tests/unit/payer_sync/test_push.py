@@ -1,17 +1,23 @@
 """The client's own judgements: its credentials, and what a result means to the shell."""
 
+import ssl
 import subprocess
 import sys
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socketserver import StreamRequestHandler, TCPServer
 from uuid import UUID
 
 import pytest
+from cryptography import x509
 
 from eligibility.wire.submissions import Manifest, Submission, SubmissionKind, SubmissionState
 from loadtest.pki import Enrolment
 from payer_sync.__main__ import main
-from payer_sync.push import Credentials, ExitCode, PushFailed, exit_code
+from payer_sync.push import Credentials, ExitCode, Intake, PushFailed, exit_code
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -77,6 +83,61 @@ def test_credentials_that_do_not_hold_are_named_in_both_languages(
     assert failed.value.exit_code is ExitCode.USAGE
     assert failed.value.ja
     assert failed.value.en.isascii()
+
+
+def test_an_expired_certificate_is_named_with_its_end(files: Credentials, tmp_path: Path) -> None:
+    enrolment = Enrolment.create(datetime.now(UTC) - timedelta(days=3650))
+    certificate, key = enrolment.insurer("06130512", datetime.now(UTC) - timedelta(days=3650)).write(tmp_path, "old")
+    until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+
+    with pytest.raises(PushFailed, match=f"expired at {until:%Y-%m-%d}") as failed:
+        Credentials(certificate, key, files.authority).context()
+
+    assert failed.value.exit_code is ExitCode.CERTIFICATE_EXPIRED
+
+
+@pytest.fixture
+def answering(files: Credentials) -> Iterator[Callable[[bytes], str]]:
+    """Serve one answer to every request, whatever it is, or close the connection without any."""
+    folder = files.certificate.parent
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*Enrolment.load(folder).server(datetime.now(UTC)).write(folder, "server"))
+    with ExitStack() as servers:
+
+        def start(answer: bytes) -> str:
+            class Handler(StreamRequestHandler):
+                def handle(self) -> None:
+                    self.rfile.readline()
+                    self.wfile.write(answer)
+
+            server = servers.enter_context(TCPServer(("localhost", 0), Handler))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            threading.Thread(target=server.serve_forever).start()
+            servers.callback(server.shutdown)
+            return f"https://localhost:{server.server_address[1]}"
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", "Check the line"),
+        (b"", "certificate may be the cause"),
+    ],
+)
+def test_an_answer_that_is_no_submission_is_the_intake_being_away(
+    files: Credentials, answering: Callable[[bytes], str], answer: bytes, said: str
+) -> None:
+    manifest = _submission(SubmissionState.RECEIVING, None).manifest
+
+    with (
+        Intake(answering(answer), files.context()) as intake,
+        pytest.raises(PushFailed, match=said) as failed,
+    ):
+        intake.announce(manifest)
+
+    assert failed.value.exit_code is ExitCode.SERVER_AWAY
 
 
 @pytest.mark.parametrize(
