@@ -42,7 +42,8 @@ TROUBLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.ReadOnlySQLTransactionError,  # a server that has become, or is not yet, the second of two
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed, a role that may not log in
     RecorderAway,
 )
 RETRY_AFTER_S = 2

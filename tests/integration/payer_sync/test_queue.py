@@ -16,7 +16,7 @@ from eligibility.storage.database import connect, open_pool
 from eligibility.storage.enrolment import enrol_insurer
 from eligibility.wire.submissions import SubmissionKind
 from payer_sync.batches import nobody_asks
-from payer_sync.intake.queue import ALONE_AFTER, KILLED_AT_MOST, LoadQueue
+from payer_sync.intake.queue import ALONE_AFTER, GIVE_UP_AFTER, KILLED_AT_MOST, LoadQueue
 from payer_sync.intake.spool import Spool
 from payer_sync.loading import ROLE
 from payer_sync.manifest import build_manifest
@@ -81,6 +81,24 @@ async def test_a_list_of_files_that_cannot_be_read_once_is_read_again(
 
     await _until_merged(owner, 1)
     assert [(said["event"], said["error"]) for said in logs] == [("queue_unreadable", "UndefinedColumnError")]
+
+
+async def test_a_file_waits_while_the_database_takes_no_changes(
+    queue: LoadQueue, spool: Spool, owner: Any, insurers: tuple[str, ...], write: Any, record: Any
+) -> None:
+    name = await owner.fetchval("select quote_ident(current_database())")
+    path = write(record(1))
+    await owner.execute(f"alter database {name} set default_transaction_read_only = on")
+    await _received(owner, spool, insurers[0], path.read_bytes(), path)
+    with capture_logs() as logs:
+        queue.announce()
+        async with asyncio.timeout(DEADLINE_S):
+            while sum(said["event"] == "load_failed" for said in logs) < GIVE_UP_AFTER:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    await owner.execute(f"alter database {name} reset default_transaction_read_only")
+
+    await _until_merged(owner, 1)
+    assert {said["error"] for said in logs if said["event"] == "load_failed"} == {"ReadOnlySQLTransactionError"}
 
 
 async def test_bytes_that_cannot_be_deleted_stop_nobody(
