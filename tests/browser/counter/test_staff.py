@@ -237,6 +237,7 @@ def test_signing_out_ends_it(counter: Counter, staff_page: Page, clerk: Member) 
     sign_in(counter, staff_page, clerk)
     expect(staff_page.get_by_role("heading", level=1)).to_contain_text("本日の受付")
     staff_page.get_by_role("button", name="サインアウト").click()
+    expect(staff_page.get_by_role("heading", level=1)).to_have_text("サインイン")
     staff_page.goto(f"{counter.address}/staff")
     expect(staff_page.get_by_role("heading", level=1)).to_have_text("サインイン")
 
