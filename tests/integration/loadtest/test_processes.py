@@ -23,11 +23,11 @@ with running("http.server", ["0", "--bind", "127.0.0.1"], {"PYTHONUNBUFFERED": "
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="this machine has no setpriv (util-linux)")
 def test_a_server_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
-    run = subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path / "log")], stdout=subprocess.PIPE)
-    assert run.stdout is not None
-    server = psutil.Process(int(run.stdout.readline()))
-    run.kill()
-    run.wait()
+    command = [sys.executable, "-c", _RUN, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        server = psutil.Process(int(run.stdout.readline()))
+        run.kill()
     _, alive = psutil.wait_procs([server], timeout=60)
     for process in alive:
         process.kill()
