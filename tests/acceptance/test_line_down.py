@@ -219,26 +219,30 @@ async def _bulk(environment: dict[str, str], *arguments: str | Path) -> subproce
     return await asyncio.to_thread(_command, environment, "bulk", *arguments, "--language", "en")
 
 
-async def _killed_while_it_waits(environment: dict[str, str], world: World, file: Path) -> None:
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "terminal_agent", "bulk", file, env=environment,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    await _sent(world)
-    running.kill()
-    await running.wait()
-
-
 async def _sent(world: World) -> None:
     async with asyncio.timeout(180):
         while not await world.owner.fetchval("select count(*) from bulk_check"):  # noqa: ASYNC110 - a table tells nobody
             await asyncio.sleep(0.02)
 
 
+async def _killed_while_it_waits(environment: dict[str, str], file: Path) -> None:
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "terminal_agent", "bulk", file, env=environment,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    state = _left_by_a_run(file)
+    async with asyncio.timeout(180):
+        # Written down what the centre calls it: from then on nothing is written while it waits.
+        while not (state.exists() and b'"bulk_id":"' in state.read_bytes()):  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.02)
+    running.kill()
+    await running.wait()
+
+
 async def test_a_killed_run_is_taken_up_with_what_had_changed(
     world: World, environment: dict[str, str], appointments: Path, database: str
 ) -> None:
-    await _killed_while_it_waits(environment, world, appointments)
+    await _killed_while_it_waits(environment, appointments)
     state = _left_by_a_run(appointments)
     assert state.stat().st_mode & 0o777 == 0o600
     left = json.loads(state.read_text())
@@ -254,7 +258,7 @@ async def test_a_killed_run_is_taken_up_with_what_had_changed(
 async def test_a_run_that_could_not_say_its_key_was_taken_finds_its_bulk_check_by_it(
     world: World, environment: dict[str, str], appointments: Path, database: str
 ) -> None:
-    await _killed_while_it_waits(environment, world, appointments)
+    await _killed_while_it_waits(environment, appointments)
     state = _left_by_a_run(appointments)
     left = json.loads(state.read_text())
     left["parts"][0]["bulk_id"] = None  # killed before the centre's answer came
@@ -269,7 +273,7 @@ async def test_a_run_that_could_not_say_its_key_was_taken_finds_its_bulk_check_b
 async def test_what_the_centre_no_longer_has_is_asked_anew_and_said(
     world: World, environment: dict[str, str], appointments: Path, database: str, kept: str
 ) -> None:
-    await _killed_while_it_waits(environment, world, appointments)
+    await _killed_while_it_waits(environment, appointments)
     pool = await open_pool(database, role="eligibility_worker", size=2)
     assert await work_on_bulk(pool, 1000, datetime.now(UTC))
     await pool.close()
@@ -290,7 +294,7 @@ async def test_what_the_centre_no_longer_has_is_asked_anew_and_said(
 async def test_what_was_begun_of_another_day_or_file_is_not_taken_up(
     world: World, environment: dict[str, str], appointments: Path, database: str, other: str
 ) -> None:
-    await _killed_while_it_waits(environment, world, appointments)
+    await _killed_while_it_waits(environment, appointments)
     if other == "lines":
         _rewrite(appointments)
     elif other == "damaged":
