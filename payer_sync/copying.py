@@ -8,6 +8,7 @@ import polars as pl
 
 # How a null travels in COPY: a character that no value holds, because control characters are refused.
 _NULL: Final = "\x01"
+_DAY: Final = "%Y%m%d"  # PostgreSQL reads it sooner than one with hyphens, and there are six in a coverage
 _SEND_BYTES: Final = 1024 * 1024
 
 
@@ -38,5 +39,5 @@ async def _pieces(connection: Any, source: AsyncIterable[memoryview] | memoryvie
 def copy_bytes(rows: pl.DataFrame) -> memoryview:
     """Return rows as COPY takes them; an empty text stays one, and is no null."""
     written = io.BytesIO()
-    rows.write_csv(written, include_header=False, null_value=_NULL)
+    rows.write_csv(written, include_header=False, null_value=_NULL, date_format=_DAY)
     return written.getbuffer()

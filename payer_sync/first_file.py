@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import asyncpg
@@ -101,7 +101,7 @@ class FirstFile:
         self._submission_id = str(filed.submission.submission_id)
         self._layout = layout
         self._shared = shared
-        self._known_from = known_from.isoformat()
+        self._known_from = f"{known_from.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"  # short, for it stands in every row
         self._facts = tuple(name for name in _FACTS if name in layout.staged_fields)
         self._somebody_known = False
         self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this)
