@@ -4,9 +4,9 @@ A bare ASGI app with asyncpg on the same PostgreSQL and the same data, behind th
 MAC; the card's RSA signature, by a key remembered by the certificate's digest; one look-up by card; one durable INSERT
 shared by those who wait; answer. A number check is the same without a card: one look-up by number, one insert.
 
-It judges no revocation, no profile, no consent and no other coverage of the person, counts no budget, signs no receipt
-and keeps no audit: it is never to be used, only to be compared with, and all that the centre does besides counts
-against the centre.
+It judges no revocation, no profile, no consent and no coverage but the one acquired last, counts no budget, signs no
+receipt and keeps no audit: it is never to be used, only to be compared with, and all that the centre does besides
+counts against the centre.
 
 `python -m loadtest.bench.ceiling` reads the settings of `python -m eligibility api` and listens as that does.
 """
@@ -53,6 +53,7 @@ select c.person_id, c.coverage_id, c.insurer_number, c.symbol, c.number, c.branc
        c.acquired_on, c.lost_on, c.copayment_percent
 from card join coverage c using (person_id)
 where card.card_key = $1 and c.known_to = 'infinity'
+order by c.acquired_on desc limit 1
 """
 _BY_NUMBER: Final = """
 select c.person_id, c.coverage_id, c.insurer_number, c.symbol, c.number, c.branch_number, c.name, c.birth_date,
@@ -60,6 +61,7 @@ select c.person_id, c.coverage_id, c.insurer_number, c.symbol, c.number, c.branc
 from coverage c
 where c.insurer_number = $1 and c.number_key = $2 and c.symbol = $4 and c.branch_number = $5
     and c.birth_date = $3::text::date and c.known_to = 'infinity'
+order by c.acquired_on desc limit 1
 """
 _INSERT: Final = """
 insert into ceiling_record (nonce, recorded_at, person_id, coverage_id)
@@ -116,17 +118,16 @@ class Ceiling:
             key.verify(signature, SIGNATURE_CONTEXT + challenge, _PADDING, _SHA256)
         except InvalidSignature:
             return 401, {"code": "signature_refused"}
-        return await self._answer(nonce, await self._pool.fetch(_BY_CARD, card_key))
+        return await self._answer(nonce, await self._pool.fetchrow(_BY_CARD, card_key))
 
     async def _verify_number(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         insurer, number, symbol, branch = (
             asked[field] for field in ("insurer_number", "number", "symbol", "branch_number")
         )
-        rows = await self._pool.fetch(_BY_NUMBER, insurer, number_key(number), asked["birth_date"], symbol, branch)
-        return await self._answer(os.urandom(16), rows)
+        row = await self._pool.fetchrow(_BY_NUMBER, insurer, number_key(number), asked["birth_date"], symbol, branch)
+        return await self._answer(os.urandom(16), row)
 
-    async def _answer(self, nonce: bytes, rows: list[Any]) -> tuple[int, dict[str, Any]]:
-        row = rows[0] if rows else None
+    async def _answer(self, nonce: bytes, row: Any) -> tuple[int, dict[str, Any]]:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         now = time.time()
         self._waiting.append(((nonce, now, row and row["person_id"], row and row["coverage_id"]), durable))

@@ -123,14 +123,14 @@ async def _medicated(database: str, persons: list[int]) -> set[int]:
 
 
 async def _stated(database: str, persons: list[int]) -> list[dict[str, Any]]:
-    """Return what is stated of those who are insured today, in the order asked."""
+    """Return what is stated of those who are insured today, in the order asked; of one person, what holds last."""
     connection = await connect(database, command_timeout_s=None)
     try:
         rows = await connection.fetch(
             "select person_id, insurer_number, symbol, number, branch_number, birth_date::text, name"
             " from unnest($1::bigint[]) with ordinality asked (person_id, place) join coverage using (person_id)"
             " where known_to = 'infinity' and lost_on is null and acquired_on <= current_date"
-            " and not viewing_suspended order by place, coverage_id",
+            " and not viewing_suspended order by place, acquired_on, coverage_id",
             persons,
         )
     finally:
