@@ -59,7 +59,7 @@ def _intake(_: argparse.Namespace) -> int:
     from eligibility.serving.mutual_tls import ServerTls, serve
     from eligibility.storage.database import UnsafeDatabase, check_reachable
     from eligibility.storage.migrate import NotMigrated, OtherMigrations
-    from payer_sync.intake.app import make_app
+    from payer_sync.intake.app import claim_spool, make_app
     from payer_sync.loading import ROLE
     from payer_sync.settings import IntakeSettings
 
@@ -78,6 +78,7 @@ def _intake(_: argparse.Namespace) -> int:
 
     async def run() -> None:
         await check_reachable(settings.database_url.get_secret_value(), ROLE)
+        await claim_spool(settings)
         await serve(make_app(settings), host=settings.host, port=settings.port, tls=tls, on_started=started)
 
     try:

@@ -45,6 +45,11 @@ async def end_announced_before(connection: Any, insurer: InsurerNumber, announce
             await _end(connection, row, FaultCode.ANNOUNCED_AGAIN, ActorKind.INSURER, insurer.digits, now)
 
 
+async def on_their_way(connection: Any) -> Sequence[UUID]:
+    """Return the submissions whose bytes are needed, or the latest hundred of them."""
+    return [row["submission_id"] for row in await connection.fetch(_SQL["on_their_way"], _AT_ONCE)]
+
+
 async def unneeded(connection: Any, submissions: Sequence[UUID]) -> Sequence[UUID]:
     """Return which of some submissions are finished, or were never announced, so that nobody needs their bytes."""
     needed = {row["submission_id"] for row in await connection.fetch(_SQL["unfinished"], list(submissions))}

@@ -15,7 +15,7 @@ from eligibility.serving.limits import BodyLimit
 from eligibility.serving.logs import RequestLog
 from eligibility.serving.problems import Refusal, install_problem_handlers
 from eligibility.storage.audit import insert_event
-from eligibility.storage.database import open_pool
+from eligibility.storage.database import connect, open_pool
 from eligibility.wire.submissions import CHUNK_BYTES
 from payer_sync.intake.counter_watch import CounterWatch
 from payer_sync.intake.problems import PROBLEMS
@@ -25,6 +25,7 @@ from payer_sync.intake.spool import Spool
 from payer_sync.intake.tidying import keep_tidy
 from payer_sync.loading import ROLE
 from payer_sync.settings import IntakeSettings
+from payer_sync.uploads import on_their_way
 
 
 def make_app(settings: IntakeSettings) -> FastAPI:
@@ -67,6 +68,21 @@ def make_app(settings: IntakeSettings) -> FastAPI:
     app.add_middleware(RequestLog)
     install_problem_handlers(app, PROBLEMS, _leave_event)
     return app
+
+
+async def claim_spool(settings: IntakeSettings) -> None:
+    """Mark the spool's folder as such at the first start; at any later one look whether it is here.
+
+    Raises:
+        SpoolAway: files are on their way, and none of them is there.
+        OSError: the folder cannot be written to.
+    """
+    connection = await connect(settings.database_url.get_secret_value(), role=ROLE)
+    try:
+        begun = await on_their_way(connection)
+    finally:
+        await connection.close()
+    Spool(settings.spool_folder).claim(begun)
 
 
 async def _leave_event(request: Request, code: str) -> None:

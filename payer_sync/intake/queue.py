@@ -113,6 +113,8 @@ class LoadQueue:
 
     async def _load_followed(self, database_url: str, filed: Filed, spool: Path) -> SubmissionState:
         submission_id = filed.submission.submission_id
+        # A file that is not in the spool is lost; where the spool is away, nobody knows.
+        await asyncio.to_thread(self._spool.check)
         try:
             return await load(
                 database_url, filed, spool, self._counters_ask, partial(self._running.__setitem__, submission_id)

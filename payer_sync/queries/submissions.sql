@@ -93,6 +93,10 @@ where insurer_number = $1 and layout = $2 and content_digest = $3 and (created_a
 order by created_at, submission_id
 for update;
 
+-- name: on_their_way
+-- The files that are on their way, the latest first; $1 how many of them.
+select submission_id from submission where state not in ('merged', 'refused') order by created_at desc limit $1;
+
 -- name: unfinished
 -- Which of some submissions are still on their way.
 -- $1 submissions

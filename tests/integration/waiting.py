@@ -16,7 +16,7 @@ async def until_waiting(connection: Any, sessions: int) -> None:
 
 
 async def until_left(folder: Path, *names: str) -> None:
-    """Wait until a spool holds these files and no others: a file goes a moment after its merge is told."""
+    """Wait until a spool holds these uploads and no others: a file goes a moment after its merge is told."""
     async with asyncio.timeout(TIMEOUT_S):
-        while {path.name for path in folder.iterdir()} != {*names}:  # noqa: ASYNC110, ASYNC240
+        while {path.name for path in folder.glob("*.part")} != {*names}:  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.02)

@@ -144,6 +144,8 @@ def enrolment() -> Enrolment:
 class IntakeProcess:
     """A real intake on a free port, which can be killed and started again with the same spool and database."""
 
+    _command = (sys.executable, "-m", "payer_sync", "intake")
+
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,15 +155,18 @@ class IntakeProcess:
 
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "payer_sync", "intake"],
-            env=os.environ | self._environment,
-            stdout=subprocess.PIPE,
-        )
+        self._process = subprocess.Popen(self._command, env=os.environ | self._environment, stdout=subprocess.PIPE)
         listening = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(listening,))
         self._reader.start()
         assert listening.wait(START_TIMEOUT_S), self.log
+
+    def refused_start(self) -> str:
+        """Let it try to start where it cannot; return what it says to whoever set it up."""
+        environment = os.environ | self._environment
+        done = subprocess.run(self._command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 3, done
+        return done.stderr
 
     def _read(self, listening: threading.Event) -> None:
         assert self._process

@@ -99,6 +99,21 @@ async def test_an_upload_goes_on_where_a_killed_intake_left_it(
     assert (pushed.submission.state, pushed.submission.merged) == (SubmissionState.MERGED, 50)
 
 
+async def test_an_intake_whose_spool_is_not_mounted_does_not_start(
+    intake: Any, upload: Any, write: Any, record: Any, tmp_path: Path
+) -> None:
+    await upload(write(record(1)), only=10)
+    intake.stop()
+    spool = tmp_path / "intake" / "spool"
+    spool.rename(tmp_path / "elsewhere")
+
+    said = await asyncio.to_thread(intake.refused_start)
+
+    assert said.startswith(f"intake: {spool} holds none of the files that are on their way: is its volume mounted?")
+    (tmp_path / "elsewhere").rename(spool)
+    intake.start()
+
+
 @pytest.mark.parametrize("killed_in", HELD_AT)
 async def test_a_load_that_is_killed_is_done_once_by_the_next_process(
     intake: Any, send: Any, upload: Any, write: Any, record: Any, owner: Any, killed_in: SubmissionState

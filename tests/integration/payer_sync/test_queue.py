@@ -30,7 +30,9 @@ DEADLINE_S = 240.0
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     """Where uploads are."""
-    return Spool(tmp_path / "spool")
+    made = Spool(tmp_path / "spool")
+    made.claim(())
+    return made
 
 
 @pytest.fixture
@@ -99,6 +101,25 @@ async def test_a_file_waits_while_the_database_takes_no_changes(
 
     await _until_merged(owner, 1)
     assert {said["error"] for said in logs if said["event"] == "load_failed"} == {"ReadOnlySQLTransactionError"}
+
+
+async def test_a_file_waits_while_the_spool_is_away(
+    queue: LoadQueue, spool: Spool, tmp_path: Path, owner: Any, insurers: tuple[str, ...], write: Any, record: Any
+) -> None:
+    path, elsewhere = write(record(1)), tmp_path / "elsewhere"
+    await _received(owner, spool, insurers[0], path.read_bytes(), path)
+    spool.folder.rename(elsewhere)
+    spool.folder.mkdir()  # where a volume is mounted otherwise
+    with capture_logs() as logs:
+        queue.announce()
+        async with asyncio.timeout(DEADLINE_S):
+            while sum(said["event"] == "load_failed" for said in logs) < GIVE_UP_AFTER + 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    spool.folder.rmdir()
+    elsewhere.rename(spool.folder)
+
+    await _until_merged(owner, 1)
+    assert {said["error"] for said in logs if said["event"] == "load_failed"} == {"SpoolAway"}
 
 
 async def test_bytes_that_cannot_be_deleted_stop_nobody(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from payer_sync.intake.spool import Spool
+from payer_sync.intake.spool import Spool, SpoolAway
 
 ONE = UUID(int=1)
 
@@ -13,6 +13,7 @@ ONE = UUID(int=1)
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     made = Spool(tmp_path / "spool")
+    made.claim(())
     made.touch(ONE)
     return made
 
@@ -51,3 +52,41 @@ def test_what_is_removed_twice_is_gone(spool: Spool) -> None:
 def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="absent"):
         Spool(tmp_path / "absent").write(ONE, 0, b"a")
+
+
+def test_an_empty_place_is_no_spool_while_files_are_on_their_way(tmp_path: Path) -> None:
+    place = Spool(tmp_path / "spool")
+
+    with pytest.raises(SpoolAway):
+        place.claim([ONE])
+
+    assert not place.folder.exists()
+
+
+def test_a_spool_of_a_release_that_marked_none_is_known_by_its_files(tmp_path: Path) -> None:
+    place = Spool(tmp_path)
+    place.path(ONE).write_bytes(b"abc")
+
+    place.claim([UUID(int=2), ONE])
+
+    place.check()
+
+
+def test_a_spool_that_has_lost_its_files_stays_one(spool: Spool) -> None:
+    spool.remove(ONE)
+
+    spool.claim([ONE])
+
+    spool.check()
+
+
+def test_nothing_is_taken_where_the_volume_is_missing(spool: Spool, tmp_path: Path) -> None:
+    spool.folder.rename(tmp_path / "elsewhere")
+    spool.folder.mkdir()
+
+    with pytest.raises(SpoolAway):
+        spool.touch(ONE)
+    with pytest.raises(SpoolAway):
+        spool.write(ONE, 0, b"abc")
+
+    assert not list(spool.folder.iterdir())
