@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -10,8 +11,10 @@ from typing import Any, Final
 
 import httpx
 
-from loadtest.driving.connection import terminal_tls
+from loadtest.driving.connection import Answer, terminal_tls
 from loadtest.driving.deck import DeckNumber
+from loadtest.driving.driver import ending
+from loadtest.driving.plan import SHED
 from loadtest.processes import BESIDE_COUNTERS, running
 from loadtest.site import Site
 
@@ -28,6 +31,7 @@ class Bulk:
     seconds: float
     answered: int  # items whose outcome is that of whom they ask about
     said: str = ""  # what went wrong
+    shed: int = 0  # requests that were turned away before anything was done, and sent again as a terminal does
 
 
 def worker(site: Site) -> AbstractContextManager[object]:
@@ -35,51 +39,87 @@ def worker(site: Site) -> AbstractContextManager[object]:
     return running("eligibility", ["worker"], site.api_environment(1), site.folder / "worker.log", BESIDE_COUNTERS)
 
 
-def check_in_bulk(site: Site, url: str, numbers: Sequence[DeckNumber], items: int) -> Bulk:
-    """Ask about so many insured numbers at once, fetch every result, and hold it against whom was asked about."""
+def check_in_bulk(
+    site: Site, url: str, numbers: Sequence[DeckNumber], items: int, given_up: threading.Event | None = None
+) -> Bulk:
+    """Ask about so many insured numbers at once, fetch every result, and hold it against whom was asked about.
+
+    It ends early when it is given up.
+    """
     asked = [json.loads(numbers[n % len(numbers)].body) | {"item_id": str(n)} for n in range(items)]
     certificate, key = site.terminal_certificate(_TERMINAL)
     context: ssl.SSLContext = terminal_tls(site.folder / "pki" / "server_authority.crt", certificate, key)
-    began = time.monotonic()
     with httpx.Client(base_url=url, verify=context, timeout=60) as client:
-        taken = _sent(client, "POST", "/v1/bulk-verifications", {"items": asked})
-        if taken.status_code != httpx.codes.ACCEPTED:
-            return Bulk(items, float("nan"), 0, f"{taken.status_code}: {taken.text[:200]}")
-        path = f"/v1/bulk-verifications/{taken.json()['bulk_id']}"
-        while (state := _json(client, path)["state"]) != "done":
-            if time.monotonic() - began > _TIMEOUT_S:
-                return Bulk(items, float("nan"), 0, f"still {state} after {_TIMEOUT_S:.0f} s")
-            time.sleep(_LOOK_EVERY_S)
+        return Check(client, given_up or threading.Event()).run(asked, numbers)
+
+
+class _Ended(Exception):
+    """The check came to no results; the message says why."""
+
+
+class Check:
+    """One bulk check on its way; it ends early when it is given up."""
+
+    def __init__(self, client: httpx.Client, given_up: threading.Event) -> None:
+        self._client, self._given_up = client, given_up
+        self._began = time.monotonic()
+        self._shed = 0
+
+    def run(self, asked: Sequence[dict[str, Any]], numbers: Sequence[DeckNumber]) -> Bulk:
+        """Ask about items, the nth about the nth of some numbers or, beyond these, from the first again."""
+        try:
+            results = self._results(asked)
+        except (_Ended, httpx.HTTPError) as ended:
+            return Bulk(len(asked), float("nan"), 0, str(ended) or type(ended).__qualname__, self._shed)
+        seconds = time.monotonic() - self._began
+        found = {result["item_id"]: result for result in results}
+        own = sum(
+            one["item_id"] in found and _is_own(numbers[n % len(numbers)], found[one["item_id"]])
+            for n, one in enumerate(asked)
+        )
+        if len(results) != len(asked):
+            said = f"{len(results):,} results of {len(asked):,} items"
+            return Bulk(len(asked), float("nan"), own, said, self._shed)
+        return Bulk(len(asked), seconds, own, shed=self._shed)
+
+    def _results(self, asked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        taken = self._sent("POST", "/v1/bulk-verifications", {"items": asked})
+        path = f"/v1/bulk-verifications/{taken['bulk_id']}"
+        while (state := self._sent("GET", path)["state"]) != "done":
+            if time.monotonic() - self._began > _TIMEOUT_S:
+                raise _Ended(f"still {state} after {_TIMEOUT_S:.0f} s")
+            if self._given_up.wait(_LOOK_EVERY_S):
+                raise _Ended("given up")
         results: list[dict[str, Any]] = []
         after = 0
         while after is not None:
-            page = _json(client, f"{path}/results?after={after}")
+            page = self._sent("GET", f"{path}/results?after={after}")
             results += page["results"]
             after = page["after"]
-    seconds = time.monotonic() - began
-    return Bulk(items, seconds, sum(_is_own(numbers[int(r["item_id"]) % len(numbers)], r) for r in results))
+        return results
+
+    def _sent(self, method: str, path: str, message: object = None) -> Any:
+        while True:
+            answer = self._client.request(method, path, json=message)
+            if answer.is_success:
+                return answer.json()
+            retry_after = answer.headers.get("Retry-After", "")
+            kind, name = ending(Answer(answer.status_code, answer.content, retry_after.encode()), ())
+            if kind != SHED:
+                raise _Ended(f"{method} {path}: {name}")
+            self._shed += 1
+            if self._given_up.wait(float(retry_after)):
+                raise _Ended("given up")
 
 
 def all_of(checks: Sequence[Bulk]) -> Bulk:
     """Put several bulk checks together; the time is the longest one's."""
     said = "; ".join(one.said for one in checks if one.said)
     longest = max(one.seconds for one in checks) if not said else float("nan")
-    return Bulk(sum(one.items for one in checks), longest, sum(one.answered for one in checks), said)
+    items, answered, shed = (sum(getattr(one, name) for one in checks) for name in ("items", "answered", "shed"))
+    return Bulk(items, longest, answered, said, shed)
 
 
 def _is_own(number: DeckNumber, result: dict[str, Any]) -> bool:
     told = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
     return all(part in told for part in number.holder)
-
-
-def _json(client: httpx.Client, path: str) -> dict[str, Any]:
-    said: dict[str, Any] = _sent(client, "GET", path).raise_for_status().json()
-    return said
-
-
-def _sent(client: httpx.Client, method: str, path: str, message: object = None) -> httpx.Response:
-    answer = client.request(method, path, json=message)
-    while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
-        time.sleep(float(answer.headers["Retry-After"]))  # shed, as a terminal is, and sent again like one
-        answer = client.request(method, path, json=message)
-    return answer

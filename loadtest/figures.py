@@ -11,7 +11,7 @@ from loadtest.driving.plan import ANSWERED, ERROR, SHED, Sent
 
 Floats = NDArray[np.float64]
 _NO_NUMBERS = (float("nan"),) * 3
-_IN_TIME_S = 1.0  # after its window an answer still counts towards the rate: what takes longer was not sustained
+_IN_TIME_S = 1.0  # what takes longer after its window was not sustained
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,14 @@ def shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: float) -> Outcome:
-    """Put together what several processes sent of one operation, in one or several windows of one length."""
+def outcome(
+    operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: float, in_time_s: float = _IN_TIME_S
+) -> Outcome:
+    """Put together what several processes sent of one operation, in one or several windows of one length.
+
+    For `in_time_s` after its window an answer still counts towards the rate. Where requests leave as fast as answers
+    come there is no such time: whatever was open at the end would count as more than was answered in the window.
+    """
     series: list[Second] = []
     for number, block in enumerate(blocks):
         series += _series(block, round(number * seconds_each))
@@ -98,7 +104,7 @@ def outcome(operation: str, blocks: Sequence[Sequence[Sent]], seconds_each: floa
         seconds=seconds_each * len(blocks),
         requests=sum(s.requests for s in everything),
         answered=int((ending == ANSWERED).sum()),
-        in_time=int(((ending == ANSWERED) & (ended <= seconds_each + _IN_TIME_S)).sum()),
+        in_time=int(((ending == ANSWERED) & (ended <= seconds_each + in_time_s)).sum()),
         shed=int((ending == SHED).sum()),
         errors=int((ending == ERROR).sum()) + sum(s.unsent for s in everything),
         endings=dict(endings),

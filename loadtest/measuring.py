@@ -14,7 +14,6 @@ import asyncpg
 import psutil
 
 _EVERY_S: Final = 1.0
-_MEMORY_EVERY_S: Final = 10.0  # to read it the kernel walks each process' page tables: every second, a sixth of a core
 _DATABASE: Final = """
 select coalesce(sum(active_time), 0) as active_ms, coalesce(sum(xact_commit), 0) as commits,
        (select wal_bytes from pg_stat_wal) as wal_bytes
@@ -24,11 +23,11 @@ from pg_stat_database where datname = current_database()
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One second: per part the share of one core, and the memory as last looked at; per second the database's work."""
+    """One second: per part the share of one core, and the memory; per second the database's work."""
 
     at_s: float
     cores: Mapping[str, float]
-    memory_mib: Mapping[str, float]  # what each process holds alone or its part of what is shared (PSS), the largest
+    memory_mib: Mapping[str, float]  # of the largest process, its shared pages included (RSS)
     database_active: float  # sessions at work, on the mean
     commits: float
     wal_mib: float
@@ -72,20 +71,16 @@ class Watching:
         connection = await asyncpg.connect(self._database)
         began, last = time.monotonic(), time.monotonic()
         computed, database = dict(self._before), await connection.fetchrow(_DATABASE)
-        memory: dict[str, float] = {}
-        looked = -math.inf
         while not await asyncio.to_thread(self._ended.wait, _EVERY_S):
             now = time.monotonic()
             latest = {part: computed_s(find()) for part, find in self._parts.items()}
             counters = await connection.fetchrow(_DATABASE)
             passed = now - last
-            if now - looked >= _MEMORY_EVERY_S:
-                memory, looked = {part: largest_mib(find()) for part, find in self._parts.items()}, now
             self.observation.samples.append(
                 Sample(
                     now - began,
                     {part: max(latest[part] - computed[part], 0) / passed for part in latest},
-                    memory,
+                    {part: largest_mib(find()) for part, find in self._parts.items()},
                     float(counters["active_ms"] - database["active_ms"]) / 1000 / passed,
                     float(counters["commits"] - database["commits"]) / passed,
                     float(counters["wal_bytes"] - database["wal_bytes"]) / 2**20 / passed,
@@ -109,6 +104,11 @@ def postgresql(data: Path) -> Sequence[psutil.Process]:
     return tree(int((data / "postmaster.pid").read_text(encoding="ascii").split()[0]))
 
 
+def redis() -> Sequence[psutil.Process]:
+    """Return the Redis that this process has started."""
+    return [child for child in psutil.Process().children() if child.name() == "redis-server"]
+
+
 def computed_s(processes: Sequence[psutil.Process]) -> float:
     """Return what these processes have computed, and those below them that have ended and been waited for."""
     total = 0.0
@@ -122,11 +122,11 @@ def computed_s(processes: Sequence[psutil.Process]) -> float:
 
 
 def largest_mib(processes: Sequence[psutil.Process]) -> float:
-    """Return the most memory that one of these processes holds (PSS); no number where none can be looked at."""
+    """Return the most memory that one of these processes holds (RSS); no number where none can be looked at."""
     held = []
     for process in processes:
         try:
-            held.append(process.memory_full_info().pss / 2**20)
+            held.append(process.memory_info().rss / 2**20)
         except psutil.Error:
             continue
     return max(held, default=math.nan)

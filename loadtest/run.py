@@ -27,7 +27,7 @@ from loadtest.driving.plan import READINGS, Operation, Plan, Sent, Stream, Visit
 from loadtest.embedded import external_database
 from loadtest.figures import Outcome, during, outcome, recovered_after_s
 from loadtest.installation import publish_revocation
-from loadtest.measuring import Observation, Watching, postgresql, tree
+from loadtest.measuring import Observation, Watching, postgresql, redis, tree
 from loadtest.merging import Merging, merge_meanwhile
 from loadtest.processes import ServerProcess, end_when_told, server
 from loadtest.promises import promised, show_verdict
@@ -153,7 +153,7 @@ class Morning:
 
             def flood(operation: Operation) -> Flood:
                 sent, seen = self._window([self._as_answered(operation)], size.limit_s, self._centre)
-                return Flood(outcome(operation.value, [sent], size.limit_s), _all_computed(seen))
+                return Flood(outcome(operation.value, [sent], size.limit_s, in_time_s=0), _all_computed(seen))
 
             yield flood
 
@@ -216,7 +216,7 @@ class Morning:
             sent.setdefault((operation, name), []).append(window)
             computed_s[operation, name] = computed_s.get((operation, name), 0.0) + _all_computed(seen)
             _extend(observation, seen)
-        made = {one: outcome(one[0].value, blocks, size.limit_s) for one, blocks in sent.items()}
+        made = {one: outcome(one[0].value, blocks, size.limit_s, in_time_s=0) for one, blocks in sent.items()}
         cost_us = {one: computed_s[one] / max(made[one].answered, 1) * 1e6 for one in played}
         for operation in _LIGHTER:
             own, ceiling = (operation, "centre"), (operation, "ceiling")
@@ -244,25 +244,22 @@ class Morning:
         """Arrivals at a set rate, drawn as in life."""
         size = self._size
         chapter = self._at_rates("steady", size.steady, size.steady_s, size.steady_rounds)
-        memory = chapter.observation.most_memory_mib("api")
-        process = Measured("steady", "api_process", 1, {"memory_mib": memory})
         rates = " and ".join(f"{rate:,.0f}/s {operation}" for operation, rate in size.steady.items())
         return Chapter(
             "steady",
             f"{rates}, so many exactly, at random moments (Poisson), {size.steady_rounds} × {size.steady_s:g} s; "
             "latency from when each was due.",
             chapter.outcomes,
-            [*chapter.measured, *([process] if size.persons >= _WHERE_MEMORY_COUNTS else [])],
+            [*chapter.measured, *self._memory("steady", chapter.observation)],
             chapter.observation,
-            [f"the largest API process holds {memory:,.0f} MiB (PSS)"],
+            [_memory_told(chapter.observation)],
         )
 
     def _bulk(self) -> Chapter:
         """One bulk check alone."""
         done = self._check_in_bulk()
         told = f"A bulk check of {done.items:,} insured numbers alone, from sending it to its last result."
-        notes = [f"{done.seconds:.2f} s {done.said}".rstrip()]
-        return Chapter("bulk", told, [], [_of_bulk("bulk", done)], Observation(), notes)
+        return Chapter("bulk", told, [], [_of_bulk("bulk", done)], Observation(), [_bulk_told(done)])
 
     def _parallel(self) -> Chapter:
         """All peaks at once: counters, readings, a bulk check, and an insurer's file merged meanwhile."""
@@ -275,12 +272,18 @@ class Morning:
             f"{checked.items:,} insured numbers are checked in bulk, {size.bulk_items:,} at a time. "
             f"Latencies are judged of what was due during the merge."
         )
-        notes = [*merged.said, note, f"bulk check: {checked.seconds:.2f} s {checked.said}".rstrip()]
-        measured = [*chapter.measured, _of_merge("parallel", merged), _of_bulk("parallel", checked)]
+        notes = [*merged.said, note, _bulk_told(checked), _memory_told(chapter.observation)]
+        measured = [
+            *chapter.measured,
+            _of_merge("parallel", merged),
+            _of_bulk("parallel", checked),
+            *self._memory("parallel", chapter.observation),
+        ]
         return Chapter("parallel", told, chapter.outcomes, measured, chapter.observation, notes)
 
-    def _check_in_bulk(self) -> Bulk:
-        return check_in_bulk(self._site, self._centre.url, read_deck(self._deck).numbers, self._size.bulk_items)
+    def _check_in_bulk(self, given_up: threading.Event | None = None) -> Bulk:
+        numbers = read_deck(self._deck).numbers
+        return check_in_bulk(self._site, self._centre.url, numbers, self._size.bulk_items, given_up)
 
     def _overload(self) -> Chapter:
         """Three times what can be sustained, then what is usual again."""
@@ -318,7 +321,13 @@ class Morning:
         )
         shed, requests = (sum(getattr(one, name) for one in outcomes) for name in ("shed", "requests"))
         note = f"shed with 503 and Retry-After: {shed:,} of {requests:,}; back to normal {recovery_s:.0f} s after"
-        return Chapter("overload", told, outcomes, measured, seen, [note])
+        measured += self._memory("overload", seen)
+        return Chapter("overload", told, outcomes, measured, seen, [note, _memory_told(seen)])
+
+    def _memory(self, scenario: str, seen: Observation) -> list[Measured]:
+        figures = {"memory_mib": seen.most_memory_mib("api")}
+        judged = self._size.persons >= _WHERE_MEMORY_COUNTS
+        return [Measured(scenario, "api_process", 1, figures)] if judged else []
 
     # ── Servers ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -373,16 +382,16 @@ class Morning:
         Latencies are judged of that time alone, which may be less than the window.
         """
         bulk: list[Future[list[Bulk]]] = []
-        merged = threading.Event()
+        merged, given_up = threading.Event(), threading.Event()
         with (
             merge_meanwhile(self._site, self._size.merged_rows, self._windows, vacuum=vacuum) as merging,
             ThreadPoolExecutor(max_workers=1) as beside,
         ):
 
             def check_all_along() -> list[Bulk]:
-                done = [self._check_in_bulk()]
+                done = [self._check_in_bulk(given_up)]
                 while not merged.is_set():
-                    done.append(self._check_in_bulk())
+                    done.append(self._check_in_bulk(given_up))
                 return done
 
             def started() -> None:
@@ -390,12 +399,17 @@ class Morning:
                 bulk.append(beside.submit(check_all_along))
 
             def met_s() -> float:
-                try:
-                    return merging.wait().seconds
-                finally:
-                    merged.set()
+                met = merging.wait().seconds
+                merged.set()
+                return met
 
-            chapter = self._at_rates(scenario, rates, seconds, 1, started, met_s)
+            try:
+                chapter = self._at_rates(scenario, rates, seconds, 1, started, met_s)
+            except BaseException:  # what checks in bulk beside is waited for
+                given_up.set()
+                raise
+            finally:
+                merged.set()
             return chapter, merging, all_of(bulk[0].result())
 
     def _window(
@@ -427,6 +441,7 @@ class Morning:
             parts = {
                 part: lambda: tree(target.pid),
                 "postgresql": lambda: postgresql(self._site.folder / "stores" / "postgresql"),
+                "redis": redis,
                 "driver": lambda: [p for pid in drivers for p in tree(pid)],
             }
             with Watching(parts, self._site.database) as watch:
@@ -476,6 +491,15 @@ def _of_merge(scenario: str, done: Merging) -> Measured:
 def _of_bulk(scenario: str, done: Bulk) -> Measured:
     figures = {"seconds": done.seconds, "error_ratio": 1 - done.answered / done.items}
     return Measured(scenario, "bulk_check", done.items, figures)
+
+
+def _bulk_told(done: Bulk) -> str:
+    shed = f", {done.shed} requests of it shed and sent again" if done.shed else ""
+    return f"bulk check: {done.seconds:.2f} s{shed} {done.said}".rstrip()
+
+
+def _memory_told(seen: Observation) -> str:
+    return f"the largest API process holds {seen.most_memory_mib('api'):,.0f} MiB (RSS)"
 
 
 def _all_computed(seen: Observation) -> float:

@@ -63,6 +63,12 @@ def test_what_is_answered_long_after_its_window_is_no_rate_that_was_sustained() 
     assert [second.arrived for second in made.series] == [1, 0]
 
 
+def test_as_fast_as_answers_come_nothing_counts_that_was_open_at_the_end() -> None:
+    block = [sent((0.1, 0.2, ANSWERED), (0.5, 0.5, ANSWERED), (0.9, 0.2, ANSWERED))]
+    assert outcome("verification", [block], 1.0).rate == 3.0
+    assert outcome("verification", [block], 1.0, in_time_s=0).rate == 2.0
+
+
 def test_what_was_never_answered_counts_in_every_part() -> None:
     made = outcome("verification", [[during(sent((1.0, 0.01, ANSWERED), unsent=2), 5.0, 9.0)]], 4.0)
     assert (made.requests, made.errors) == (2, 2)
