@@ -103,7 +103,7 @@ def standing_of_person(coverages: Sequence[Coverage], day: date) -> Standing:
         key=lambda c: (c.acquired_on, c.known_from, c.coverage_id),
         reverse=True,
     )
-    lapsed = _latest_lapsed(coverages, day)
+    lapsed = None if in_force else _latest_lapsed(coverages, day)
     relevant = in_force or ([lapsed] if lapsed else [])
     if any(c.viewing_suspended for c in relevant):
         return Standing(Outcome.SUSPENDED, data_as_of=relevant[0].data_as_of)

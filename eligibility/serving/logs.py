@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -16,11 +17,7 @@ Scope = MutableMapping[str, Any]
 def configure_logs(level: int = logging.INFO) -> None:
     """Send every log line of the process to standard output as JSON."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=_json),
-        ],
+        processors=[_line],
         logger_factory=lambda *_: structlog.BytesLogger(sys.stdout.buffer),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -28,8 +25,9 @@ def configure_logs(level: int = logging.INFO) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
 
-def _json(line: Any, default: Callable[[Any], Any]) -> bytes:
-    return to_json(line, fallback=default)
+def _line(_: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
+    # One step instead of structlog's three: there is a line for every request.
+    return to_json({**event, "level": level, "timestamp": datetime.now(UTC)}, fallback=repr)
 
 
 class RequestLog:
