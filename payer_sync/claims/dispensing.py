@@ -62,7 +62,9 @@ def extract_dispensing(receipt: Receipt, today: date) -> Extracted:
                 medicines += _medicines(receipt, group, comment, line)
             else:
                 devices.append(_device(receipt, group, comment, line))
-    claim = extract_claim(receipt, "dispensing", {medicine.medicine_on for medicine in medicines}, today)
+    days = {day for device in devices for day in device.days}
+    days |= {medicine.medicine_on for medicine in medicines}
+    claim = extract_claim(receipt, "dispensing", days, today)
     return Extracted(claim, extract_shares(receipt), medicines, devices)
 
 

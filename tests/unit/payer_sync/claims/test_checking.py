@@ -428,6 +428,18 @@ def test_dispensing_after_today_refuses_its_receipt() -> None:
     assert [(fault["code"], fault["field"]) for fault in faults] == [("care_in_future", "RE 調剤年月")]
 
 
+@pytest.mark.parametrize("given", ["IY,1,620900101,3", "TO,1,710010001,3,001"])
+def test_whatever_a_pharmacy_dispenses_its_days_are_days_of_care(written: Path, given: str) -> None:
+    dispensed = [CZ.format(1).replace("0401,,", f"04{day},,") for day in ("04", "20")]
+    written.write_bytes("\r\n".join((YK, *DISPENSED[:-1], given, *dispensed, "GO,1,20,99")).encode("cp932"))
+
+    ((extracted,), _) = _checked(ClaimCheck(written, DISPENSING, SENDER["medical"], date(2026, 4, 20)))
+    refused, faults = _checked(ClaimCheck(written, DISPENSING, SENDER["medical"], date(2026, 4, 19)))
+
+    assert extracted.claim.care_days == [date(2026, 4, 4), date(2026, 4, 20)]
+    assert (refused, [fault["code"] for fault in faults]) == ([], ["care_in_future"])
+
+
 @pytest.mark.parametrize(("search", "told"), [("S-1", [4]), ("", [])])
 def test_a_search_number_twice_in_a_file_is_refused_though_the_months_differ(
     written: Path, search: str, told: list[int]
