@@ -22,7 +22,7 @@ class Treatment(Wire):
     code: str = Field(description="Nine digits: 診療行為, 特定器材 or コメント.")
     name: str | None = Field(description="As the claim names it; the master of procedures is not kept here.")
     quantity: Decimal | None
-    unit: str | None
+    unit: str | None = Field(description="A device's 単位コード as claimed; the table of units is not kept here.")
     times: int | None
     comment: str | None
     institution_code: str

@@ -85,7 +85,7 @@ class Treatment(NamedTuple):
     code: str
     name: str | None
     quantity: Decimal | None
-    unit: str | None
+    unit: str | None  # a device's 単位コード: no word to be shown as it is
     points: int | None
     times: int | None
     days: list[date]

@@ -22,6 +22,17 @@ class Line:
         return ", ".join(str(day.day) for day in self.treatment.days)
 
     @property
+    def amount(self) -> Sentence:
+        """How much of it; the claim states a code for the unit, whose table is not kept here."""
+        stated = self.treatment
+        if stated.quantity is None:
+            return Sentence(ja="—", en="—")
+        number = f"{stated.quantity.normalize():f}"
+        if not stated.unit:
+            return Sentence(ja=number, en=number)
+        return Sentence(ja=f"{number}(単位コード {stated.unit})", en=f"{number} (unit code {stated.unit})")
+
+    @property
     def name(self) -> str:
         """What the claim calls it, or the code: the master of procedures is not kept here."""
         stated = self.treatment

@@ -156,7 +156,7 @@ def test_a_doctor_sees_what_was_done_where_the_patient_agreed_to_that(
 ) -> None:
     day = day_in_japan(datetime.now(UTC)).replace(day=1)
     town.wait(town.world.treatment(known, days=[day], institution_name="見本病院"))
-    device = {"record_type": "TO", "code": "710010001", "name": "検査器材", "quantity": Decimal("1.50"), "unit": "個"}
+    device = {"record_type": "TO", "code": "710010001", "name": "検査器材", "quantity": Decimal("1.50"), "unit": "4"}
     town.wait(town.world.treatment(known, institution_name="別の医院", institution_code="2712345673", **device))
     asked = settings.model_copy(update={"consents_asked": (ConsentClass.MEDICATION, ConsentClass.TREATMENT)})
     with running_counter(asked, HandSlot(patient.card), patient.card, line) as counter:
@@ -166,7 +166,7 @@ def test_a_doctor_sees_what_was_done_where_the_patient_agreed_to_that(
         staff_page.get_by_role("link", name="診療情報").click()
         expect(staff_page.get_by_role("heading", level=2)).to_have_count(2)
         expect(staff_page.get_by_role("row", name="160008010")).to_contain_text("検査")
-        expect(staff_page.get_by_role("row", name="検査器材")).to_contain_text("1.5 個")
+        expect(staff_page.get_by_role("row", name="検査器材")).to_contain_text("1.5(単位コード 4)")
         checked(staff_page, "15-treatments")
         staff_page.get_by_role("link", name="資格の画面に戻る").click()
         staff_page.get_by_role("button", name="診療情報 を取り消す").click()

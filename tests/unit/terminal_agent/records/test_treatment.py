@@ -80,6 +80,22 @@ def test_a_line_is_called_what_the_claim_calls_it_or_by_its_code(facts: dict[str
 
 
 @pytest.mark.parametrize(
+    ("quantity", "unit", "ja", "en"),
+    [
+        (Decimal("2.00"), "4", "2(単位コード 4)", "2 (unit code 4)"),
+        (Decimal(10), None, "10", "10"),
+        (Decimal("1.5"), "", "1.5", "1.5"),
+        (None, "4", "—", "—"),
+    ],
+)
+def test_a_code_for_the_unit_is_not_shown_as_the_unit(
+    quantity: Decimal | None, unit: str | None, ja: str, en: str
+) -> None:
+    (stay,) = lay_out(history(treatment(quantity=quantity, unit=unit)))
+    assert (stay.lines[0].amount.ja, stay.lines[0].amount.en) == (ja, en)
+
+
+@pytest.mark.parametrize(
     ("service_class", "ja"), [("60", "検査"), ("11", "初診"), ("54", "54"), ("", ""), (None, ""), ("xx", "xx")]
 )
 def test_a_class_whose_meaning_is_not_certain_is_shown_as_it_came(service_class: str | None, ja: str) -> None:
