@@ -188,6 +188,7 @@ def _verify_receipt(chosen: argparse.Namespace) -> int:
 
 
 def _audit(chosen: argparse.Namespace) -> None:
+    from eligibility.domain.dates import time_in_japan
     from eligibility.storage.audit import events_of_institution, latest_events
 
     async def read(connection: Any) -> list[Any]:
@@ -198,7 +199,7 @@ def _audit(chosen: argparse.Namespace) -> None:
     for event in asyncio.run(_with_connection(read)):
         about = [f"person {event.person_id}" if event.person_id else "", *(f"{k} {v}" for k, v in event.detail.items())]
         print(
-            f"{event.occurred_at:%Y-%m-%d %H:%M:%S.%f}  {event.kind:<20} {event.code:<22} "
+            f"{time_in_japan(event.occurred_at, 'microseconds')}  {event.kind:<20} {event.code:<22} "
             f"{event.actor_kind} {event.actor}  {'  '.join(a for a in about if a)}"
         )
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eligibility.domain.dates import time_in_japan
 from eligibility.domain.identifiers import InsurerNumber, MalformedInsurerNumber, contains_my_number
 from eligibility.storage.statements import statements
 from eligibility.wire.submissions import SubmissionState
@@ -168,7 +169,7 @@ async def _show(connection: Any, chosen: argparse.Namespace, console: Console) -
         "資格\ncoverage", "人\nperson", *columns, "保険者\ninsurer", "離れた日時\nleft", title="登録済み / known"
     )
     for row in await connection.fetch(_SQL["coverages_of_case"], chosen.case):
-        left = f"{row['left_at']:%Y-%m-%d %H:%M:%S}" if row["left_at"] else ""
+        left = time_in_japan(row["left_at"]) if row["left_at"] else ""
         _add(known, str(row["coverage_id"]), str(row["person_id"]), *_holder(row), row["insurer_number"], left)
     console.print(known)
 
@@ -211,14 +212,10 @@ def _show_shown(made: Shown | Reversal, console: Console) -> None:
     )  # fmt: skip
     for row in made.verifications:
         what = f"verification ({row['method']}, {row['asked_for']})"
-        shown.add_row(
-            f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
-        )
+        shown.add_row(time_in_japan(row["occurred_at"]), row["institution_code"], str(row["verification_id"]), what)
     for row in made.disclosures:
         what = f"disclosure ({row['class']}, {row['staff_id']})"
-        shown.add_row(
-            f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row["verification_id"]), what
-        )
+        shown.add_row(time_in_japan(row["occurred_at"]), row["institution_code"], str(row["verification_id"]), what)
     console.print(shown)
 
 
@@ -239,7 +236,7 @@ def _show_reversal(made: Reversal, console: Console) -> None:
         title=f"取り消した同意・登録 / taken back: {len(taken_back)}",
     )  # fmt: skip
     for when, row, what in taken_back:
-        _add(taken, f"{when:%Y-%m-%d %H:%M:%S}", row["institution_code"], str(row.get("verification_id", "")), what)
+        _add(taken, time_in_japan(when), row["institution_code"], str(row.get("verification_id", "")), what)
     console.print(taken)
 
 

@@ -48,3 +48,8 @@ def parse_date(text: str) -> date:
 def day_in_japan(moment: datetime) -> date:
     """Return the day it is in Japan at a moment; eligibility is a matter of days there."""
     return moment.astimezone(JAPAN).date()
+
+
+def time_in_japan(moment: datetime, timespec: str = "seconds") -> str:
+    """Return a moment as operators read it: day and time in Japan, down to `timespec`, with the offset."""
+    return moment.astimezone(JAPAN).isoformat(" ", timespec)

@@ -321,6 +321,18 @@ async def test_nobody_is_enrolled_where_there_is_no_institution(operator: Any, w
     assert await operator("change-role", INSTITUTION, "nobody", "doctor") == 1
 
 
+async def test_events_are_listed_with_the_time_in_japan(
+    operator: Any, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await operator("enrol-staff", INSTITUTION, "x", "clerk", said=f"{PASSWORD}\n") == 0
+
+    assert await operator("audit", "--limit", "1") == 0
+
+    at = await world.owner.fetchval("select max(occurred_at) from audit_event")
+    listed = capsys.readouterr().out.splitlines()[-1]
+    assert listed.startswith(f"{at.astimezone(UTC) + timedelta(hours=9):%Y-%m-%d %H:%M:%S.%f}+09:00  ")
+
+
 def test_the_password_is_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         centre_command(["enrol-staff", INSTITUTION, "x", "clerk", PASSWORD])

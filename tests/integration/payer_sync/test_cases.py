@@ -216,6 +216,7 @@ async def test_a_reversal_lists_the_looks_whenever_their_consent_was_given(
     ]  # fmt: skip
     told = capsys.readouterr().out
     assert re.findall(r"disclosure \((\w+), ([-0-9a-f]+)\)", told) == [("medication", look.actor) for look in looks]
+    assert all(_in_japan(moment) in told for moment in (now, *(look.occurred_at for look in looks)))
 
 
 @pytest.mark.parametrize("correction", [{"レコード種別": "3"}, {"紐付番号": "LK-RIGHT"}])
@@ -265,18 +266,21 @@ async def test_what_showed_a_coverage_that_was_known_first_is_listed_by_its_numb
     case: int, owner: Any, take_in: Any, write: Any, record: Any, database: str, monkeypatch: Any, capsys: Any
 ) -> None:
     (known,) = await owner.fetch(CURRENT)
-    visit = await _verify(owner, known["person_id"], known["coverage_id"])
+    seen = datetime.now(UTC)
+    visit = await _verify(owner, known["person_id"], known["coverage_id"], at=seen)
     await take_in(write(record(1, レコード種別="3")))
     assert await owner.fetch(CURRENT) == []
     monkeypatch.setenv("INTAKE_DATABASE_URL", database)
     monkeypatch.setenv("COLUMNS", "200")
 
-    ids, _ = await _listed(capsys, "cases", "show", str(case))
+    ids, left = await _listed(capsys, "cases", "show", str(case))
     assert ids[-1] == str(known["coverage_id"])
+    assert _in_japan(await owner.fetchval("select max(known_to) from coverage where known_to < 'infinity'")) in left
     deciding = ("--by", "operator", "--reason", "x")
     _, told = await _listed(capsys, "cases", "shown", str(case), "--coverage", ids[-1], *deciding)
 
     assert str(visit) in told
+    assert _in_japan(seen) in told
     assert await owner.fetchval("select state from mislink_case") == "open"
 
 
@@ -817,6 +821,10 @@ async def test_what_insurers_wrote_is_shown_as_it_is(
     assert "[/b] 全件 [red].csv" in capsys.readouterr().out
     assert await asyncio.to_thread(main, ["cases", "show", str(case)]) == 0
     assert "[/i]:boy:" in capsys.readouterr().out
+
+
+def _in_japan(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC) + timedelta(hours=9):%Y-%m-%d %H:%M:%S}+09:00"
 
 
 async def _listed(capsys: Any, *command: str) -> tuple[list[str], str]:

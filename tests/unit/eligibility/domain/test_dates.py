@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eligibility.domain.dates import ERAS, MalformedDate, day_in_japan, parse_date
+from eligibility.domain.dates import ERAS, MalformedDate, day_in_japan, parse_date, time_in_japan
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,9 @@ def test_every_day_since_meiji_reads_the_same_both_ways(day: date) -> None:
 def test_a_day_begins_in_japan_nine_hours_before_greenwich() -> None:
     assert day_in_japan(datetime(2026, 3, 31, 14, 59, 59, tzinfo=UTC)) == date(2026, 3, 31)
     assert day_in_japan(datetime(2026, 3, 31, 15, 0, 0, tzinfo=UTC)) == date(2026, 4, 1)
+
+
+def test_a_moment_is_told_as_it_is_in_japan_with_its_offset() -> None:
+    moment = datetime(2026, 3, 31, 15, 4, 5, 600, tzinfo=UTC)
+    assert time_in_japan(moment) == "2026-04-01 00:04:05+09:00"
+    assert time_in_japan(moment, "microseconds") == "2026-04-01 00:04:05.000600+09:00"
