@@ -91,9 +91,7 @@ class ClaimCheck:
         self._check_insurer(receipt)
         extracted = None if receipt.refused else self._extract_receipt(receipt, self._today)
         if extracted:
-            claim = extracted.claim
-            named = f"{claim.institution_code} {claim.identifying_month} {claim.receipt_key}"
-            key = hashlib.blake2b(named.encode(), digest_size=_KEY_BYTES).digest()
+            key = hashlib.blake2b(repr(extracted.claim.identity).encode(), digest_size=_KEY_BYTES).digest()
             if key in self._seen:
                 receipt.fault(FaultCode.RECEIPT_REPEATED, receipt.head, "レセプト番号")
             self._seen.add(key)

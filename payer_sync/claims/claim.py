@@ -37,12 +37,15 @@ class Claim(NamedTuple):
     content_digest: bytes
 
     @property
-    def identifying_month(self) -> date | None:
-        """The month of care as far as it tells receipts of one key apart: a search number stays when it is corrected.
+    def identity(self) -> tuple[object, ...]:
+        """What tells it from all other receipts of its kind, as `plan_claims` finds it again.
 
-        Of dispensing receipts the search number's position is not verified.
+        A search number stays when month or holder are corrected; of dispensing receipts its position is not verified.
         """
-        return None if self.kind == "medical" and self.receipt_key.startswith("S") else self.care_month
+        known = (self.institution_code, self.receipt_key)
+        if not self.receipt_key.startswith("S"):
+            return (*known, self.care_month, self.insurer_number, self.symbol_key, self.number_key, self.birth_date)
+        return known if self.kind == "medical" else (*known, self.care_month)
 
 
 class Share(NamedTuple):

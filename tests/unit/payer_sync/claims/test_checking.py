@@ -453,6 +453,33 @@ def test_a_search_number_twice_in_a_file_is_refused_though_the_months_differ(
     assert [(fault["record"], fault["code"]) for fault in faults] == [(line, "receipt_repeated") for line in told]
 
 
+@pytest.mark.parametrize("search", ["", "S-1"])
+@pytest.mark.parametrize(
+    ("head", "insured"),
+    [
+        (RE, HO.replace("06130512", "33120015")),
+        (RE, HO.replace(",1,2,", ",3,2,")),
+        (RE, HO.replace(",1,2,", ",1,3,")),
+        (RE.replace("19800115", "19800116"), HO),
+        (RE, "KO,12136013,1,,1,0"),
+        (RE, HO),
+    ],
+    ids=["insurer", "symbol", "number", "birth date", "no insurer", "none"],
+)
+def test_a_receipt_number_twice_in_a_file_is_refused_for_the_same_holder_only(
+    written: Path, head: str, insured: str, search: str
+) -> None:
+    first, second = (",".join([each, *[""] * 11, search]) for each in (RE, head))
+    lines = (IR, first, HO, "GO,1,0,99", IR, second, insured, "GO,1,0,99")
+    written.write_bytes("\r\n".join(lines).encode("cp932"))
+
+    receipts, faults = _checked(ClaimCheck(written, MEDICAL, None, TODAY))
+
+    repeated = bool(search) or (head, insured) == (RE, HO)
+    told = [(fault["record"], fault["code"]) for fault in faults if fault["code"] != "check_digit"]
+    assert (len(receipts), told) == ((1, [(6, "receipt_repeated")]) if repeated else (2, []))
+
+
 def test_a_receipt_with_a_record_of_its_return_is_taken_and_told(written: Path) -> None:
     written.write_bytes("\r\n".join((IR, RE, HO, "HR,1,01,x", "GO,1,0,99")).encode("cp932"))
 
