@@ -730,7 +730,10 @@ create table staged_claim (
     covered_by       text,
     ends_within      boolean not null default false,
     claim_id         bigint,
-    change           text check (change in ('new', 'corrected', 'unchanged', 'other_insurer'))
+    change           text check (change in ('new', 'corrected', 'unchanged', 'other_insurer')),
+    -- Where the file states them:
+    insured_line     bigint,
+    branch_line      bigint
 );
 
 create table staged_claim_share (

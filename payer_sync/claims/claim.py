@@ -35,6 +35,8 @@ class Claim(NamedTuple):
     prescriber_code: str | None
     prescriber_name: str | None
     content_digest: bytes
+    insured_line: int | None  # the HO record's line; None where public expense pays alone
+    branch_line: int | None  # that of the insurer's SN record
 
     @property
     def identity(self) -> tuple[object, ...]:

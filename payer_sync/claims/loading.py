@@ -25,6 +25,7 @@ _BEGIN: Final = (
 _CLOSE: Final = ("close_claims", "close_claim_shares", "close_claim_medicines", "close_claim_treatments")
 _ADD: Final = ("add_claim_shares", "add_claim_medicines", "add_claim_treatments")
 _NUMBER: Final = "HO 被保険者証等の番号"
+_RECEIPT: Final = "RE レセプト番号"
 # PostgreSQL's format() puts the insurer's number into both languages.
 _COVERED_ELSEWHERE: Final = both(
     "診療日に資格のある保険者(%1$s)への請求(レセプトは人に結び付けず保存)",
@@ -45,7 +46,6 @@ _DUPLICATE: Final = both(
     " both are kept",
 )
 _WARNINGS: Final = (
-    ("tell_several_persons", FaultCode.SEVERAL_PERSONS, "SN 枝番"),
     ("tell_sex_disagrees", FaultCode.SEX_DISAGREES, "RE 男女区分"),
     ("tell_coverage_ends_within", FaultCode.COVERAGE_ENDS_WITHIN, _NUMBER),
     ("tell_drug_unknown", FaultCode.DRUG_UNKNOWN, "IY 医薬品コード"),
@@ -103,7 +103,7 @@ class ClaimContent:
         for statement in _ADD:
             await self._connection.execute(_SQL[statement], known_from)
         # Not before: what another receipt of this file has just replaced is no longer known.
-        await self._tell("tell_likely_duplicates", FaultCode.LIKELY_DUPLICATE, "RE レセプト番号", _DUPLICATE)
+        await self._tell("tell_likely_duplicates", FaultCode.LIKELY_DUPLICATE, _RECEIPT, _DUPLICATE)
         refused: int = await self._connection.fetchval(_SQL["refused_claim_records"])
         merged: int = await self._connection.fetchval(_SQL["changed_claim_records"])
         return refused, merged
@@ -121,10 +121,12 @@ class ClaimContent:
                 )
 
     async def _tell_all(self) -> None:
-        await self._tell("refuse_moved_claims", FaultCode.OTHER_INSURER, "RE レセプト番号", _MOVED)
+        await self._tell("refuse_moved_claims", FaultCode.OTHER_INSURER, _RECEIPT, _MOVED)
         code = FaultCode.NO_COVERAGE_ON_DAY
         await self._tell("tell_no_coverage", code, _NUMBER, code.expected, _COVERED_ELSEWHERE)
-        await self._tell("tell_holder_differs", FaultCode.HOLDER_DIFFERS, _NUMBER, _REPLACED, _BOTH_KEPT)
+        await self._tell("tell_holder_differs", FaultCode.HOLDER_DIFFERS, _NUMBER, _REPLACED, _BOTH_KEPT, _RECEIPT)
+        code = FaultCode.SEVERAL_PERSONS
+        await self._tell("tell_several_persons", code, "SN 枝番", code.expected, _NUMBER)
         for statement, warning, name in _WARNINGS:
             await self._tell(statement, warning, name, warning.expected)
 

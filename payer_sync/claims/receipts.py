@@ -29,6 +29,7 @@ def extract_claim(receipt: Receipt, kind: str, days: Collection[date], today: da
     if month > institution.claimed_month or max(days, default=month) > today:
         receipt.fault(FaultCode.CARE_IN_FUTURE, head, _MONTH[kind])
     number = insured[0].values if insured else {}
+    branch = _branch(receipt)
     given = sorted(days) or [month, month.replace(day=month_length(month))]
     symbol, insured_number = number.get("symbol") or "", number.get("insured_number") or ""
     return Claim(
@@ -44,7 +45,7 @@ def extract_claim(receipt: Receipt, kind: str, days: Collection[date], today: da
         insurer_number=number["insurer_number"].digits if insured else None,
         symbol=symbol,
         number=insured_number,
-        branch_number=_branch(receipt),
+        branch_number=(branch.values["branch_number"] if branch else None) or "",
         symbol_key=number_key(symbol),
         number_key=number_key(insured_number),
         birth_date=v["birth_date"],
@@ -55,6 +56,8 @@ def extract_claim(receipt: Receipt, kind: str, days: Collection[date], today: da
         prescriber_code=_prescriber(v),
         prescriber_name=v.get("prescriber_name"),
         content_digest=receipt.digest.digest(),
+        insured_line=insured[0].number if insured else None,
+        branch_line=branch.number if branch else None,
     )
 
 
@@ -104,9 +107,8 @@ def _key(v: dict[str, Any], institution: Institution) -> str:
     return f"N{institution.claimed_month:%Y%m}-{institution.reviewer}-{v['number']}"
 
 
-def _branch(receipt: Receipt) -> str:
-    stated = (line.values["branch_number"] for line in receipt.all_of("SN") if line.values["bearer"] == _INSURED)
-    return next(stated, None) or ""
+def _branch(receipt: Receipt) -> Line | None:
+    return next((line for line in receipt.all_of("SN") if line.values["bearer"] == _INSURED), None)
 
 
 def _prescriber(v: dict[str, Any]) -> str | None:

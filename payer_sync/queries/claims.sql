@@ -134,16 +134,17 @@ select coalesce(sum(records), 0)::bigint as refused from staged_claim where chan
 -- Warn of claims without a coverage here, with the insurer that covered the day if one other did.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, $6 expected with %s, the insurer
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
-select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null,
+select $1, $2::bigint + row_number() over (order by record_number), insured_line, $4, $3, 'warning', null,
     case when covered_by is null then $5 else format($6, covered_by) end
 from staged_claim
 where match = 'no_coverage' and change <> 'other_insurer';
 
 -- name: tell_several_persons
--- Warn of claims whose number fits several persons.
--- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
+-- Warn of claims whose number fits several persons, at the branch number, or the number where no record is for a branch.
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, $6 field of the number
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
-select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null, $5
+select $1, $2::bigint + row_number() over (order by record_number), coalesce(branch_line, insured_line),
+    case when branch_line is null then $6 else $4 end, $3, 'warning', null, $5
 from staged_claim
 where match = 'several_persons' and change <> 'other_insurer';
 
@@ -169,9 +170,11 @@ where match = 'no_coverage' and change <> 'other_insurer' and exists (
 -- name: tell_holder_differs
 -- Warn of receipts whose number is known of another holder: with a search number (S) they replace what is known, without
 -- one both are kept.
--- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, $6 expected without a search number
+-- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, $6 expected without a search number,
+-- $7 field of a receipt without an insured number
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
-select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null,
+select $1, $2::bigint + row_number() over (order by record_number), coalesce(insured_line, record_number),
+    case when insured_line is null then $7 else $4 end, $3, 'warning', null,
     case when s.receipt_key like 'S%' then $5 else $6 end
 from staged_claim s
 where change <> 'other_insurer' and exists (
@@ -188,7 +191,7 @@ where change <> 'other_insurer' and exists (
 -- Warn of claims with days of care before or after the coverage.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
-select $1, $2::bigint + row_number() over (order by record_number), record_number, $4, $3, 'warning', null, $5
+select $1, $2::bigint + row_number() over (order by record_number), insured_line, $4, $3, 'warning', null, $5
 from staged_claim
 where ends_within and change <> 'other_insurer';
 

@@ -221,7 +221,8 @@ async def test_twins_are_told_apart_by_the_branch_number_only(
     first = [row["match"] for row in await owner.fetch(CURRENT)]
     await take_claims(*medical(branch="02"))
 
-    assert "several_persons" in {code for _, code in without.codes}
+    told = [(fault["record_number"], fault["field"]) for fault in without.faults if fault["code"] == "several_persons"]
+    assert told == [(3, "HO 被保険者証等の番号")]
     assert (first, [row["match"] for row in await owner.fetch(CURRENT)]) == (["several_persons"], ["matched"])
 
 
@@ -245,6 +246,44 @@ async def test_a_claim_whose_sex_disagrees_is_nobodys_and_says_so(
     assert await owner.fetchval("select linkage_code from claim left join person using (person_id)") == whose
     told = [(fault["record_number"], fault["field"]) for fault in loaded.faults if fault["code"] == "sex_disagrees"]
     assert told == ([] if whose else [(2, "RE 男女区分")])
+
+
+async def test_a_warning_of_whose_a_claim_is_names_the_line_of_its_field(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any
+) -> None:
+    twin = {"番号": "0000001", "枝番": "02", "氏名": "髙橋　月子"}
+    ending = record(3, 生年月日="19700505", 資格喪失日="20260415", 喪失事由="03")
+    await take_in(write(record(1), record(2, **twin), ending))
+    later = ",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 25, "1", *[""] * 11])
+    without_branch = [line.replace("SN,1,01,,,,01", "SN,1,01,,,,") for line in medical(receipt=1)]
+    nobody = medical(receipt=2, number="0000009")
+    ends = medical(later, receipt=3, number="0000003", birth="19700505")
+    opening, *receipts = (line for lines in (without_branch, nobody, ends) for line in lines[:-1])
+    lines = [opening, *(line for line in receipts if line != opening), "GO,3,133,99"]
+
+    loaded = await take_claims(*lines)
+
+    told = {f["code"]: (f["record_number"], f["field"]) for f in loaded.faults if f["code"] != "drug_unknown"}
+    assert told == {
+        "several_persons": (4, "SN 枝番"),
+        "no_coverage_on_day": (7, "HO 被保険者証等の番号"),
+        "coverage_ends_within": (11, "HO 被保険者証等の番号"),
+    }
+    assert all(lines[line - 1].startswith(name[:2]) for line, name in told.values())
+
+
+async def test_a_holder_that_differs_is_told_at_the_receipt_where_it_has_no_insured_number(
+    take_claims: TakeClaims, owner: Any
+) -> None:
+    await owner.execute("update insurer set reviews_claims = true where insurer_number = $1", FIRST)
+    await take_claims(*medical(search="S-1"))
+
+    loaded = await take_claims(
+        *(line.replace(f"HO,{FIRST},12,0000001", "KO,12130010,1234567,") for line in medical(search="S-1", branch=""))
+    )
+
+    told = [(fault["record_number"], fault["field"]) for fault in loaded.faults if fault["code"] == "holder_differs"]
+    assert told == [(2, "RE レセプト番号")]
 
 
 async def test_twins_of_different_sex_are_told_apart_without_a_branch_number(
@@ -532,7 +571,7 @@ async def test_a_receipt_number_of_another_holder_replaces_nothing_and_is_told(
     assert (other.counts[2], corrected.counts[2]) == (4, 4)
     assert "holder_differs" not in {code for _, code in first.codes}
     (told,) = [fault for fault in other.faults if fault["code"] == "holder_differs"]
-    assert (told["record_number"], "both are kept" in told["expected"]) == (2, True)
+    assert (told["record_number"], "both are kept" in told["expected"]) == (3, True)
 
 
 async def test_a_receipt_number_of_another_insurer_shuts_nobody_out(
@@ -558,7 +597,7 @@ async def test_a_search_number_that_comes_for_another_holder_replaces_what_is_kn
 
     assert [row["linkage_code"] for row in await owner.fetch(TAKEN_BY)] == ["LK-00000002"]
     (told,) = [fault for fault in loaded.faults if fault["code"] == "holder_differs"]
-    assert (told["record_number"], "was replaced" in told["expected"]) == (2, True)
+    assert (told["record_number"], "was replaced" in told["expected"]) == (3, True)
 
 
 async def test_a_receipt_of_public_expense_alone_is_found_again(take_claims: TakeClaims, owner: Any) -> None:
