@@ -33,8 +33,7 @@ select pg_advisory_xact_lock_shared(3, 0), set_config('idle_in_transaction_sessi
 -- day of care (any between the first and the last where none is stated), as known now. A branch number counts only where
 -- both sides state one, and a sex of 3 agrees with both.
 with fitting as (
-    select s.record_number, c.person_id, c.coverage_id, c.acquired_on,
-        c.acquired_on <= s.care_from and s.care_through < coalesce(c.lost_on, 'infinity') as through_all
+    select s.record_number, c.person_id, c.coverage_id, c.acquired_on, c.lost_on
     from staged_claim s
     join coverage c on c.insurer_number = s.insurer_number and c.number_key = s.number_key
         and c.symbol_key = s.symbol_key and c.birth_date = s.birth_date and c.known_to = 'infinity'
@@ -49,7 +48,8 @@ with fitting as (
     where s.match = 'no_coverage'
 ), found as (
     select record_number, count(distinct person_id) as persons, min(person_id) as person_id,
-        (array_agg(coverage_id order by acquired_on desc))[1] as coverage_id, bool_or(through_all) as through_all
+        (array_agg(coverage_id order by acquired_on desc))[1] as coverage_id,
+        range_agg(daterange(acquired_on, lost_on)) as covered
     from fitting
     group by record_number
 )
@@ -57,7 +57,10 @@ update staged_claim s
 set match = case when f.persons = 1 then 'matched' else 'several_persons' end,
     person_id = case when f.persons = 1 then f.person_id end,
     coverage_id = case when f.persons = 1 then f.coverage_id end,
-    ends_within = f.persons = 1 and not f.through_all
+    ends_within = f.persons = 1 and case
+        when s.care_days is null then not f.covered @> daterange(s.care_from, s.care_through, '[]')
+        else exists (select from unnest(s.care_days) as d (day) where not f.covered @> d.day)
+    end
 from found f
 where f.record_number = s.record_number;
 

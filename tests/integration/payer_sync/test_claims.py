@@ -173,6 +173,32 @@ async def test_a_month_in_which_the_coverage_ended_is_told(
     assert "coverage_ends_within" in {code for _, code in loaded.codes}
 
 
+@pytest.mark.parametrize(
+    ("lost", "acquired", "stated", "told"),
+    [
+        ("20260412", "20260412", True, False),
+        ("20260412", "20260420", True, False),  # between its days of care
+        ("20260412", "20260421", True, True),
+        ("20260409", "20260411", True, True),
+        ("20260412", "20260412", False, False),
+        ("20260412", "20260413", False, True),
+    ],
+)
+async def test_of_several_coverages_those_that_cover_all_days_of_care_together_are_enough(
+    take_in: Any, take_claims: TakeClaims, write: Any, record: Any,
+    owner: Any, lost: str, acquired: str, stated: bool, told: bool,
+) -> None:  # fmt: skip
+    await take_in(write(record(1, 資格喪失日=lost, 喪失事由="03"), record(1, 資格取得日=acquired)))
+    lines = medical(",".join(["SI", "12", "1", "112007410", "", "73", "1", *[""] * 25, "1", *[""] * 11]))
+    if not stated:
+        lines[4:6] = "IY,21,1,620900101,3,4,5", TREATED
+
+    loaded = await take_claims(*lines)
+
+    assert [row["match"] for row in await owner.fetch(CURRENT)] == ["matched"]
+    assert ("coverage_ends_within" in {code for _, code in loaded.codes}) is told
+
+
 @pytest.mark.parametrize("acquired", ["20260412", "20260410", "20260403"])
 async def test_a_claim_is_not_of_a_coverage_that_lies_between_its_days_of_care(
     take_in: Any, take_claims: TakeClaims, write: Any, record: Any, owner: Any, acquired: str
