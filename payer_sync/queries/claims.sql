@@ -103,13 +103,15 @@ set claim_id = coalesce(k.claim_id, nextval('claim_id_seq')),
     change = case
         when k.claim_id is null then 'new'
         when not $1::boolean and k.insurer_number is distinct from s.insurer_number then 'other_insurer'
-        when row(k.content_digest, k.match, k.person_id, k.coverage_id, k.covered_by)
-            is distinct from row(s.content_digest, s.match, s.person_id, s.coverage_id, s.covered_by) then 'corrected'
+        when row(k.content_digest, k.institution_name, k.claimed_month, k.match, k.person_id, k.coverage_id, k.covered_by)
+            is distinct from row(s.content_digest, s.institution_name, s.claimed_month, s.match, s.person_id,
+                s.coverage_id, s.covered_by) then 'corrected'
         else 'unchanged'
     end
 from staged_claim t
 left join lateral (
-    select k.claim_id, k.insurer_number, k.content_digest, k.match, k.person_id, k.coverage_id, k.covered_by
+    select k.claim_id, k.insurer_number, k.content_digest, k.institution_name, k.claimed_month, k.match, k.person_id,
+        k.coverage_id, k.covered_by
     from claim k
     where k.institution_code = t.institution_code and k.kind = t.kind and k.receipt_key = t.receipt_key
         and k.known_to = 'infinity'

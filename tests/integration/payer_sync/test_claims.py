@@ -674,6 +674,28 @@ async def test_care_that_is_claimed_again_under_another_number_is_told_with_both
 
 
 @pytest.mark.parametrize(
+    ("search", "wrong", "right", "column", "known"),
+    [
+        ("", "見本", "正しい名の医院", "institution_name", "正しい名の医院"),
+        ("S-1", "202605", "202606", "claimed_month", date(2026, 6, 1)),
+    ],
+)
+async def test_what_the_institutions_record_corrects_is_known_of_its_receipts(
+    take_claims: TakeClaims, owner: Any, search: str, wrong: str, right: str, column: str, known: str | date
+) -> None:
+    opening, *rest = medical(search=search)
+    await take_claims(opening, *rest)
+
+    loaded = await take_claims(opening.replace(wrong, right), *rest)
+    again = await take_claims("", opening.replace(wrong, right), *rest)
+
+    assert (loaded.counts[2], again.counts[2]) == (4, 0)
+    rows = await owner.fetch(f"select claim_id, {column} from claim order by known_from")  # noqa: S608
+    assert len({row["claim_id"] for row in rows}) == 1
+    assert [row[column] for row in rows][1:] == [known]
+
+
+@pytest.mark.parametrize(
     "different",
     [{"month": "202603"}, {"number": "0000002"}, {"branch": "02"}, {"type": "1111"}, {"institution": "2345687"}],
 )
