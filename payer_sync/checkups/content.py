@@ -70,6 +70,7 @@ class CheckupContent:
         await self._execute("plan_checkups")
         await self._execute("analyze_checkup_plan")
         await self._execute("find_holders", insurer)
+        await self._execute("find_incomplete", insurer)
         await self._execute("find_contradictions")
         refused = await self._tell_troubles()
         await self._execute("find_known_checkups", insurer)

@@ -72,6 +72,32 @@ from checkup_plan s
 left join holders h using (plan_number)
 where m.plan_number = s.plan_number and m.trouble is null;
 
+-- name: find_incomplete
+-- Mark check-ups of which a refused record names the holder otherwise: by the linkage code and they by the number, or the
+-- other way round.
+-- $1 insurer number
+with refused as (
+    select distinct linkage_code, symbol_key, number_key, branch_number, performed_on, institution_code
+    from staged_checkup
+    where item_code is null
+), holders as (
+    select p.person_id, r.performed_on, r.institution_code
+    from refused r
+    join person p on p.linkage_code = r.linkage_code
+    where r.linkage_code <> ''
+    union
+    select c.person_id, r.performed_on, r.institution_code
+    from refused r
+    join coverage c on c.insurer_number = $1 and c.number_key = r.number_key and c.symbol_key = r.symbol_key
+        and (r.branch_number in ('', c.branch_number) or c.branch_number = '')
+    where r.linkage_code = '' and c.known_to = 'infinity'
+        and c.acquired_on <= r.performed_on and (c.lost_on is null or r.performed_on < c.lost_on)
+)
+update checkup_plan m set trouble = 'checkup_incomplete'
+from holders h
+where m.trouble is null and m.person_id = h.person_id and m.performed_on = h.performed_on
+    and m.institution_code = h.institution_code;
+
 -- name: find_contradictions
 -- Mark check-ups with different results of one item, and those stated under two ways of naming their holder.
 with several as (

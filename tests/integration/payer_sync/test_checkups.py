@@ -278,6 +278,45 @@ async def test_a_refused_record_refuses_its_check_up_and_no_other(
     assert [rows[: len(old)] for rows, old in zip(after, before, strict=True)] == before
 
 
+LINKED = {"紐付番号": "LK-00000001"}
+ONLY_LINKED = {**LINKED, "記号": "", "番号": "", "枝番": ""}
+
+
+@pytest.mark.parametrize(
+    ("refused", "other", "whole"),
+    [
+        (LINKED, {}, False),
+        (ONLY_LINKED, {}, False),
+        ({}, LINKED, False),
+        ({"枝番": ""}, ONLY_LINKED, False),
+        ({**ONLY_LINKED, "紐付番号": "LK-00000002"}, {}, True),
+        ({"番号": "0000002"}, ONLY_LINKED, True),
+        ({**LINKED, "健診実施日": "20260604"}, {}, True),
+        ({**LINKED, "健診機関番号": "1311234575"}, {}, True),
+    ],
+)
+async def test_a_refused_record_refuses_its_check_up_also_where_they_name_the_holder_in_two_ways(
+    take_checkups: TakeIn,
+    write_results: Any,
+    result: Any,
+    take_in: Any,
+    write: Any,
+    record: Any,
+    owner: Any,
+    refused: dict[str, str],
+    other: dict[str, str],
+    whole: bool,
+) -> None:
+    await take_in(write(record(1, 生年月日="19800110"), record(2, 生年月日="19700505")))
+    await take_checkups(write_results(result(), result(HEIGHT)))
+    before = await owner.fetch(CURRENT)
+
+    loaded = await take_checkups(write_results(result(refused, 結果値="x"), result(HEIGHT, other, 結果値="150")))
+
+    assert loaded.counts == ((2, 1, 1, 0) if whole else (2, 2, 0, 0))
+    assert (await owner.fetch(CURRENT) == before) is not whole
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
