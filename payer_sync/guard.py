@@ -135,7 +135,7 @@ class Guard:
         if not found:  # as of nearly all files: what compares would be made ready for nothing
             return bool(put_back)
         names = {field: self._layout.column(field).name for field in _STATED}
-        findings = _with_swaps(pl.concat(found)).select(
+        findings = with_swaps(pl.concat(found)).select(
             "record_number", "lead_record", "person_id", "kind",
             reasons=pl.col("reasons").list.eval(pl.element().replace_strict(names)),
         )  # fmt: skip
@@ -217,6 +217,28 @@ def disagreements(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def with_swaps(found: pl.DataFrame) -> pl.DataFrame:
+    """Give records whose holders are each what is known of the other's person one lead and one kind.
+
+    `found` is what `disagreements` returns, each record once; the lead is the smaller number of the two records, of
+    several that answer the first.
+    """
+    sides = found.select(
+        "record_number",
+        who=pl.concat_str(pl.col("birth_date").cast(pl.String), "sex", "name_key", separator="\x1f"),
+        known=pl.concat_str(
+            pl.col("known_birth_date").cast(pl.String), "known_sex", "known_name_key", separator="\x1f"
+        ),
+    ).filter(pl.col("who") != pl.col("known"))  # else they differ in kana alone, and each would be its own other half
+    # One row for each pair of holders: many records the one way round and many the other would give their product.
+    firsts = sides.group_by("who", "known").agg(other=pl.col("record_number").min())
+    swaps = sides.join(firsts, left_on=["who", "known"], right_on=["known", "who"]).select("record_number", "other")
+    return found.join(swaps, on="record_number", how="left").with_columns(
+        lead_record=pl.min_horizontal("record_number", pl.coalesce("other", "record_number")),
+        kind=pl.when(pl.col("other").is_not_null()).then(pl.lit("swapped")).otherwise(pl.col("kind")),
+    )
+
+
 def _differing_kana() -> pl.Expr:
     # Where both names are divided into as many parts, a long vowel ends with its part: タナカ アユミ is no タナカ ユミ.
     # Where one of them is not divided, it may be either.
@@ -267,23 +289,3 @@ def _same(name: str, known: str) -> bool:
 
 def _unknown(character: str) -> bool:
     return character in "●■□◆〓\ufffd" or "\ue000" <= character <= "\uf8ff" or character >= "\U000f0000"
-
-
-def _with_swaps(found: pl.DataFrame) -> pl.DataFrame:
-    """Give records whose holders are each what is known of the other's person one lead and one kind."""
-    sides = found.select(
-        "record_number",
-        who=pl.concat_str(pl.col("birth_date").cast(pl.String), "sex", "name_key", separator="\x1f"),
-        known=pl.concat_str(
-            pl.col("known_birth_date").cast(pl.String), "known_sex", "known_name_key", separator="\x1f"
-        ),
-    )
-    swaps = (
-        sides.join(sides, left_on=["who", "known"], right_on=["known", "who"], suffix="_other")
-        .group_by("record_number")
-        .agg(other=pl.col("record_number_other").min())
-    )
-    return found.join(swaps, on="record_number", how="left").with_columns(
-        lead_record=pl.min_horizontal("record_number", pl.coalesce("other", "record_number")),
-        kind=pl.when(pl.col("other").is_not_null()).then(pl.lit("swapped")).otherwise(pl.col("kind")),
-    )

@@ -1,15 +1,39 @@
 """What the guard takes for one holder, for a changed name, and for somebody else."""
 
+import subprocess
+import sys
 from datetime import date
 from typing import Any
 
 import polars as pl
 import pytest
 
-from payer_sync.guard import disagreements
+from payer_sync.guard import disagreements, with_swaps
 
 HOLDER = {"name": "髙橋　花子", "name_kana": "ﾀｶﾊｼ ﾊﾅｺ", "birth_date": date(1980, 1, 10), "sex": "2"}
+OTHER = {"name": "山田　太郎", "name_kana": "ﾔﾏﾀﾞ ﾀﾛｳ", "birth_date": date(1981, 2, 20), "sex": "1"}
 BUT_SEX = ["birth_date", "name", "name_kana"]
+# Ten thousand records of one holder who is known as another, and as many the other way round, in half a GiB of memory
+# more than polars itself has taken by then.
+MANY_SWAPPED = """
+from pathlib import Path
+from resource import RLIMIT_AS, getpagesize, setrlimit
+import polars as pl
+from payer_sync.guard import with_swaps
+
+one, other = ("1980-01-10", "2", "髙橋花子"), ("1981-02-20", "1", "山田太郎")
+columns = ("birth_date", "sex", "name_key")
+def sided(first, who, known):
+    fields = dict(zip(columns, who)) | {f"known_{name}": value for name, value in zip(columns, known)}
+    numbers = pl.int_range(first, first + 10_000, eager=True).alias("record_number")
+    return numbers.to_frame().with_columns(kind=pl.lit("mismatch"), **{k: pl.lit(v) for k, v in fields.items()})
+
+with_swaps(pl.concat([sided(1, one, other).head(1), sided(2, other, one).head(1)]))
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+setrlimit(RLIMIT_AS, (pages * getpagesize() + (1 << 29),) * 2)
+found = with_swaps(pl.concat([sided(1, one, other), sided(10_001, other, one)]))
+print(found.height, found["kind"].unique().to_list(), found["lead_record"].sum())
+"""
 
 
 def _judge(stated: dict[str, Any], *known: dict[str, Any]) -> tuple[str, list[str]] | None:
@@ -133,3 +157,30 @@ def test_one_statement_that_agrees_is_enough() -> None:
 def test_the_nearest_statement_gives_the_reasons() -> None:
     far = {"name": "佐藤　太郎", "name_kana": "ｻﾄｳ ﾀﾛｳ", "sex": "1"}
     assert _judge({"birth_date": date(1981, 1, 10)}, far, {}) == ("mismatch", ["birth_date"])
+
+
+def _swaps(*pairs: tuple[dict[str, Any], dict[str, Any]]) -> list[tuple[int, int, str]]:
+    rows = [
+        {"record_number": number, "person_id": number} | who | {f"known_{field}": known[field] for field in known}
+        for number, (who, known) in enumerate(pairs, 1)
+    ]
+    found = with_swaps(disagreements(pl.DataFrame(rows)))
+    return found.select("record_number", "lead_record", "kind").rows()
+
+
+def test_several_records_of_two_persons_swapped_have_the_first_of_the_other_side_as_their_other_half() -> None:
+    one, other = (HOLDER, OTHER), (OTHER, HOLDER)
+    third = (HOLDER, OTHER | {"birth_date": date(1981, 2, 21)})
+    assert _swaps(one, third, one, other, other) == [
+        (1, 1, "swapped"), (2, 2, "mismatch"), (3, 3, "swapped"), (4, 1, "swapped"), (5, 1, "swapped")
+    ]  # fmt: skip
+
+
+def test_a_record_that_differs_in_kana_alone_is_not_its_own_other_half() -> None:
+    assert _swaps((HOLDER, HOLDER | {"name_kana": "コウキョウ ハナコ"})) == [(1, 1, "review")]
+
+
+def test_many_records_swapped_with_many_take_memory_for_each_and_not_for_each_pair() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_SWAPPED], capture_output=True, text=True, check=False)
+    leads = sum(range(1, 10_001)) + 10_000  # of the one side itself, of the other side the first of the one
+    assert (done.returncode, done.stdout) == (0, f"20000 ['swapped'] {leads}\n"), done.stderr
