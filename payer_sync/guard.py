@@ -189,9 +189,12 @@ def disagreements(pairs: pl.DataFrame) -> pl.DataFrame:
 
     `pairs` has a row for each record and each statement, the latter's fields named known_…; the result keeps, of
     each record, the statement that comes nearest. Names are compared as written: what is stored of their normal forms
-    may be a former release's.
+    may be a former release's. Kana in them count by their sound, as in names in kana.
     """
-    keyed = pairs.with_columns(name_key=name_keys(pl.col("name")), known_name_key=name_keys(pl.col("known_name")))
+    keyed = pairs.with_columns(
+        name_key=name_keys(pl.col("name")), known_name_key=name_keys(pl.col("known_name")),
+        sound=_by_sound(_parts("name")), known_sound=_by_sound(_parts("known_name")),
+    )  # fmt: skip
     compared = keyed.with_columns(
         differs_birth_date=pl.col("birth_date") != pl.col("known_birth_date"),
         differs_sex=(pl.col("sex") != pl.col("known_sex"))
@@ -199,7 +202,13 @@ def disagreements(pairs: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("known_sex") != Sex.UNSPECIFIED.value),
         differs_name_kana=_differing_kana(),
         differs_name=pl.Series(
-            [not _same(*names) for names in keyed.select("name_key", "known_name_key").iter_rows()], dtype=pl.Boolean
+            [
+                not _same(name, known) and not _same(sound, known_sound)
+                for name, known, sound, known_sound in keyed.select(
+                    "name_key", "known_name_key", "sound", "known_sound"
+                ).iter_rows()
+            ],
+            dtype=pl.Boolean,
         ),
     )  # fmt: skip
     reasons = pl.concat_list(
@@ -225,10 +234,8 @@ def with_swaps(found: pl.DataFrame) -> pl.DataFrame:
     """
     sides = found.select(
         "record_number",
-        who=pl.concat_str(pl.col("birth_date").cast(pl.String), "sex", "name_key", separator="\x1f"),
-        known=pl.concat_str(
-            pl.col("known_birth_date").cast(pl.String), "known_sex", "known_name_key", separator="\x1f"
-        ),
+        who=_holder("birth_date", "sex", "name_key"),
+        known=_holder("known_birth_date", "known_sex", "known_name_key"),
     ).filter(pl.col("who") != pl.col("known"))  # else they differ in kana alone, and each would be its own other half
     # One row for each pair of holders: many records the one way round and many the other would give their product.
     firsts = sides.group_by("who", "known").agg(other=pl.col("record_number").min())
@@ -237,6 +244,15 @@ def with_swaps(found: pl.DataFrame) -> pl.DataFrame:
         lead_record=pl.min_horizontal("record_number", pl.coalesce("other", "record_number")),
         kind=pl.when(pl.col("other").is_not_null()).then(pl.lit("swapped")).otherwise(pl.col("kind")),
     )
+
+
+def _holder(birth_date: str, sex: str, name_key: str) -> pl.Expr:
+    return pl.concat_str(pl.col(birth_date).cast(pl.String), sex, kana_keys(pl.col(name_key)), separator="\x1f")
+
+
+def _by_sound(name: pl.Expr) -> pl.Expr:
+    # Its other characters by their name key; a long vowel ends with its part here, too.
+    return kana_keys(name_keys(name)).str.replace_all(_BETWEEN, "", literal=True)
 
 
 def _differing_kana() -> pl.Expr:
@@ -265,8 +281,8 @@ def _same_given_name() -> pl.Expr:
         # In a name that is not divided, アユミ may have become a long vowel's end: it sounds so all the same.
         ends = kana_keys(_parts(one)).str.ends_with(given) | sounds(pl.col(one)).str.ends_with(sounds(_given(other)))
         same |= (given != "") & ends & ~_shorter(one, other)
-    written = name_keys(_given("name"))
-    return same.fill_null(False) | ((written == name_keys(_given("known_name"))) & (written != "")).fill_null(False)
+    written = _by_sound(_given("name"))
+    return same.fill_null(False) | ((written == _by_sound(_given("known_name"))) & (written != "")).fill_null(False)
 
 
 def _given(name: str) -> pl.Expr:

@@ -57,6 +57,10 @@ _VOWELS: Final = (
     ("ｱｶｻﾀﾅﾊﾏﾔﾗﾜｧｬ", "ｱ"), ("ｲｷｼﾁﾆﾋﾐﾘｨ", "ｲ"), ("ｳｸｽﾂﾇﾌﾑﾕﾙｩｭ", "ｳ"), ("ｴｹｾﾃﾈﾍﾒﾚｪ", "ｲｴ"), ("ｵｺｿﾄﾉﾎﾓﾖﾛｫｮ", "ｳｵ"),
 )  # fmt: skip
 _SMALL_KANA: Final = str.maketrans("ｧｨｩｪｫｬｭｮｯ", "ｱｲｳｴｵﾔﾕﾖﾂ")
+# Kana within a name, as another keyboard writes them: ヶ as ケ, さくら as サクラ, ー as －.
+_NAME_KANA: Final = {point: point + 0x60 for point in range(ord("ぁ"), ord("ゖ") + 1)} | str.maketrans(
+    "ァィゥェォャュョッヶー", "アイウエオヤユヨツケ－"
+)
 _WIDE: Final = str.maketrans({"ｰ": "－", " ": "　"})
 
 
@@ -126,6 +130,7 @@ class Planter:
         harmless: list[tuple[str, Callable[[Row], None]]] = [
             ("old forms", self._old_forms), ("width", self._width), ("long vowels", self._long_vowels),
             ("small kana", self._small_kana), ("spaces", self._spaces), ("address", self._address),
+            ("kana in names", self._name_kana),
         ]  # fmt: skip
         numbered = sorted(range(len(self._rows)), key=lambda n: (self._rows[n]["記号"], self._rows[n]["番号"]))
         for _, members in groupby(numbered, key=lambda n: (self._rows[n]["記号"], self._rows[n]["番号"])):
@@ -220,6 +225,10 @@ class Planter:
     @staticmethod
     def _small_kana(row: Row) -> None:
         row[_KANA] = row[_KANA].translate(_SMALL_KANA)
+
+    @staticmethod
+    def _name_kana(row: Row) -> None:
+        row[_NAME] = row[_NAME].translate(_NAME_KANA)
 
     @staticmethod
     def _spaces(row: Row) -> None:

@@ -82,6 +82,35 @@ def test_old_forms_of_characters_are_the_same_holder(one: str, other: str) -> No
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("龍ヶ崎　太郎", "竜ケ崎太郎"),
+        ("茅ヶ崎　花", "茅ｹ崎　花"),
+        ("スミス　ジョン", "スミス　ジヨン"),
+        ("スミス　メアリー", "スミス　メアリ"),
+        ("リー　メイ", "リ－メイ"),
+        ("佐藤　ゆう子", "佐藤　ユウ子"),
+        ("ヴィトン　花", "ビトン　花"),
+        ("タナカ　アユミ", "タナカアユミ"),
+        ("●ヶ崎　メアリー", "龍ケ崎　メアリ"),
+    ],
+)
+def test_another_spelling_of_kana_in_a_name_is_the_same_holder(one: str, other: str) -> None:
+    assert _judge({"name": one}, {"name": other}) is None
+    assert _judge({"name": other}, {"name": one}) is None
+
+
+def test_a_vowel_that_begins_a_given_name_makes_no_surname_in_kana_longer() -> None:
+    one, other = ({"name": name, "name_kana": "タナカアユミ"} for name in ("タナカ　アユミ", "タナカ　ユミ"))
+    assert _judge(one, other | {"name_kana": "タナカユミ"}) == ("mismatch", ["name"])
+
+
+def test_another_spelling_of_kana_in_the_given_name_is_the_same_beside_another_surname() -> None:
+    other = {"name": "佐藤　メアリー", "name_kana": ""}
+    assert _judge(other, {"name": "髙橋　メアリ", "name_kana": ""}) == ("review", ["name"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
         ("ｲｲﾀﾞ ﾏｱｻ", "イーダ　マーサ"),
         ("ｲｰﾀﾞﾏｰｻ", "ｲｲﾀﾞ ﾏｱｻ"),
         ("タナカ アユミ", "タナカアユミ"),
@@ -174,6 +203,11 @@ def test_several_records_of_two_persons_swapped_have_the_first_of_the_other_side
     assert _swaps(one, third, one, other, other) == [
         (1, 1, "swapped"), (2, 2, "mismatch"), (3, 3, "swapped"), (4, 1, "swapped"), (5, 1, "swapped")
     ]  # fmt: skip
+
+
+def test_persons_swapped_are_found_whatever_the_spelling_of_kana_in_their_names() -> None:
+    one, other = (HOLDER | {"name": name} for name in ("スミス　ジョン", "スミス　ジヨン"))
+    assert _swaps((one, OTHER), (OTHER, other)) == [(1, 1, "swapped"), (2, 1, "swapped")]
 
 
 def test_a_record_that_differs_in_kana_alone_is_not_its_own_other_half() -> None:
