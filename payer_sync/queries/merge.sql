@@ -210,7 +210,9 @@ from told;
 -- Take coverages out of the plan whose days overlap another coverage of the same person at this insurer, as both
 -- would stand after the merge; who is new and stated by one record has but one, who is new and stated by several has
 -- no identifier yet, but a code. Only a statement of another person or of other days can bring an overlap about. A
--- refusal brings back what stood before, so this is repeated until none is found.
+-- refusal brings back what stood before, so this is repeated until none is found. Of a person's coverages in the order
+-- of their beginning, each is compared with the one before that lasts longest and with the next: if any overlaps it,
+-- one of these does. A record is named before what is known.
 -- $1 submission, $2 number of the last fault so far, $3 code, $4 field, $5 expected, with %s for a record,
 -- $6 expected where the other coverage is known already, $7 insurer number
 with touched as (
@@ -236,17 +238,29 @@ with touched as (
     where not exists (select from merge_plan m where m.coverage_id = c.coverage_id)
 ), several as (
     select person_id, code from after_merge group by person_id, code having count(*) > 1
-), overlapping as (
-    select a.record_number, min(b.record_number) as other
+), stated as (
+    select person_id, code, record_number, acquired_on, coalesce(lost_on, 'infinity') as ends,
+        max(coalesce(lost_on, 'infinity')) over (in_order rows between unbounded preceding and 1 preceding)
+            > acquired_on or lead(acquired_on) over in_order < coalesce(lost_on, 'infinity') as twice,
+        max(coalesce(lost_on, 'infinity')) filter (where record_number is not null) over in_order as longest
     from several
-    join after_merge a using (person_id, code)
-    join after_merge b using (person_id, code)
-    where a.coverage_id <> b.coverage_id and a.record_number is not null
-        and a.acquired_on < coalesce(b.lost_on, 'infinity') and b.acquired_on < coalesce(a.lost_on, 'infinity')
-        and a.acquired_on < coalesce(a.lost_on, 'infinity') and b.acquired_on < coalesce(b.lost_on, 'infinity')
-    group by a.record_number
+    join after_merge using (person_id, code)
+    where acquired_on < coalesce(lost_on, 'infinity')
+    window in_order as (partition by person_id, code order by acquired_on, record_number, coverage_id)
+), held as (
+    select person_id, code, record_number, acquired_on, ends, twice, longest, first_value(record_number) over (
+        partition by person_id, code, longest order by acquired_on, record_number) as longest_record
+    from stated where record_number is not null
+), overlapping as (
+    select record_number, twice,
+        case
+            when lag(longest) over in_order > acquired_on then lag(longest_record) over in_order
+            when lead(acquired_on) over in_order < ends then lead(record_number) over in_order
+        end as other
+    from held
+    window in_order as (partition by person_id, code order by acquired_on, record_number)
 ), taken_out as (
-    delete from merge_plan m using overlapping o where m.record_number = o.record_number
+    delete from merge_plan m using overlapping o where m.record_number = o.record_number and o.twice
     returning m.symbol_key, m.number_key, m.branch_number, m.acquired_on, o.other
 )
 insert into feedback (submission_id, fault_number, record_number, field, code, severity, value_shape, expected)
