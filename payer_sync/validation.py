@@ -21,13 +21,15 @@ from payer_sync.reading import Batch, read_ahead
 # Said wherever a result is shown, in both languages.
 ONLY_THE_CENTRE_SEES: Final = (
     (
-        "登録済みの資格との重なり・矛盾、登録のない資格への喪失・取消、他の保険者や他の人との突合、"
+        "登録済みの資格との重なり・矛盾、登録のない資格への喪失・取消、他の保険者や他の人との突合"
+        "(ファイル内で一つの紐付番号が別の人に使われている場合を含む)、"
         "健診・レセプトが誰のものか、"
         "全件ファイルの件数の変化は、センターだけが確かめられます。"
     ),
     (
         "Only the centre can see overlaps with coverages already known, losses of unknown ones, mix-ups with other "
-        "insurers or persons, whose check-ups and claims they are, and how a full file's count has changed."
+        "insurers or persons (also one linkage code for two persons of the file), whose check-ups and claims they are, "
+        "and how a full file's count has changed."
     ),
 )
 

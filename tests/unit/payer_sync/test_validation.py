@@ -240,6 +240,17 @@ class TestCommandLine:
         }  # fmt: skip
         assert [p.name for p in path.parent.iterdir()] == ["file.csv"]
 
+    def test_one_code_of_two_persons_is_said_to_be_the_centres_to_see(
+        self, write: Write, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        somebody = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1", "紐付番号": "LK-1"}
+        path = write(_record(1, **LOST), _record(2, 資格取得日="20250401", **somebody))
+
+        assert main(["validate", str(path)]) == 0
+        out = capsys.readouterr().out
+        assert "一つの紐付番号が別の人に使われている" in out
+        assert "one linkage code for two persons of the file" in out
+
     def test_refused_records_end_with_1_and_are_filed_in_three_forms(
         self, write: Write, capsys: pytest.CaptureFixture[str]
     ) -> None:
