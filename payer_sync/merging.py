@@ -56,18 +56,21 @@ async def merge(
     filed: Filed,
     layout: Layout,
     feedback: FeedbackWriter,
+    beside: SideBySide,
     known_from: datetime,
     *,
     complete: bool,
 ) -> tuple[int, int]:
     """Merge the session's staging table; return how many records were refused and how many changed something.
 
-    The caller holds the insurer's lock in an open transaction. `complete` says that the check left no record out.
+    The caller holds the insurer's lock in an open transaction, and `beside` was begun before anything was compared.
+    `complete` says that the check left no record out. Nothing but the commit should follow: others wait for it.
 
     Raises:
         Held: a gate is closed; nothing was changed.
+        StatedMeanwhile: what others' merges have stated meanwhile has to be compared; this one has to be undone.
     """
-    return await _Merge(connection, filed, layout, feedback, known_from).run(complete=complete)
+    return await _Merge(connection, filed, layout, feedback, beside, known_from).run(complete=complete)
 
 
 async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter) -> tuple[int, int]:
@@ -79,16 +82,20 @@ async def merge_released(connection: Any, filed: Filed, layout: Layout, feedback
     beside = SideBySide(connection, filed)
     await beside.begin()
     known_from = await merge_time(connection, filed)
-    done = await _Merge(connection, filed, layout, feedback, known_from).run_released()
-    await beside.end(known_from)
-    return done
+    return await _Merge(connection, filed, layout, feedback, beside, known_from).run_released()
 
 
 class _Merge:
     """One merge: its connection, whose file it is, and where its faults go."""
 
     def __init__(
-        self, connection: Any, filed: Filed, layout: Layout, feedback: FeedbackWriter, known_from: datetime
+        self,
+        connection: Any,
+        filed: Filed,
+        layout: Layout,
+        feedback: FeedbackWriter,
+        beside: SideBySide,
+        known_from: datetime,
     ) -> None:
         self._connection = connection
         self._filed = filed
@@ -96,6 +103,7 @@ class _Merge:
         self._submission = filed.submission
         self._layout = layout
         self._feedback = feedback
+        self._beside = beside
         self._known_from = known_from
 
     async def run(self, *, complete: bool) -> tuple[int, int]:
@@ -122,8 +130,7 @@ class _Merge:
             retired = await retire(self._connection, self._known_from, self._submission.submission_id)
         await guard.tell_notices()
         await self._tell_of_file(retired, complete=complete)
-        await self._take_back(left)
-        return refused, await self._connection.fetchval(_SQL["changed_records"])
+        return refused, await self._end(left)
 
     async def run_released(self) -> tuple[int, int]:
         await self._plan()
@@ -131,8 +138,7 @@ class _Merge:
         await guard.find_links()
         refused = await self._refuse_contradictions() + await self._refuse_overlaps()
         await guard.notify_overlaps()
-        await self._take_back(await self._apply())
-        return refused, await self._connection.fetchval(_SQL["changed_records"])
+        return refused, await self._end(await self._apply())
 
     async def _plan(self) -> None:
         await self._execute("begin_planning_merge")
@@ -160,8 +166,16 @@ class _Merge:
         await self._execute("set_data_as_of", self._insurer.digits, known_from)
         return left
 
+    async def _end(self, left: list[tuple[int, int, int | None]]) -> int:
+        """End beside the others' merges; return how many records changed something."""
+        changed: int = await self._connection.fetchval(_SQL["changed_records"])
+        await self._beside.end(self._known_from)
+        # After the turn, for which a merge may wait long: from here on no counter can register anything.
+        await self._take_back(left)
+        return changed
+
     async def _take_back(self, left: list[tuple[int, int, int | None]]) -> None:
-        """Take back what counters kept of persons whom coverages have left. Last: registrations wait until the end."""
+        """Take back what counters kept of persons whom coverages have left."""
         if not left:
             return
         await self._connection.execute(_SQL["hold_registrations"])

@@ -84,11 +84,10 @@ class TableContent:
         if known_from is None:
             await self._others.begin()
             known_from = await merge_time(self._connection, self._filed)
-        done = await merge(
-            self._connection, self._filed, self._layout, self._feedback, known_from, complete=self.refused == 0
-        )
-        await self._others.end(known_from)
-        return done
+        return await merge(
+            self._connection, self._filed, self._layout, self._feedback, self._others, known_from,
+            complete=self.refused == 0,
+        )  # fmt: skip
 
     async def _stage_again(self, meanwhile: StatedMeanwhile) -> None:
         """Stage what was merged alone of persons who are not alone any more, so that the merge compares it."""

@@ -428,6 +428,36 @@ async def test_a_registration_that_meets_a_merge_of_another_linkage_code_looks_a
     assert _shown(await counter.verify(card)) == ("佐藤　太郎", None)
 
 
+@pytest.mark.parametrize("released", [True, False])
+async def test_cards_and_numbers_are_registered_while_a_merge_that_takes_back_waits_for_its_turn_to_end(
+    released: bool, owner: Any, payer: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter,
+    database: str,
+) -> None:  # fmt: skip
+    stated = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
+    await take_in(write(record(1, 紐付番号="LK-FORMER", **stated)), insurer=OTHER)
+    await take_in(write(record(2)))
+    await take_in(write(record(1, 紐付番号="LK-00000002", **stated)), insurer=OTHER)
+    case = await owner.fetchval("select case_id from mislink_case")
+    await counter.number(**NUMBER, birth_date="1967-03-03")
+    card = world.card()
+    another_merge, watch = await connect(database), await connect(database)
+    async with another_merge.transaction():
+        await another_merge.execute("select pg_advisory_xact_lock(2, 0)")
+        cancelled = write(record(1, レコード種別="3", 紐付番号="LK-FORMER", **stated))
+        merging = release(payer, case, _decided()) if released else take_in(cancelled, insurer=OTHER)
+        waiting = asyncio.create_task(merging)
+        await until_waiting(watch, 1)
+        registered = await asyncio.gather(_register(counter, card), _number_patient(counter))
+        assert [answer.status_code for answer in registered] == [201, 200]
+    await waiting
+    for connection in (another_merge, watch):
+        await connection.close()
+
+    # What was registered meanwhile is taken back with what was there before.
+    assert (await counter.verify(card)).json()["code"] == "card_not_registered"
+    assert await owner.fetchval("select count(*) from reference_number") == 0
+
+
 async def test_the_coverage_that_was_known_first_can_be_the_wrong_one(case: int, owner: Any) -> None:
     (known,) = await owner.fetch(CURRENT)
 
