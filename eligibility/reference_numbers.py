@@ -9,6 +9,7 @@ from eligibility.domain.ids import uuid7
 from eligibility.serving.callers import Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.reference_numbers import checked_persons, give_reference_number
+from eligibility.storage.registrations import bound_lock_waits
 from eligibility.verification import Centre
 from eligibility.wire.bulk import ReferenceNumberRegistered, ReferenceNumberRegistration
 
@@ -37,6 +38,7 @@ async def register_reference_number(
         MalformedValue: a part of the number is malformed, or a value is a My Number.
         PatientNotChecked, PatientAmbiguous: nobody, or not exactly one, can be meant.
         ReferenceNumberTaken: the number is another patient's.
+        asyncpg.LockNotAvailableError: registrations are being taken back; nothing was done.
     """
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     reference_number = refuse_my_number(request.reference_number, "reference_number")
@@ -46,6 +48,7 @@ async def register_reference_number(
     if not persons:
         raise PatientNotChecked
     async with centre.pool.acquire() as connection, connection.transaction():
+        await bound_lock_waits(connection)
         replaced = await give_reference_number(connection, persons[0], terminal.institution, reference_number, now)
         # It may have waited for a merge or a reversal that has put a coverage to another person.
         if await checked_persons(connection, insured, terminal.institution) != persons:

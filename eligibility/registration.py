@@ -12,7 +12,7 @@ from eligibility.domain.names import address_key
 from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.lookups import holders_by_attributes
-from eligibility.storage.registrations import burn_challenge, register_card
+from eligibility.storage.registrations import bound_lock_waits, burn_challenge, register_card
 from eligibility.verification import (
     CARD_METHODS,
     Centre,
@@ -57,6 +57,7 @@ async def register(
         MyNumberRefused: a field holds a My Number.
         StaffNeeded: the method is the visual check, and nobody of staff is signed in.
         MethodNotByCard: a card is not registered by this method.
+        asyncpg.LockNotAvailableError: registrations are being taken back; nothing was done.
     """
     if request.method not in CARD_METHODS:
         raise MethodNotByCard
@@ -74,6 +75,7 @@ async def register(
         raise
 
     async with centre.pool.acquire() as connection, connection.transaction():
+        await bound_lock_waits(connection)
         if not await burn_challenge(connection, card.nonce, card.challenge_expires_at):
             raise ChallengeReplayed
         holder, is_new = await register_card(connection, card.card_key, person, terminal.institution, now)

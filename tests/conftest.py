@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from eligibility.identity import staff_factors
 from eligibility.storage import database as storage
+from eligibility.storage import registrations
 from eligibility.storage.database import connect
 from eligibility.storage.migrate import migrate
 from loadtest.embedded import Stores, create_database, database_url, stores
@@ -27,6 +28,7 @@ settings.load_profile("without deadlines")
 # Nor is it a test's affair how soon a busy machine lets PostgreSQL answer.
 storage.CONNECT_TIMEOUT_S = storage.COMMAND_TIMEOUT_S = 120.0
 storage.connect.__kwdefaults__["command_timeout_s"] = storage.COMMAND_TIMEOUT_S
+registrations.LONGEST_LOCK_WAIT_MS = 120_000
 # A password's hash is dear on purpose, and each centre that a test runs makes one: by the same function, cheaply.
 staff_factors.PasswordHasher = partial(argon2.PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)  # type: ignore[misc, assignment]
 _numbers = itertools.count(1)

@@ -1,4 +1,4 @@
-"""Keeps which card belongs to whom."""
+"""Keeps which card belongs to whom, and what a registration waits for."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,16 @@ from eligibility.domain.identifiers import InstitutionCode, PersonId
 from eligibility.storage.lookups import holder_of_card
 from eligibility.storage.statements import statements
 
+LONGEST_LOCK_WAIT_MS = 500
 _SQL = statements("eligibility.storage.queries")
+
+
+async def bound_lock_waits(connection: Any) -> None:
+    """Let the connection's transaction fail rather than wait long for a lock, and keep a connection all that time.
+
+    What waits longer, as for a merge that takes registrations back, fails with asyncpg.LockNotAvailableError.
+    """
+    await connection.execute(_SQL["bound_lock_waits"], str(LONGEST_LOCK_WAIT_MS))
 
 
 async def burn_challenge(connection: Any, nonce: bytes, expires_at: datetime) -> bool:

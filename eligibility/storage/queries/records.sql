@@ -71,6 +71,11 @@ select entry_number from judged where not accepted;
 -- $1 nonce, $2 its expiry
 insert into used_challenge (nonce, expires_at) values ($1, $2) on conflict do nothing returning nonce;
 
+-- name: bound_lock_waits
+-- Lets what follows in the transaction fail rather than wait longer for a lock.
+-- $1 milliseconds
+select set_config('lock_timeout', $1, true);
+
 -- name: insert_card
 -- Registers a card to a person; no row means it is registered already.
 -- $1 card key, $2 person, $3 time, $4 institution

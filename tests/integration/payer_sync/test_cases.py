@@ -16,6 +16,7 @@ from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.codes import Role
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
 from eligibility.domain.ids import uuid7
+from eligibility.storage import registrations
 from eligibility.storage.audit import insert_event
 from eligibility.storage.database import connect
 from eligibility.storage.lookups import NumberAsked, matches_of, rows_of_numbers
@@ -313,9 +314,9 @@ async def test_no_other_role_does_what_a_reversal_does(database: str, role: str,
 NUMBER = {"insurer_number": OTHER, "symbol": "12", "number": "0000001", "branch_number": "01"}
 
 
-async def _register(counter: Counter, card: Any) -> httpx.Response:
+async def _register(counter: Counter, card: Any, proof: dict[str, str] | None = None) -> httpx.Response:
     holder = {"name": SOMEBODY["氏名"], "address": "", "birth_date": "1967-03-03", "sex": "1", "method": "pin"}
-    proof = counter.proof(card, await counter.challenge())
+    proof = proof or counter.proof(card, await counter.challenge())
     return await counter.http.post("/v1/card-registrations", json=holder | {"proof": proof})
 
 
@@ -426,6 +427,25 @@ async def test_a_registration_that_meets_a_merge_of_another_linkage_code_looks_a
     assert [answer.json()["code"] for answer in answers] == ["holder_not_found", "patient_not_checked"]
     assert (await _register(counter, card)).status_code == 201
     assert _shown(await counter.verify(card)) == ("佐藤　太郎", None)
+
+
+async def test_a_registration_that_would_wait_long_is_told_to_try_again_and_does_nothing(
+    owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter, monkeypatch: Any, capsys: Any
+) -> None:
+    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **SOMEBODY)), insurer=OTHER)
+    await counter.number(**NUMBER, birth_date="1967-03-03")
+    card = world.card()
+    proof = counter.proof(card, await counter.challenge())
+    with monkeypatch.context() as patch:
+        patch.setattr(registrations, "LONGEST_LOCK_WAIT_MS", 50)
+        async with owner.transaction():
+            await owner.execute("select hold_registrations()")
+            answers = await asyncio.gather(_register(counter, card, proof), _number_patient(counter))
+
+    assert capsys.readouterr().out.count("LockNotAvailableError") == 2  # and not what ends a statement that hangs
+    assert [(a.status_code, a.json()["code"], "retry-after" in a.headers) for a in answers] == [(503, "busy", True)] * 2
+    answers = await asyncio.gather(_register(counter, card, proof), _number_patient(counter))
+    assert [answer.status_code for answer in answers] == [201, 200]
 
 
 @pytest.mark.parametrize("released", [True, False])
