@@ -76,14 +76,15 @@ async def register(
 
     async with centre.pool.acquire() as connection, connection.transaction():
         await bound_lock_waits(connection)
-        if not await burn_challenge(connection, card.nonce, card.challenge_expires_at):
-            raise ChallengeReplayed
         holder, is_new = await register_card(connection, card.card_key, person, terminal.institution, now)
         if is_new:
             # It may have waited for a merge or a reversal that has put a coverage to another person.
             candidates = await holders_by_attributes(connection, request.birth_date, request.sex, request.name)
             if choose_holder(candidates, request.address) != person:
                 raise HolderNotFound
+        # After all that may wait: the records of all other requests would wait for whether the challenge is used up.
+        if not await burn_challenge(connection, card.nonce, card.challenge_expires_at):
+            raise ChallengeReplayed
         detail = {"method": request.method.value} | ({"staff": str(staff.staff_id)} if staff else {})
         code = "registered" if is_new else "already_registered" if holder == person else CardRegisteredElsewhere.code
         await insert_event(

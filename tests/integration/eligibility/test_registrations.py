@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from eligibility.storage.database import connect
 from tests.integration.eligibility.world import Counter, World
+from tests.integration.waiting import until_waiting
 
 ADDRESS = "東京都千代田区千代田１丁目１番"
 
@@ -86,6 +88,39 @@ async def test_a_registration_needs_a_fresh_proof(world: World, counter: Counter
     proof = counter.proof(card, await counter.challenge())
     answers = await asyncio.gather(*(_register(counter, card, proof=proof) for _ in range(10)))
     assert sorted(a.status_code for a in answers) == [201] + [401] * 9
+    assert await world.owner.fetchval("select count(*) from card") == 1
+
+
+async def test_a_proof_that_was_used_registers_nothing(world: World, counter: Counter) -> None:
+    card = world.card()
+    proof = counter.proof(card, await counter.challenge())
+    assert (await counter.verify(card, proof=proof)).json()["code"] == "card_not_registered"
+    await world.coverage(await world.person())
+    answer = await _register(counter, card, proof=proof)
+    assert (answer.status_code, answer.json()["code"]) == (401, "challenge_replayed")
+    assert await world.owner.fetchval("select count(*) from card") == 0
+    assert [code for _, code in await world.events()] == ["card_not_registered", "challenge_replayed"]
+
+
+async def test_a_registration_that_waits_keeps_nobody_waiting_also_if_its_proof_is_sent_twice(
+    world: World, counter: Counter, database: str
+) -> None:
+    card, known = world.card(), world.card("known")
+    await world.coverage(await world.person())
+    person = await world.person()
+    await world.coverage(person, number="777", name="鈴木　花子")
+    await world.register(known, person)
+    proof = counter.proof(card, await counter.challenge())
+    taking_back = await connect(database)
+    async with taking_back.transaction():
+        await taking_back.execute("select hold_registrations()")
+        registering = asyncio.create_task(_register(counter, card, proof=proof))
+        await until_waiting(world.owner, 1)
+        answers = await asyncio.gather(counter.verify(card, proof=proof), counter.verify(known))
+        assert not registering.done()
+    await taking_back.close()
+    assert [answer.json().get("code", "answered") for answer in answers] == ["card_not_registered", "answered"]
+    assert (await registering).json()["code"] == "challenge_replayed"
     assert await world.owner.fetchval("select count(*) from card") == 1
 
 
