@@ -12,6 +12,7 @@ from eligibility.domain.errors import Refused
 from eligibility.domain.ids import uuid7
 from eligibility.identity.staff_factors import StaffFactors, sign_in_key
 from eligibility.serving.callers import Staff, Terminal
+from eligibility.storage.audit import insert_event
 from eligibility.storage.recorder import Entry, Recorder
 from eligibility.storage.staff import (
     NewSession,
@@ -100,14 +101,16 @@ async def sign_in(door: StaffDoor, terminal: Terminal, request: StaffSessionRequ
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     if member is not None and step is not None:
         session = NewSession(
-            member.staff_id, step, _digest(token), terminal.institution, terminal.terminal_id, now, now + SESSION_LIFE
-        )
-        event = _session_event("began", Staff(terminal, member.staff_id, member.role), now)
-        async with door.pool.acquire() as connection:
-            if await begin_session(connection, session, name_budget, terminal_budget, event):
-                return StaffSession(
-                    token=token, role=member.role, display_name=member.name, expires_at=session.expires_at
-                )
+            member.staff_id, member.password_hash, step, _digest(token), terminal.institution, terminal.terminal_id,
+            now, now + SESSION_LIFE,
+        )  # fmt: skip
+        async with door.pool.acquire() as connection, connection.transaction():
+            begun = await begin_session(connection, session, name_budget, terminal_budget)
+            if begun is not None:
+                role, name = begun
+                event = _session_event("began", Staff(terminal, member.staff_id, role), now)
+                await insert_event(connection, event)
+                return StaffSession(token=token, role=role, display_name=name, expires_at=session.expires_at)
     about = {"staff": str(member.staff_id)} if member else {}
     await door.recorder.record(
         Entry(

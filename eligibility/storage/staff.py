@@ -33,6 +33,7 @@ class NewSession:
     """A session that is about to begin; the token itself is kept nowhere."""
 
     staff_id: UUID
+    password_hash: str = field(repr=False)  # that was judged
     time_step: int
     token_digest: bytes = field(repr=False)
     institution: InstitutionCode
@@ -95,19 +96,19 @@ async def count_sign_in(
 
 
 async def begin_session(
-    connection: Any, session: NewSession, name_budget: bytes, terminal_budget: bytes, event: AuditEvent
-) -> bool:
-    """Begin a session, with its event; return False if the passcode, or a later one, was used before."""
-    async with connection.transaction():
-        begun = await connection.fetchval(
-            _SQL["begin_staff_session"], session.staff_id, session.time_step, session.token_digest,
-            session.institution.code, session.terminal_id, session.began_at, session.expires_at, name_budget,
-            terminal_budget,
-        )  # fmt: skip
-        if begun is None:
-            return False
-        await insert_event(connection, event)
-        return True
+    connection: Any, session: NewSession, name_budget: bytes, terminal_budget: bytes
+) -> tuple[Role, str] | None:
+    """Begin a session in the connection's transaction; return the member's role and name.
+
+    None means that the passcode, or a later one, was used before, or that the member was shut out or given new factors
+    while the old ones were judged.
+    """
+    row = await connection.fetchrow(
+        _SQL["begin_staff_session"], session.staff_id, session.time_step, session.token_digest,
+        session.institution.code, session.terminal_id, session.began_at, session.expires_at, name_budget,
+        terminal_budget, session.password_hash,
+    )  # fmt: skip
+    return None if row is None else (Role(row["role"]), row["name"])
 
 
 async def use_session(

@@ -42,23 +42,26 @@ set attempts = case when sign_in_budget.began_at + $3::interval <= $2 then 1 els
 returning budget_key, attempts, began_at;
 
 -- name: begin_staff_session
--- Uses the passcode's time step up and begins a session; no row means the step, or a later one, was used before.
+-- Uses the passcode's time step up, begins a session, and tells the member's role and name; no row means the step, or a
+-- later one, was used before, or the member was shut out or given new factors while the old ones were judged.
 -- The name's budget begins anew, and the terminal gets back what this attempt cost it.
 -- $1 staff id, $2 time step, $3 token's digest, $4 institution code, $5 terminal id, $6 time, $7 end,
--- $8 the name's budget key, $9 the terminal's
+-- $8 the name's budget key, $9 the terminal's, $10 the password hash that was judged
 with fresh as (
     update staff set last_time_step = $2
-    where staff_id = $1 and last_time_step < $2 and disabled_at is null
-    returning staff_id
+    where staff_id = $1 and last_time_step < $2 and disabled_at is null and password_hash = $10
+    returning staff_id, role, name
 ), cleared as (
     delete from sign_in_budget where budget_key = $8 and exists (select from fresh)
 ), returned as (
     update sign_in_budget set attempts = attempts - 1
     where budget_key = $9 and attempts > 0 and exists (select from fresh)
+), begun as (
+    insert into staff_session
+        (token_digest, staff_id, institution_code, terminal_id, began_at, last_used_at, expires_at)
+    select $3, staff_id, $4, $5, $6, $6, $7 from fresh
 )
-insert into staff_session (token_digest, staff_id, institution_code, terminal_id, began_at, last_used_at, expires_at)
-select $3, staff_id, $4, $5, $6, $6, $7 from fresh
-returning staff_id;
+select role, name from fresh;
 
 -- name: use_staff_session
 -- Finds whose session a token is, with the role they have now; no row means it is not in force on this terminal:

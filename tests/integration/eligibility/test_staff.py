@@ -13,9 +13,11 @@ from eligibility.domain.codes import Role
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.identity.staff_factors import STEP_S, sign_in_key
 from eligibility.staff import ATTEMPTS_OF_A_NAME, ATTEMPTS_OF_A_TERMINAL
+from eligibility.storage.database import connect
 from eligibility.storage.staff import change_role, disable_staff
 from tests.integration.eligibility.test_medical import Visit, visit
 from tests.integration.eligibility.world import INSTITUTION, OTHER_INSTITUTION, PASSWORD, Counter, Member, World
+from tests.integration.waiting import until_waiting
 
 
 async def _sees(counter: Counter, was: Visit, token: dict[str, str]) -> tuple[int, str]:
@@ -230,6 +232,25 @@ async def test_who_is_disabled_cannot_sign_in(world: World, counter: Counter) ->
     member = await world.staff(Role.DOCTOR)
     await _disabled(world, counter, member, {})
     assert (await counter.sign_in(member)).status_code == 401
+
+
+async def test_who_is_given_new_factors_is_not_signed_in_by_the_old_ones_that_are_being_judged(
+    world: World, counter: Counter, database: str
+) -> None:
+    member = await world.staff(Role.DOCTOR)
+    passcode = member.passcode()
+    watch = await connect(database)
+    async with world.owner.transaction():
+        # The old factors hold; what is left is to use the passcode up, which waits for the new ones' transaction.
+        await world.owner.execute("select from staff where staff_id = $1 for update", member.staff_id)
+        signing_in = asyncio.create_task(counter.sign_in(member, passcode=passcode))
+        await until_waiting(watch, 1)
+        await world.enrol_again(member, Role.CLERK)
+    await watch.close()
+    assert (await signing_in).status_code == 401
+    assert await world.owner.fetchval("select count(*) from staff_session") == 0
+    answer = await counter.sign_in(member)
+    assert (answer.status_code, answer.json()["role"]) == (201, "clerk")
 
 
 async def test_a_visual_check_needs_and_names_a_member_of_staff(world: World, counter: Counter) -> None:

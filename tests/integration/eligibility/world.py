@@ -152,15 +152,19 @@ class World:
 
     async def staff(self, role: Role, institution: str = INSTITUTION, name: str | None = None) -> "Member":
         """Enrol a member of staff."""
-        factors = StaffFactors.from_file(self.folder / "keys" / "staff.key")
         member = Member(name or f"{role.ja} {uuid4().hex[:6]}", PASSWORD, new_passcode_secret(), uuid4())
+        await self.enrol_again(member, role, institution)
+        return member
+
+    async def enrol_again(self, member: "Member", role: Role, institution: str = INSTITUTION) -> None:
+        """Give a member of staff new factors: the same secrets, hashed and sealed anew."""
+        factors = StaffFactors.from_file(self.folder / "keys" / "staff.key")
         stored = StaffMember(
             member.staff_id, member.name, role, factors.hash_password(member.password),
             factors.seal(member.secret, member.staff_id), disabled=False,
         )  # fmt: skip
         now = datetime.now(UTC)
         await enrol_staff(self.owner, InstitutionCode(institution), stored, sign_in_key(member.name), now)
-        return member
 
     async def drug(self, **facts: Any) -> None:
         """Put a medicine into the drug master; the facts replace the usual ones."""
