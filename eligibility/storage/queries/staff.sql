@@ -65,20 +65,22 @@ select role, name from fresh;
 
 -- name: use_staff_session
 -- Finds whose session a token is, with the role they have now; no row means it is not in force on this terminal:
--- unknown, ended, idle for too long, over, or of one who has been shut out. That it was used is noted once a minute, so
--- that a reading does not wait for a disk on its own account.
+-- unknown, ended, idle for too long, over, or of one who has been shut out. The later of both clocks judges, so that none
+-- that is over comes back where a process's clock is behind. That it was used is noted once a minute, so that a reading
+-- does not wait for a disk on its own account.
 -- $1 token's digest, $2 institution code, $3 terminal id, $4 time, $5 longest idle time
 with found as (
-    select s.token_digest, s.last_used_at, p.staff_id, p.role
-    from staff_session s
+    select s.token_digest, s.last_used_at, p.staff_id, p.role, present.time
+    from (select greatest($4, now()) as time) present
+    cross join staff_session s
     join staff p on p.staff_id = s.staff_id and p.institution_code = s.institution_code
     where s.token_digest = $1 and s.institution_code = $2 and s.terminal_id = $3 and s.ended_at is null
-        and $4 < s.expires_at and $4 < s.last_used_at + $5::interval and p.disabled_at is null
+        and present.time < s.expires_at and present.time < s.last_used_at + $5::interval and p.disabled_at is null
 ), used as (
     update staff_session s
-    set last_used_at = greatest(s.last_used_at, $4)
+    set last_used_at = greatest(s.last_used_at, found.time)
     from found
-    where s.token_digest = found.token_digest and found.last_used_at <= $4 - interval '1 minute'
+    where s.token_digest = found.token_digest and found.last_used_at <= found.time - interval '1 minute'
 )
 select staff_id, role from found;
 

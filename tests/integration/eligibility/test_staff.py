@@ -218,6 +218,17 @@ async def test_a_session_ends_after_twelve_hours_however_busy(world: World, coun
     assert await _sees(counter, was, token) == (401, "staff_session_needed")
 
 
+@pytest.mark.parametrize("over", ["expires_at = now()", "last_used_at = now() - interval '30 minutes'"])
+async def test_a_session_that_is_over_does_not_come_back_where_a_clock_is_behind(
+    over: str, world: World, counter: Counter
+) -> None:
+    was = await visit(world, counter)
+    token = await counter.token(await world.staff(Role.DOCTOR))
+    await world.owner.execute(f"update staff_session set {over}")  # noqa: S608 (one of the above)
+    world.clock.offset = timedelta(minutes=-5)
+    assert await _sees(counter, was, token) == (401, "staff_session_needed")
+
+
 async def test_another_role_holds_from_the_next_request_on(world: World, counter: Counter) -> None:
     was = await visit(world, counter)
     member = await world.staff(Role.DOCTOR)
