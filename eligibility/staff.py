@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
+
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.errors import Refused
 from eligibility.domain.ids import uuid7
-from eligibility.identity.staff_factors import StaffFactors, sign_in_key
+from eligibility.identity.staff_factors import SecretUnreadable, StaffFactors, sign_in_key
 from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.recorder import Entry, Recorder
@@ -31,6 +33,7 @@ ATTEMPTS_OF_A_NAME: Final = 10  # in a window, at one institution
 ATTEMPTS_OF_A_TERMINAL: Final = 30
 _HASHINGS_AT_ONCE: Final = 2  # each takes a processor and 64 MiB
 _TOKEN_BYTES: Final = 32
+_log = structlog.get_logger(__name__)
 
 
 class SignInRefused(Refused):
@@ -159,7 +162,10 @@ def _judge(
 ) -> int | None:
     known = None
     if member is not None and not member.disabled:
-        known = (member.password_hash, factors.open(member.passcode_secret, member.staff_id))
+        try:
+            known = (member.password_hash, factors.open(member.passcode_secret, member.staff_id))
+        except SecretUnreadable:  # the caller learns no more of it than of an unknown name
+            _log.error("passcode_secret_unreadable", staff=str(member.staff_id))
     return factors.judge(request.password, request.passcode, known, now)
 
 

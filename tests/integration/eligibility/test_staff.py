@@ -7,6 +7,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from structlog.testing import capture_logs
 
 from eligibility.__main__ import main as centre_command
 from eligibility.domain.codes import Role
@@ -69,6 +70,19 @@ async def test_whatever_is_wrong_the_answer_is_the_same(wrong: dict[str, str], w
         name: value for name, value in reference.headers.items() if name != "date"
     }
     assert [code for kind, code in await world.events() if kind == "request_refused"] == ["sign_in_refused"] * 2
+
+
+async def test_whose_passcode_secret_no_key_opens_is_answered_like_nobody(world: World, counter: Counter) -> None:
+    member = await world.staff(Role.DOCTOR)
+    await world.owner.execute("update staff set passcode_secret = $1", bytes(60))
+    with capture_logs() as logs:
+        answer = await counter.sign_in(member)
+    nobody = await counter.sign_in(member, name="somebody else")
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_refused")
+    assert answer.text == nobody.text
+    assert [code for _, code in await world.events()] == ["sign_in_refused"] * 2
+    told = [log for log in logs if log["log_level"] == "error"]
+    assert told == [{"event": "passcode_secret_unreadable", "log_level": "error", "staff": str(member.staff_id)}]
 
 
 @pytest.mark.parametrize("left_out", ["name", "password", "passcode"])
