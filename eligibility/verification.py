@@ -120,7 +120,8 @@ async def verify_card(
     card = await prove_card(centre, terminal, request.proof, now)
 
     # (8) card → person
-    holder = await centre.cards.find(CardAsked(card.card_key, known_at, terminal.institution))
+    asked = CardAsked(card.card_key, known_at, terminal.institution, as_now=known_at == now)
+    holder = await centre.cards.find(asked)
     if holder is None:
         await record_refusal(centre, terminal, CardNotRegistered.code, card, now)
         raise _audited(CardNotRegistered())
@@ -165,7 +166,8 @@ async def verify_number(
     """
     insured = InsuredNumber.parse(request.insurer_number, request.symbol, request.number, request.branch_number)
     asked_for, known_at = _times(request.asked_for, request.known_at, now)
-    matches = await centre.numbers.find(NumberAsked(insured, request.birth_date, known_at, terminal.institution))
+    asked = NumberAsked(insured, request.birth_date, known_at, terminal.institution, as_now=known_at == now)
+    matches = await centre.numbers.find(asked)
     standing = standing_of_number(matches.asked, matches.others, asked_for, crowded=matches.crowded)
     standing = await _with_later_suspensions(centre, terminal, standing, asked_for, known_at, now)
     if standing.data_as_of is None:  # nobody was found, or several: still an answer from what this insurer has sent

@@ -26,6 +26,7 @@ class CardAsked:
     card_key: bytes
     known_at: datetime
     institution: InstitutionCode  # the one that asks: its own number of the person comes back with the answer
+    as_now: bool = False  # the time is now: the database's now counts where it is later
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class NumberAsked:
     known_at: datetime
     institution: InstitutionCode
     coverage_id: int | None = None
+    as_now: bool = False  # the time is now: the database's now counts where it is later
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ async def rows_of_cards(connection: Any, cards: Sequence[CardAsked]) -> list[lis
         [card.card_key for card in cards],
         [card.known_at for card in cards],
         [card.institution.code for card in cards],
+        [card.as_now for card in cards],
     )
     return _by_position(rows, len(cards))
 
@@ -114,6 +117,7 @@ async def rows_of_numbers(connection: Any, numbers: Sequence[NumberAsked]) -> li
         [n.known_at for n in numbers],
         [n.institution.code for n in numbers],
         MOST_ENTRIES_READ,
+        [n.as_now for n in numbers],
     )
     return _by_position(rows, len(numbers))
 

@@ -1,14 +1,20 @@
 -- name: coverages_of_cards
 -- Finds cards' holders and all their coverages as known at a time; no row means a card is not registered.
--- $1 card keys, $2 known at, $3 the asking institutions; each row tells which of them it answers, from 1
+-- $1 card keys, $2 known at, $3 the asking institutions, $4 whether as of now; each row tells which of them it answers,
+-- from 1
 select asked.position, card.person_id, c.coverage_id, c.insurer_number, i.name as insurer_name,
        dated.data_as_of, c.symbol, c.number,
        c.branch_number, c.name, c.name_kana, c.birth_date, c.sex, c.postal_code, c.address, c.relation, c.card_class,
        c.acquired_on, c.lost_on, c.loss_reason, c.copayment_percent, c.issued_on, c.valid_from, c.valid_through,
        c.preschool, c.viewing_suspended, c.known_from,
        r.reference_number, certificates.limits, certificates.diseases, certificates.elderly
-from unnest($1::bytea[], $2::timestamptz[], $3::text[]) with ordinality
-     as asked (card_key, known_at, institution_code, position)
+from (
+    -- As of now is by the later of both clocks: where the process's is behind, nothing known since is passed over.
+    select a.card_key, case when a.as_now then greatest(a.known_at, now()) else a.known_at end as known_at,
+           a.institution_code, a.position
+    from unnest($1::bytea[], $2::timestamptz[], $3::text[], $4::boolean[]) with ordinality
+         as a (card_key, known_at, institution_code, as_now, position)
+) asked
 join card using (card_key)
 left join reference_number r on r.person_id = card.person_id and r.institution_code = asked.institution_code
 left join coverage c
@@ -32,8 +38,8 @@ left join lateral certificates_of(c.person_id, c.coverage_id, asked.known_at) ce
 -- index reads no others: from the one asked to the same, or to the number's last. OFFSET 0 and the order keep that probe
 -- what it is, whatever the planner takes numbers to be like.
 -- $1 insurer numbers, $2 number keys, $3 symbol keys or '', $4 branch numbers or '', $5 birth dates, $6 coverages to ask
--- about instead or null, $7 known at, $8 the asking institutions, $9 how many entries may be read for want of a symbol;
--- each row tells which of them it answers, from 1
+-- about instead or null, $7 known at, $8 the asking institutions, $9 how many entries may be read for want of a symbol,
+-- $10 whether as of now; each row tells which of them it answers, from 1
 with question as (
     select q.*, case when q.coverage_id is null then q.known_at else timestamptz '9999-12-31' end as shown_at,
            case when q.symbol_key <> '' then q.symbol_key else coalesce(
@@ -43,10 +49,16 @@ with question as (
                       order by c.symbol_key limit $9 + 1) entry),
                case when q.coverage_id is not null then '' end  -- a coverage found before keeps its own symbol at least
            ) end as last_symbol_key
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::bigint[], $7::timestamptz[], $8::text[])
-         with ordinality
-         as q (insurer_number, number_key, symbol_key, branch_number, birth_date, coverage_id, known_at,
-               institution_code, position)
+    from (
+        select a.insurer_number, a.number_key, a.symbol_key, a.branch_number, a.birth_date, a.coverage_id,
+               case when a.as_now then greatest(a.known_at, now()) else a.known_at end as known_at,
+               a.institution_code, a.position
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::date[], $6::bigint[], $7::timestamptz[],
+                    $8::text[], $10::boolean[])
+             with ordinality
+             as a (insurer_number, number_key, symbol_key, branch_number, birth_date, coverage_id, known_at,
+                   institution_code, as_now, position)
+    ) q
 ), asked as (
     select q.position, c.person_id, c.coverage_id
     from question q

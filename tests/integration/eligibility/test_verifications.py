@@ -147,7 +147,7 @@ async def test_a_look_up_reads_no_more_of_a_common_number_than_it_may(
     pool = await open_pool(database, role="eligibility_counter", size=1)
     explained = await pool.fetchval(
         "explain (analyze, format json) " + statements("eligibility.storage.queries")["coverages_of_numbers"],
-        *([value] for value in asked), MOST_ENTRIES_READ,
+        *([value] for value in asked), MOST_ENTRIES_READ, [True],
     )  # fmt: skip
     await pool.close()
     nodes = _nodes(json.loads(explained)[0]["Plan"])
@@ -215,6 +215,17 @@ async def test_a_suspension_holds_for_what_was_known_before_it_too(
         for answer in (await counter.verify(card, **more), await counter.number(**more)):
             assert (answer.json()["outcome"], answer.json()["coverage"]) == ("suspended", None)
             assert "山田" not in answer.text
+
+
+async def test_what_is_known_by_now_is_seen_where_a_clock_is_behind(world: World, counter: Counter) -> None:
+    person, card = await world.person(), world.card()
+    await world.register(card, person)
+    suspended = datetime.now(UTC) - timedelta(seconds=20)
+    known = await world.coverage(person, known_to=suspended)
+    await world.coverage(person, coverage_id=known, known_from=suspended, viewing_suspended=True)
+    world.clock.offset = timedelta(seconds=-30)
+    for answer in (await counter.verify(card), await counter.number()):
+        assert (answer.json()["outcome"], answer.json()["coverage"]) == ("suspended", None)
 
 
 @pytest.mark.parametrize(
