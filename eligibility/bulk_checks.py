@@ -19,6 +19,7 @@ from eligibility.domain.dates import day_in_japan, parse_date
 from eligibility.domain.errors import MalformedValue, Refused
 from eligibility.domain.identifiers import InsuredNumber, MyNumberRefused, refuse_my_number
 from eligibility.domain.ids import uuid7
+from eligibility.given_again import Shown
 from eligibility.serving.callers import Terminal
 from eligibility.storage.audit import insert_event
 from eligibility.storage.bulk_checks import (
@@ -26,8 +27,10 @@ from eligibility.storage.bulk_checks import (
     BulkItem,
     ItemMatches,
     ItemRecord,
+    KeptResult,
     PersonTold,
     Question,
+    ResultRecord,
     advance_bulk,
     bulk_items,
     bulk_results,
@@ -42,6 +45,7 @@ from eligibility.storage.bulk_checks import (
     record_bulk_verifications,
 )
 from eligibility.storage.kept_answers import AnswerKey, keep_answer
+from eligibility.storage.lookups import matches_of, rows_of_numbers
 from eligibility.verification import only_person
 from eligibility.wire import bulk as wire
 from eligibility.wire.problems import Sentence
@@ -174,6 +178,8 @@ async def bulk_status(pool: Any, terminal: Terminal, bulk_id: Any, kept_for: tim
 async def page_of_results(pool: Any, terminal: Terminal, bulk_id: Any, before: int, now: datetime) -> str:
     """Return a page of results as JSON; each page leaves an event that names it.
 
+    Nothing is shown of a coverage that was suspended since the bulk check: its result is `suspended`.
+
     Raises:
         BulkNotFound, BulkNotDone, BulkResultsCleared: there is nothing to give out.
     """
@@ -182,7 +188,8 @@ async def page_of_results(pool: Any, terminal: Terminal, bulk_id: Any, before: i
         raise BulkResultsCleared
     if bulk.finished_at is None:
         raise BulkNotDone
-    results = await bulk_results(pool, bulk.bulk_id, before, RESULTS_A_PAGE)
+    kept = await bulk_results(pool, bulk.bulk_id, before, RESULTS_A_PAGE)
+    results = await _shown_now(pool, bulk, kept)
     event = AuditEvent(
         uuid7(now), now, EventKind.BULK, "fetched", ActorKind.TERMINAL, str(terminal.terminal_id),
         institution_code=terminal.institution.code,
@@ -200,6 +207,24 @@ async def page_of_results(pool: Any, terminal: Terminal, bulk_id: Any, before: i
     )
     # The results are already in the form in which they travel.
     return head.model_dump_json(exclude={"results"})[:-1] + f',"results":[{",".join(results)}]}}'
+
+
+async def _shown_now(pool: Any, bulk: BulkCheck, kept: Sequence[KeptResult]) -> list[str]:
+    results = [one.result for one in kept]
+    doubtful: list[tuple[int, wire.BulkResult, Shown]] = []
+    for place, one in enumerate(kept):
+        if one.doubtful_coverage_id is not None:
+            told = wire.BulkResult.model_validate_json(one.result)
+            if told.coverage is not None:
+                shown = Shown(one.doubtful_coverage_id, told.coverage, bulk.asked_for, bulk.accepted_at)
+                doubtful.append((place, told, shown))
+    if doubtful:
+        rows = await rows_of_numbers(pool, [shown.question(bulk.institution) for _, _, shown in doubtful])
+        for (place, told, shown), present in zip(doubtful, rows, strict=True):
+            if shown.is_suspended(matches_of(present)):
+                hidden = told.model_copy(update={"outcome": Outcome.SUSPENDED, "coverage": None})
+                results[place] = hidden.model_dump_json()
+    return results
 
 
 async def _own(pool: Any, terminal: Terminal, bulk_id: Any) -> BulkCheck:
@@ -248,6 +273,12 @@ class Judged:
         """Whether the look-up named nobody, or several."""
         return self.record is not None and self.record.outcome in MISSES
 
+    @property
+    def kept(self) -> ResultRecord:
+        """The result as it is kept."""
+        person, coverage = (self.record.person_id, self.record.coverage_id) if self.record else (None, None)
+        return ResultRecord(self.item_number, self.result.changed, self.result.model_dump_json(), person, coverage)
+
 
 async def work_on_bulk(pool: Any, misses_a_day: int, now: datetime) -> bool:
     """Do the next chunk of the bulk check that is next of those nobody works on; return False if there is none.
@@ -282,9 +313,7 @@ async def _do_chunk(connection: Any, bulk: BulkCheck, misses_left: int, now: dat
         judged = judge_items(items, dict.fromkeys(item.item_number for item in items), bulk.asked_for, misses_left, now)
     records = [j.record for j in judged if j.record is not None]
     await record_bulk_verifications(connection, bulk, records, now)
-    await insert_bulk_results(
-        connection, bulk, [(j.item_number, j.result.changed, j.result.model_dump_json()) for j in judged]
-    )
+    await insert_bulk_results(connection, bulk, [j.kept for j in judged])
     misses = sum(j.missed for j in judged)
     changed = sum(j.result.changed for j in judged)
     await advance_bulk(connection, bulk, items=len(items), misses=misses, changed=changed, now=now)

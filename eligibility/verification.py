@@ -22,6 +22,7 @@ from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import Refused
 from eligibility.domain.identifiers import InsuredNumber, PersonId
 from eligibility.domain.ids import uuid7
+from eligibility.given_again import Shown
 from eligibility.identity.card_authentication import AuthenticatedCard, CardRefused, authenticate_card
 from eligibility.identity.certificate import Validity
 from eligibility.identity.challenge import CLOCK_DIFFERENCE, ChallengeKeys
@@ -31,7 +32,7 @@ from eligibility.identity.verified import VerifiedCertificates
 from eligibility.receipt import ReceiptSigner
 from eligibility.serving.callers import Staff, Terminal
 from eligibility.storage.gathering import Gatherer
-from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey
+from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey, KeptAnswer
 from eligibility.storage.lookups import CardAsked, Holder, NumberAsked, NumberMatches
 from eligibility.storage.recorder import ConsentRecord, Entry, Recorder, VerificationRecord
 from eligibility.wire.verifications import (
@@ -189,6 +190,30 @@ async def verify_number(
     return answer
 
 
+async def repeat_number(centre: Centre, terminal: Terminal, kept: KeptAnswer, now: datetime) -> str:
+    """Return a kept answer of `verify_number` as it travels; of a coverage that is suspended by now, that it is.
+
+    It stays the answer of the one verification, and is on record as given again before it leaves.
+
+    Raises:
+        RecorderAway: the event could not be made durable.
+    """
+    given = Verification.model_validate_json(kept.answer)
+    suspended = await _suspended_by_now(centre, terminal, given, kept.coverage_id)
+    outcome = Outcome.SUSPENDED if suspended else given.outcome
+    record = VerificationRecord(
+        given.verification_id, terminal.terminal_id, given.method, given.asked_for, given.known_at, outcome,
+        kept.person_id, kept.coverage_id, None,
+    )  # fmt: skip
+    event = _event(EventKind.NUMBER_VERIFICATION, terminal, record, now, {"outcome": outcome.value})
+    await centre.recorder.record(Entry(replace(event, code="repeated")))
+    if not suspended:
+        return kept.answer
+    grants = decide_grants((), outcome=outcome, by_card=False, covered_now=False, certificate_in_grace=False, now=now)
+    standing = Standing(outcome, data_as_of=given.data_as_of)
+    return _answer(centre, terminal, record, standing, grants, (), given.reference_number, now).model_dump_json()
+
+
 async def prove_card(centre: Centre, terminal: Terminal, proof: CardProof, now: datetime) -> AuthenticatedCard:
     """Authenticate the card; a refusal is recorded, and uses up the challenge if that was authentic.
 
@@ -242,6 +267,13 @@ async def _with_later_suspensions(
     if suspended_since(shown.coverage_id, (*present.asked, *present.others), asked_for):
         return Standing(Outcome.SUSPENDED, data_as_of=standing.data_as_of)
     return standing
+
+
+async def _suspended_by_now(centre: Centre, terminal: Terminal, given: Verification, coverage_id: int | None) -> bool:
+    if given.coverage is None or coverage_id is None:
+        return False  # it shows none
+    shown = Shown(coverage_id, given.coverage, given.asked_for, given.known_at)
+    return shown.is_suspended(await centre.numbers.find(shown.question(terminal.institution)))
 
 
 def _coverage_id(standing: Standing) -> int | None:

@@ -15,7 +15,7 @@ from eligibility.api.once import DESCRIPTION as KEY_DESCRIPTION
 from eligibility.api.once import answer_once
 from eligibility.bulk_checks import accept_bulk, bulk_status, page_of_results, read_questions
 from eligibility.storage.bulk_checks import Question
-from eligibility.storage.kept_answers import AnswerKey
+from eligibility.storage.kept_answers import AnswerKey, KeptAnswer
 from eligibility.wire.bulk import MAX_BULK_ITEMS, MAX_BULK_SIGNS, BulkReceipt, BulkRequest, BulkResults, BulkStatus
 
 BULK_PATH: Final = "/v1/bulk-verifications"
@@ -44,7 +44,12 @@ async def start_bulk(request: Request, caller: CallingTerminal, key: Idempotency
                 state.centre.pool, caller, asked.asked_for, questions, state.settings.open_bulks, state.now(), keep
             )
 
-    return json_answer(await answer_once(state.centre.pool, caller, "bulk-verifications", key, asked, work), 202)
+    async def repeat(kept: KeptAnswer) -> str:
+        return kept.answer  # a receipt tells of nobody
+
+    return json_answer(
+        await answer_once(state.centre.pool, caller, "bulk-verifications", key, asked, work, repeat), 202
+    )
 
 
 @router.get(BULK_PATH + "/{bulk_id}", response_model=BulkStatus)

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from eligibility.domain.errors import MalformedValue, Refused
 from eligibility.serving.callers import Terminal
-from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey, kept_answer
+from eligibility.storage.kept_answers import AnsweredBefore, AnswerKey, KeptAnswer, kept_answer
 from eligibility.storage.recorder import RecorderAway
 from eligibility.wire.encoding import Wire
 
@@ -26,6 +26,7 @@ DESCRIPTION: Final = {
     ]
 }
 Work = Callable[[AnswerKey | None], Awaitable[Wire]]
+Repeat = Callable[[KeptAnswer], Awaitable[str]]
 
 
 class IdempotencyKeyReused(Refused):
@@ -51,11 +52,13 @@ async def idempotency_key(request: Request) -> UUID | None:
         raise MalformedIdempotencyKey(field=HEADER) from error
 
 
-async def answer_once(pool: Any, caller: Terminal, route: str, key: UUID | None, asked: Wire, work: Work) -> str:
+async def answer_once(
+    pool: Any, caller: Terminal, route: str, key: UUID | None, asked: Wire, work: Work, repeat: Repeat
+) -> str:
     """Return the answer as JSON: the work's, or the one that was kept when a request with this key was answered.
 
     The work keeps its answer in the transaction of what it does; copies that come in at once all do it, and only the
-    first one's transaction holds. A repeat leaves no event of its own: nobody is told anything new.
+    first one's transaction holds. `repeat` gives out a kept answer, as far as that may be.
 
     Raises:
         IdempotencyKeyReused: the key stands for a request with another content.
@@ -73,4 +76,4 @@ async def answer_once(pool: Any, caller: Terminal, route: str, key: UUID | None,
                 raise RecorderAway from error
     if kept.request_digest != own.request_digest:
         raise IdempotencyKeyReused
-    return kept.answer
+    return await repeat(kept)

@@ -16,8 +16,8 @@ from eligibility.registration import register
 from eligibility.serving.callers import anyone
 from eligibility.serving.description import NO_CERTIFICATE, SESSION_FOR_VISUAL
 from eligibility.storage.database import check_writable
-from eligibility.storage.kept_answers import AnswerKey
-from eligibility.verification import verify_card, verify_number
+from eligibility.storage.kept_answers import AnswerKey, KeptAnswer
+from eligibility.verification import repeat_number, verify_card, verify_number
 from eligibility.wire.bulk import ReferenceNumberRegistered, ReferenceNumberRegistration
 from eligibility.wire.health import Health
 from eligibility.wire.verifications import (
@@ -65,8 +65,13 @@ async def verify_by_number(
             await state.budget.spend_miss(caller)
         return verification
 
+    async def repeat(kept: KeptAnswer) -> str:
+        return await repeat_number(state.centre, caller, kept, state.now())
+
     async with state.budget.look_up(caller):
-        return json_answer(await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work))
+        return json_answer(
+            await answer_once(state.centre.pool, caller, "number-verifications", key, asked, work, repeat)
+        )
 
 
 @router.post(

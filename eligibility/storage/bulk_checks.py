@@ -98,6 +98,25 @@ class ItemRecord:
     coverage_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ResultRecord:
+    """The result of one item as it travels, and whom and which coverage it shows."""
+
+    item_number: int
+    changed: bool
+    result: str
+    person_id: PersonId | None
+    coverage_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptResult:
+    """A result as it travels, and the coverage it shows where somebody's is suspended who has or had that one."""
+
+    result: str
+    doubtful_coverage_id: int | None
+
+
 async def insert_bulk(
     connection: Any,
     bulk_id: UUID,
@@ -127,9 +146,10 @@ async def find_bulk(connection: Any, bulk_id: UUID, institution: InstitutionCode
     return row and _bulk_check(row)
 
 
-async def bulk_results(connection: Any, bulk_id: UUID, before: int, limit: int) -> list[str]:
-    """Return some results as they travel, changed ones first; `before` is how many come before them."""
-    return [row["result"] for row in await connection.fetch(_SQL["bulk_results"], bulk_id, before, limit)]
+async def bulk_results(connection: Any, bulk_id: UUID, before: int, limit: int) -> list[KeptResult]:
+    """Return some results, changed ones first; `before` is how many come before them."""
+    rows = await connection.fetch(_SQL["bulk_results"], bulk_id, before, limit)
+    return [KeptResult(row["result"], row["doubtful_coverage_id"]) for row in rows]
 
 
 async def claim_bulk(connection: Any) -> BulkCheck | None:
@@ -185,9 +205,17 @@ async def record_bulk_verifications(
     )  # fmt: skip
 
 
-async def insert_bulk_results(connection: Any, bulk: BulkCheck, results: Sequence[tuple[int, bool, str]]) -> None:
-    """Add some results: item number, whether it has changed, and the result as it travels."""
-    await connection.execute(_SQL["insert_bulk_results"], bulk.bulk_id, *zip(*results, strict=True))
+async def insert_bulk_results(connection: Any, bulk: BulkCheck, results: Sequence[ResultRecord]) -> None:
+    """Add some results."""
+    await connection.execute(
+        _SQL["insert_bulk_results"],
+        bulk.bulk_id,
+        [r.item_number for r in results],
+        [r.changed for r in results],
+        [r.result for r in results],
+        [r.person_id for r in results],
+        [r.coverage_id for r in results],
+    )
 
 
 async def advance_bulk(

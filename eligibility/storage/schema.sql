@@ -864,6 +864,8 @@ create table bulk_result (
     item_number integer not null,
     changed     boolean not null,
     result      text not null,  -- as it travels
+    person_id   bigint,  -- whom and which coverage it shows: asked again whenever it is given out
+    coverage_id bigint,
     primary key (bulk_id, item_number)
 );
 
@@ -926,8 +928,8 @@ grant update (attempts, began_at), delete on sign_in_budget to eligibility_count
 grant select (expires_at), delete on staff_session to eligibility_worker;
 grant select (began_at), delete on sign_in_budget to eligibility_worker;
 
-grant select (verification_id, institution_code, outcome, person_id, card_key, certificate_in_grace) on verification
-    to eligibility_counter;
+grant select (verification_id, institution_code, outcome, person_id, coverage_id, card_key, certificate_in_grace)
+    on verification to eligibility_counter;
 grant select (person_id, consent_id, verification_id, class, institution_code, given_at, expires_at, withdrawn_at)
     on consent to eligibility_counter;
 grant update (withdrawn_at) on consent to eligibility_counter;

@@ -252,7 +252,8 @@ async def _compare(centre: BenchCentre, journal: Journal, file: Path, ids: set[U
     rows = await owner.fetch("select idempotency_key, made_id from kept_answer where terminal_id = $1", terminal)
     records = await owner.fetchval("select count(*) from verification where terminal_id = $1", terminal)
     events = await owner.fetchval(
-        "select count(*) from audit_event where kind = 'number_verification' and actor = $1", str(terminal)
+        "select count(*) from audit_event where kind = 'number_verification' and code <> 'repeated' and actor = $1",
+        str(terminal),
     )
     await owner.close()
     made = dict(rows)

@@ -32,9 +32,24 @@ from bulk_check
 where bulk_id = $1 and institution_code = $2;
 
 -- name: bulk_results
--- Lists some results, changed ones first, each part in the order asked.
+-- Lists some results, changed ones first, each part in the order asked. One that shows a coverage brings its identifier
+-- where anybody who has ever had the coverage has a suspended one now: whether it must not be shown, is to be judged then.
 -- $1 id, $2 how many come before, $3 how many
-select result from bulk_result where bulk_id = $1 order by changed desc, item_number offset $2 limit $3;
+select page.result,
+       case when exists (
+           select from coverage shown
+           join coverage held on held.insurer_number = shown.insurer_number and held.number_key = shown.number_key
+               and held.symbol_key = shown.symbol_key and held.coverage_id = shown.coverage_id
+           join coverage present on present.person_id = held.person_id and present.known_to = 'infinity'
+               and present.viewing_suspended
+           where shown.person_id = page.person_id and shown.coverage_id = page.coverage_id
+           offset 0
+       ) then page.coverage_id end as doubtful_coverage_id
+from (
+    select result, person_id, coverage_id, changed, item_number
+    from bulk_result where bulk_id = $1 order by changed desc, item_number offset $2 limit $3
+) page
+order by page.changed desc, page.item_number;
 
 -- name: claim_bulk
 -- Locks the bulk check that is next of those nobody works on, until the transaction ends: the oldest of those whose next
@@ -151,10 +166,11 @@ select event_id, $1, $12, outcome, $13, $3::uuid::text, $2, person_id, verificat
 
 -- name: insert_bulk_results
 -- Adds some results.
--- $1 id, $2 item numbers, $3 whether each has changed, $4 results
-insert into bulk_result (bulk_id, item_number, changed, result)
-select $1, r.item_number, r.changed, r.result
-from unnest($2::integer[], $3::boolean[], $4::text[]) as r (item_number, changed, result);
+-- $1 id, $2 item numbers, $3 whether each has changed, $4 results, $5 persons, $6 coverages
+insert into bulk_result (bulk_id, item_number, changed, result, person_id, coverage_id)
+select $1, r.item_number, r.changed, r.result, r.person_id, r.coverage_id
+from unnest($2::integer[], $3::boolean[], $4::text[], $5::bigint[], $6::bigint[])
+     as r (item_number, changed, result, person_id, coverage_id);
 
 -- name: advance_bulk
 -- Counts what is done; the last items end the bulk check.

@@ -1,7 +1,10 @@
 -- name: kept_answer
--- Finds the answer that was given under a key.
+-- Finds the answer that was given under a key, with the person and the coverage of a verification.
 -- $1 terminal, $2 route, $3 key
-select request_digest, answer from kept_answer where terminal_id = $1 and route = $2 and idempotency_key = $3;
+select k.request_digest, k.answer, v.person_id, v.coverage_id
+from kept_answer k
+left join verification v on v.verification_id = k.made_id
+where k.terminal_id = $1 and k.route = $2 and k.idempotency_key = $3;
 
 -- name: keep_answer
 -- Keeps an answer; no row means that one is kept under this key already.

@@ -24,6 +24,7 @@ from eligibility.storage.database import connect, open_pool
 from eligibility.storage.lookups import MOST_ENTRIES_READ
 from eligibility.wire.bulk import MAX_BULK_SIGNS, BulkItem, BulkReceipt
 from loadtest.embedded import Stores
+from tests.integration.eligibility.test_idempotency import SUSPENSIONS
 from tests.integration.eligibility.world import (
     INSTITUTION,
     INSURER,
@@ -197,6 +198,35 @@ async def test_each_page_that_is_fetched_leaves_an_event_that_names_it(
     events = await world.owner.fetch("select actor, detail from audit_event where code = 'fetched'")
     told = {"bulk": bulk_id, "after": 1, "results": 1}
     assert [(e["actor"], e["detail"]) for e in events] == [(str(colleague.terminal_id), told)]
+
+
+@pytest.mark.parametrize("suspend", SUSPENSIONS)
+async def test_a_page_shows_nothing_of_a_coverage_that_was_suspended_since(
+    world: World, counter: Counter, database: str, suspend: Any
+) -> None:
+    person, other = await world.person(), await world.person()
+    coverage = await world.coverage(person)
+    await world.coverage(other, number="2")
+    answer = await _start(counter, [_item("a"), _item("b", number="2"), _item("c", number="3")])
+    bulk_id = answer.json()["bulk_id"]
+    await _work(database)
+    before = await _results(counter, bulk_id)
+    moment = datetime.now(UTC)
+    await world.owner.execute("update coverage set known_to = $1 where person_id = $2", moment, person)
+    await suspend(world, person, coverage, moment)
+    after = await _results(counter, bulk_id)
+    assert after == [before[0] | {"outcome": "suspended", "coverage": None}, *before[1:]]
+    assert [result["outcome"] for result in before] == ["valid", "valid", "none"]
+
+
+async def test_a_suspension_that_ended_with_its_coverage_suspends_no_result(
+    world: World, counter: Counter, database: str
+) -> None:
+    person = await world.person()
+    await world.coverage(person)
+    ended = {"number": "7", "acquired_on": date(2019, 4, 1), "lost_on": LONG_AGO, "loss_reason": "03"}
+    await world.coverage(person, insurer_number=OTHER_INSURER, viewing_suspended=True, **ended)
+    assert [result["outcome"] for result in await _bulk(counter, database, [_item("a")])] == ["valid"]
 
 
 async def test_what_cannot_be_read_of_one_person_leaves_the_others_answered(

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import jwt
 import pytest
 
 from eligibility.domain.identifiers import InstitutionCode, InsurerNumber
@@ -19,6 +20,7 @@ from tests.integration.eligibility.world import (
     INSTITUTION,
     INSURER,
     OTHER_INSTITUTION,
+    OTHER_INSURER,
     Authorities,
     Clock,
     Counter,
@@ -40,7 +42,11 @@ async def _ask(counter: Counter, key: object, **changed: str) -> httpx.Response:
 async def _records(world: World) -> tuple[int, int, int]:
     counts = [
         await world.owner.fetchval(f"select count(*) from {table}")  # noqa: S608
-        for table in ("verification", "kept_answer", "audit_event where kind = 'number_verification'")
+        for table in (
+            "verification",
+            "kept_answer",
+            "audit_event where kind = 'number_verification' and code <> 'repeated'",
+        )
     ]
     return tuple(counts)  # type: ignore[return-value]
 
@@ -104,6 +110,66 @@ async def test_a_key_that_is_no_uuid_is_malformed(world: World, counter: Counter
     assert await _records(world) == (0, 0, 0)
 
 
+async def test_a_repeat_is_on_record_as_one(world: World, counter: Counter) -> None:
+    person, key = await world.person(), uuid4()
+    await world.coverage(person)
+    first, again = [await _ask(counter, key) for _ in range(2)]
+    assert again.content == first.content
+    (event,) = await world.owner.fetch(
+        "select kind, actor, institution_code, person_id, verification_id, detail from audit_event "
+        "where code = 'repeated'"
+    )
+    assert dict(event) == {
+        "kind": "number_verification", "actor": str(counter.terminal_id), "institution_code": INSTITUTION,
+        "person_id": person, "verification_id": UUID(first.json()["verification_id"]),
+        "detail": {"method": "number", "outcome": "valid"},
+    }  # fmt: skip
+
+
+async def _suspend_it(world: World, person: int, coverage: int, moment: datetime) -> None:
+    await world.coverage(person, coverage_id=coverage, known_from=moment, viewing_suspended=True)
+
+
+async def _suspend_it_with_another_person(world: World, person: int, coverage: int, moment: datetime) -> None:
+    await _suspend_it(world, await world.person(), coverage, moment)
+
+
+async def _suspend_under_another_number(world: World, person: int, coverage: int, moment: datetime) -> None:
+    await world.coverage(person, coverage_id=coverage, known_from=moment, viewing_suspended=True, number="9")
+
+
+async def _suspend_the_other_insurers(world: World, person: int, coverage: int, moment: datetime) -> None:
+    await world.coverage(person, coverage_id=coverage, known_from=moment)
+    await world.coverage(person, insurer_number=OTHER_INSURER, known_from=moment, viewing_suspended=True)
+
+
+SUSPENSIONS = [
+    _suspend_it, _suspend_it_with_another_person, _suspend_under_another_number, _suspend_the_other_insurers,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("suspend", SUSPENSIONS)
+async def test_a_kept_answer_shows_nothing_of_a_coverage_that_was_suspended_since(
+    world: World, counter: Counter, suspend: Any
+) -> None:
+    person, key = await world.person(), uuid4()
+    coverage = await world.coverage(person)
+    first = (await _ask(counter, key)).json()
+    moment = datetime.now(UTC)
+    await world.owner.execute("update coverage set known_to = $1", moment)
+    await suspend(world, person, coverage, moment)
+    again = await _ask(counter, key)
+    told = again.json()
+    assert (told["verification_id"], told["outcome"], told["coverage"]) == (first["verification_id"], "suspended", None)
+    assert "山田" not in again.text
+    receipt = jwt.decode(told["receipt"], options={"verify_signature": False})
+    assert (receipt["jti"], receipt["outcome"], receipt["insured"]) == (first["verification_id"], "suspended", None)
+    assert (
+        await world.owner.fetchval("select detail->>'outcome' from audit_event where code = 'repeated'") == "suspended"
+    )
+    assert await _records(world) == (1, 1, 1)
+
+
 async def test_misses_are_counted_once_however_often_they_are_repeated(world: World, counter: Counter) -> None:
     key = uuid4()
     for _ in range(40):  # the budget of misses is 30 a minute
@@ -150,7 +216,8 @@ async def test_a_retry_after_a_kill_has_one_effect(
     await asyncio.gather(logs)
     await counter.http.aclose()
     assert await owner.fetchval("select count(*) from verification") == len(asked)
-    assert await owner.fetchval("select count(*) from audit_event where verification_id is not null") == len(asked)
+    made = "select count(*) from audit_event where verification_id is not null and code <> 'repeated'"
+    assert await owner.fetchval(made) == len(asked)
 
 
 async def _pair(world: World) -> Any:
