@@ -75,8 +75,9 @@ cross join lateral (
 order by performed_on desc, checkup_id, item_code;
 
 -- name: withdraw_consent
--- Ends a person's consents of a class to an institution, whichever of its verifications they were given with. No row
--- means the institution has no such verification; the person is null where it named nobody.
+-- Ends a person's consents of a class to an institution, whichever of its verifications they were given with. One that
+-- a clock calls expired is ended, too, as long as the other doesn't: it may be read by another process. No row means the
+-- institution has no such verification; the person is null where it named nobody.
 -- $1 verification id, $2 institution code, $3 class, $4 time
 with meant as (
     select v.person_id from verification v where v.verification_id = $1 and v.institution_code = $2
@@ -84,7 +85,7 @@ with meant as (
     update consent c set withdrawn_at = $4
     from meant
     where c.person_id = meant.person_id and c.institution_code = $2 and c.class = $3 and c.withdrawn_at is null
-      and $4 < c.expires_at
+      and least($4, now()) < c.expires_at
     returning c.consent_id
 )
 select meant.person_id, (select count(*) from withdrawn) as withdrawn from meant;

@@ -435,6 +435,18 @@ async def test_a_second_withdrawal_changes_nothing_and_is_on_record(world: World
     assert [row["code"] for row in rows] == ["withdrawn", "nothing_in_force"]
 
 
+async def test_a_process_whose_clock_is_ahead_withdraws_what_others_would_still_show(
+    world: World, counter: Counter
+) -> None:
+    was = await visit(world, counter)
+    token = await doctor(world, counter)
+    world.clock.offset = timedelta(hours=25)
+    assert (await counter.http.delete(was.consent("medication"))).status_code == 204
+    world.clock.offset = timedelta(0)
+    answer = await counter.http.get(was.medications(), headers=token)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_shown_withdrawn")
+
+
 async def test_a_fresh_card_after_a_withdrawal_is_a_fresh_consent(world: World, counter: Counter) -> None:
     was = await visit(world, counter)
     await counter.http.delete(was.consent("medication"))
