@@ -38,6 +38,7 @@ from eligibility.wire.treatments import TreatmentHistory
 MEDICATION_MONTHS: Final = 36  # field: medication of three years
 CHECKUP_MONTHS: Final = 60  # field: check-ups of five years
 TREATMENT_MONTHS: Final = MEDICATION_MONTHS  # of the same claims
+SECOND_WALL_SHUT: Final = "second_wall_shut"
 
 _T = TypeVar("_T")
 _Reader = Callable[[Any, UUID, InstitutionCode, date, date], Awaitable[Consented[_T] | None]]
@@ -190,7 +191,10 @@ async def _read(
     # (2) the verification and its consents
     facts = await disclosure_facts(centre.pool, verification_id, institution)
     if facts is None:
-        raise VerificationNotFound
+        unknown = VerificationNotFound()
+        await _record(centre, staff, None, verification_id, wanted, EventKind.REQUEST_REFUSED, unknown.code, now)
+        unknown.audited = True
+        raise unknown
     moment = max(now, facts.database_now)
 
     # (3) the person and the card now
@@ -212,6 +216,7 @@ async def _read(
         refused.audited = True
         raise refused
     if found is None or found.person_id != facts.person_id:
+        await _record(centre, staff, facts, verification_id, wanted, EventKind.REQUEST_REFUSED, SECOND_WALL_SHUT, now)
         raise SecondWallShut
     await _record(centre, staff, facts, verification_id, wanted, EventKind.DISCLOSURE, "shown", now, months)
     return found
@@ -241,7 +246,7 @@ def _card_standing(centre: Centre, facts: DisclosureFacts, now: datetime) -> Car
 async def _record(
     centre: Centre,
     staff: Staff,
-    facts: DisclosureFacts,
+    facts: DisclosureFacts | None,
     verification_id: UUID,
     wanted: ConsentClass,
     kind: EventKind,
@@ -252,10 +257,12 @@ async def _record(
     detail = {"class": wanted.value, "role": staff.role.value, "terminal": str(staff.terminal.terminal_id)}
     if months:
         detail["from"], detail["through"] = months.stated
+    if facts is None:  # a verification of this institution it is not
+        detail["asked"] = str(verification_id)
     event = AuditEvent(
         uuid7(now), now, kind, code, ActorKind.STAFF, str(staff.staff_id),
-        institution_code=staff.terminal.institution.code, person_id=facts.person_id,
-        verification_id=verification_id, detail=detail,
+        institution_code=staff.terminal.institution.code, person_id=facts.person_id if facts else None,
+        verification_id=verification_id if facts else None, detail=detail,
     )  # fmt: skip
     await centre.recorder.record(Entry(event))
 

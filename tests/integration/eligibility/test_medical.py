@@ -483,6 +483,23 @@ async def test_anothers_verification_is_as_one_that_does_not_exist(world: World,
     assert await world.owner.fetchval("select count(*) from consent where withdrawn_at is not null") == 0
 
 
+async def test_staff_who_ask_for_anothers_verification_are_on_record(world: World, counter: Counter) -> None:
+    was = await visit(world, counter)
+    there = await world.terminal(OTHER_INSTITUTION)
+    member = await world.staff(Role.NURSE, OTHER_INSTITUTION)
+    answer = await there.http.get(was.checkups(), headers=await there.token(member))
+    assert answer.json()["code"] == "verification_not_found"
+    (event,) = await world.owner.fetch(
+        "select code, actor_kind, actor, institution_code, person_id, verification_id, detail from audit_event "
+        "where kind = 'request_refused'"
+    )
+    detail = {"class": "checkup", "role": "nurse", "terminal": str(there.terminal_id), "asked": was.verification_id}
+    assert dict(event) == {
+        "code": "verification_not_found", "actor_kind": "staff", "actor": str(member.staff_id),
+        "institution_code": OTHER_INSTITUTION, "person_id": None, "verification_id": None, "detail": detail,
+    }  # fmt: skip
+
+
 async def test_no_read_that_begins_after_a_withdrawal_is_answered(world: World, counter: Counter) -> None:
     was = await visit(world, counter)
     await world.medicine(was.person, comment="カナリア")

@@ -179,6 +179,9 @@ async def test_an_answer_with_the_wall_shut_is_an_error_and_not_an_empty_list(wo
     )
     answer = await counter.http.get(was.medications(), headers=token)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    event = await world.owner.fetchrow("select actor_kind, person_id, detail from audit_event order by event_id desc")
+    assert (event["actor_kind"], event["person_id"], event["detail"]["class"]) == ("staff", was.person, "medication")
+    assert (await world.events())[-1] == ("request_refused", "second_wall_shut")
 
 
 async def test_nothing_is_shown_that_became_known_after_the_person_was_judged(world: World, counter: Counter) -> None:
