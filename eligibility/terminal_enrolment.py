@@ -115,7 +115,7 @@ class TerminalAuthority:
 
 
 class EnrolmentThrottle:
-    """Bounds the tries of one address in this process; a code of 100 bits is not guessed, but each try is written."""
+    """Bounds the tries of one address in this process; a code of 100 bits is not guessed, but each try is looked up."""
 
     def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._a_minute, self._clock = a_minute, clock

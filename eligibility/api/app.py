@@ -15,6 +15,7 @@ from eligibility.api.problems import PROBLEMS
 from eligibility.api.routes import public, router
 from eligibility.api.staff_routes import router as staff_router
 from eligibility.api.terminals import TerminalDirectory
+from eligibility.api.unknown_callers import UnknownCallers
 from eligibility.audit.events import ActorKind, AuditEvent, EventKind
 from eligibility.domain.ids import uuid7
 from eligibility.identity.challenge import ChallengeKeys
@@ -89,6 +90,7 @@ def make_app(settings: ApiSettings, now: Callable[[], datetime] = utc_now) -> Fa
         app.state.bulk_turn = asyncio.Lock()
         app.state.terminal_authority = terminal_authority
         app.state.enrolment_throttle = EnrolmentThrottle(settings.enrolments_a_minute)
+        app.state.unknown_callers = UnknownCallers()
         app.state.directory = TerminalDirectory(terminals.find, settings.terminal_fresh_s)
         app.state.centre = Centre(
             pool=pool,
@@ -145,15 +147,22 @@ def _terminal_authority(settings: ApiSettings) -> TerminalAuthority | None:
 
 async def _leave_event(request: Request, code: str) -> None:
     state = request.app.state
+    moment = state.now()
+    detail: dict[str, object] = {}
     try:
         caller = terminal_of(request)
         kind, actor, institution = ActorKind.TERMINAL, str(caller.terminal_id), caller.institution.code
     except Refusal:
         kind, actor, institution = ActorKind.UNKNOWN, "unknown", None
-    moment = state.now()
+        untold = state.unknown_callers.count(code, moment)
+        if untold is None:
+            return
+        if untold:
+            detail = {"untold": untold}
     event = AuditEvent(
-        uuid7(moment), moment, EventKind.REQUEST_REFUSED, code, kind, actor, institution_code=institution
-    )
+        uuid7(moment), moment, EventKind.REQUEST_REFUSED, code, kind, actor, institution_code=institution,
+        detail=detail,
+    )  # fmt: skip
     await state.centre.recorder.record(Entry(event))
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from eligibility.api import budgets
+from eligibility.api.unknown_callers import TOLD_A_MINUTE
 from eligibility.domain.identifiers import InstitutionCode, InsuredNumber
 from eligibility.storage.lookups import CardAsked, NumberAsked
 from eligibility.wire.encoding import b64url
@@ -163,6 +164,18 @@ async def test_no_certificate_no_answer(world: World, route: str) -> None:
     answer = await world.client(None).post(f"/v1/{route}", json={})
     assert _code(answer) == (401, "caller_unknown")
     assert await world.events() == [("request_refused", "caller_unknown")]
+
+
+async def test_strangers_who_come_again_and_again_do_not_fill_the_log(world: World) -> None:
+    stranger, now = world.client(None), world.clock.now()
+    world.app.state.now = lambda: now  # however long it takes: it is one minute
+    for _ in range(TOLD_A_MINUTE + 3):
+        assert _code(await stranger.post("/v1/challenges", json={"count": 1})) == (401, "caller_unknown")
+    assert await world.events() == [("request_refused", "caller_unknown")] * TOLD_A_MINUTE
+    world.app.state.now = lambda: now + timedelta(minutes=1)
+    assert _code(await stranger.post("/v1/challenges", json={"count": 1})) == (401, "caller_unknown")
+    details = await world.owner.fetch("select detail from audit_event where actor = 'unknown' and detail <> '{}'")
+    assert [row["detail"] for row in details] == [{"untold": {"caller_unknown": 3}}]
 
 
 async def test_an_expired_certificate_does_not_pass_the_handshake(world: World) -> None:
