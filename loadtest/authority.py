@@ -63,17 +63,22 @@ class KeyPair:
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     def write(self, folder: Path, name: str) -> tuple[Path, Path]:
-        """Write `name.crt` and `name.key` (PEM; only the owner may read the key) and return their paths."""
+        """Write `name.crt` and `name.key` (PEM; only the owner may read the key) and return their paths.
+
+        The key comes last, and whole: where it is, the certificate is.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
         certificate.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-        key.unlink(missing_ok=True)
-        key.touch(mode=0o600)
-        key.write_bytes(
+        fresh = folder / f"{name}.key.new"
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(
             self.key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
+        fresh.rename(key)
         return certificate, key
 
     @classmethod

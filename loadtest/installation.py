@@ -1,5 +1,6 @@
 """A centre's installation in one folder: keys, certificates, revocation lists, and the settings that name them."""
 
+import shutil
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,13 @@ from loadtest.pki import Enrolment, Jpki
 
 
 def make_keys(folder: Path, now: datetime) -> tuple[Jpki, Enrolment]:
-    """Make the authorities of cards and of participants, the server's certificate, and the centre's own keys."""
+    """Make the authorities of cards and of participants, the server's certificate, and the centre's own keys.
+
+    The folder `keys` comes last, and whole: where it is, nothing is missing.
+
+    Raises:
+        OSError: the centre's own keys could not be made, or are there already.
+    """
     jpki, enrolment = Jpki.create(now), Enrolment.create(now)
     jpki.save(folder / "jpki")
     enrolment.save(folder / "pki")
@@ -20,8 +27,12 @@ def make_keys(folder: Path, now: datetime) -> tuple[Jpki, Enrolment]:
     (folder / "card_authorities").mkdir(exist_ok=True)
     for number, authority in enumerate(jpki.auth):
         (folder / "card_authorities" / f"{number}.pem").write_bytes(authority.pem)
+    fresh = folder / "keys.new"
+    shutil.rmtree(fresh, ignore_errors=True)
     with redirect_stdout(StringIO()):  # which files it made
-        centre_command(["make-keys", str(folder / "keys")])
+        if centre_command(["make-keys", str(fresh)]):
+            raise OSError(f"the centre's own keys could not be made in {fresh}")
+    fresh.rename(folder / "keys")
     return jpki, enrolment
 
 

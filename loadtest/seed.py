@@ -28,7 +28,7 @@ from eligibility.storage.migrate import migrate
 from loadtest.nation.checkups import measured
 from loadtest.nation.draws import Ints
 from loadtest.population import Institution, Insurer, Nation
-from loadtest.site import Site, card_serials, default_folder, make_database, open_site, terminal_id
+from loadtest.site import Site, card_serials, default_folder, is_written, make_database, open_site, terminal_id
 from payer_sync.contract import check
 from payer_sync.copying import copy_bytes, copy_rows
 from payer_sync.feedback import FAULT_SCHEMA
@@ -125,7 +125,7 @@ class _Filling:
         for terminal in range(TERMINALS):
             at = institutions[int(len(institutions) ** (terminal / TERMINALS)) - 1]
             identifier = terminal_id(self._number, terminal)
-            if not self._site.terminal_certificate(terminal)[1].exists():
+            if not is_written(self._site.terminal_certificate(terminal)[1]):
                 pair = self._site.enrolment.terminal(at.code, identifier, now)
                 pair.write(self._site.folder / "terminals", f"{terminal:04}")
             if identifier not in known:

@@ -1,5 +1,6 @@
 """A centre with a nation in it that stays on disk, so that it is filled once and measured often."""
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -98,7 +99,8 @@ def open_site(folder: Path) -> Iterator[Site]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _held(folder / "taken"), stores(_data_folder(folder)) as running:
-        if not (folder / "keys" / "receipt.key").exists():
+        if not is_written(folder / "keys" / "staff.key"):
+            _clear(folder, running)
             _make_card_keys(folder)
             make_keys(folder, datetime.now(UTC))
         site = Site.load(folder, running)
@@ -130,6 +132,11 @@ async def make_database(site: Site) -> None:
         await administrator.close()
 
 
+def is_written(file: Path) -> bool:
+    """Return whether a file is there, and not empty as a process that was killed may have left it."""
+    return file.exists() and file.stat().st_size > 0
+
+
 def card_serials(seed: int, person_ids: Ints) -> NDArray[np.uint64]:
     """Return the serial numbers of persons' cards: eight bytes each that follow from the seed."""
     return Draws(seed).bits("card serial", person_ids) >> np.uint64(2) | np.uint64(1 << 62)
@@ -150,6 +157,23 @@ def _data_folder(folder: Path) -> Path:
         if parent == Path(tempfile.gettempdir()):
             break
     return folder / "stores"
+
+
+def _clear(folder: Path, running: Stores) -> None:
+    # Certificates, and a register that knows cards by their authority, are nothing without the keys they were made by.
+    for pattern in ("keys/*.key", "terminals/*.key", "deck-*.json"):
+        for file in folder.glob(pattern):
+            file.unlink()
+    if running.embedded:  # another server may hold the database of another site
+        asyncio.run(_drop_database(running))
+
+
+async def _drop_database(running: Stores) -> None:
+    administrator = await asyncpg.connect(running.database_url)
+    try:
+        await administrator.execute(f"drop database if exists {_DATABASE} with (force)")
+    finally:
+        await administrator.close()
 
 
 def _make_card_keys(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The test PKI has the profile of the field, and survives a round to disk."""
 
+import resource
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from loadtest.pki import Enrolment, Jpki
+from loadtest.pki import Enrolment, Jpki, KeyPair
 
 NOW = datetime.now(UTC)
 TERMINAL = UUID("01936f2e-0000-7000-8000-000000000001")
@@ -86,6 +87,22 @@ def test_only_the_owner_may_read_a_written_key(enrolment: Enrolment, tmp_path: P
     for _ in range(2):  # the second time over the first
         _, key = enrolment.insurer("01130012", NOW).write(tmp_path / "keys", "insurer")
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_a_key_whose_writing_was_cut_is_not_there(jpki: Jpki, tmp_path: Path) -> None:
+    pair = KeyPair(jpki.auth[0].certificate, jpki.auth[0].key)
+    certificate, key = pair.write(tmp_path, "whole")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert certificate.stat().st_size < key.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (certificate.stat().st_size, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            pair.write(tmp_path, "cut")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "cut.key").exists()
+    pair.write(tmp_path, "cut")
+    assert (tmp_path / "cut.key").read_bytes() == key.read_bytes()
 
 
 def test_clients_are_named_by_exactly_one_urn(enrolment: Enrolment) -> None:
