@@ -1,7 +1,6 @@
 """`python -m loadtest explore`: a site with the centre, the worker and the intake, and Locust pointed at them."""
 
 import asyncio
-import os
 import shlex
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from loadtest.bulking import worker
 from loadtest.driving.deck import make_deck
 from loadtest.installation import publish_revocation
 from loadtest.merging import enrol_stranger
-from loadtest.processes import end_when_told, server
+from loadtest.processes import ENDING_WITH_US, end_when_told, server
 from loadtest.reading import enrol_members
 from loadtest.seed import SEED, TERMINALS, seed
 from loadtest.site import Site, SiteTaken, open_site
@@ -61,7 +60,7 @@ def run(arguments: Namespace) -> int:
                 return 0
             if not arguments.headless:
                 screen.print(f"http://127.0.0.1:{arguments.web_port}")
-            return subprocess.run(command, check=False).returncode  # noqa: S603 (what is above)
+            return subprocess.run([*ENDING_WITH_US, *command], check=False).returncode  # noqa: S603 (what is above)
     except SiteTaken as taken:
         sys.stderr.write(f"{taken}\n")
         return 2
@@ -81,8 +80,7 @@ def _serving(folder: Path, arguments: Namespace, screen: Console) -> Iterator[No
         )
         stack.enter_context(worker(site))
         members = enrol_members(site, READING_TERMINALS)
-        stack.callback(served.tell_no_more, folder)
-        served.tell(folder, served.Served(os.getpid(), api.url, intake.url, str(deck), members))
+        stack.enter_context(served.told(folder, served.Served(api.url, intake.url, str(deck), members)))
         yield
 
 

@@ -57,13 +57,15 @@ class Merging:
 def merge_meanwhile(site: Site, rows: int, number: int, *, vacuum: bool) -> Iterator[Merging]:
     """Write the file of an insurer that the site does not have yet, and run the intake that takes it.
 
-    What it brought is taken away at the end, what a killed run has left at the beginning; `vacuum` says whether its
-    room is, too, or left to autovacuum.
+    What it brought is taken away at the end, what a killed run has left, its file too, at the beginning; `vacuum` says
+    whether its room is, too, or left to autovacuum.
     """
     asyncio.run(_take_away(site, vacuum=vacuum))
     insurer = asyncio.run(enrol_stranger(site))
     file = site.folder / "files" / f"{insurer.digits}-{number}.csv"
     file.parent.mkdir(exist_ok=True)
+    for left in file.parent.iterdir():
+        left.unlink()
     certificate, _ = site.enrolment.insurer(insurer.digits, datetime.now(UTC)).write(
         site.folder / "insurers", insurer.digits
     )

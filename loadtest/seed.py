@@ -28,6 +28,7 @@ from eligibility.storage.migrate import migrate
 from loadtest.nation.checkups import measured
 from loadtest.nation.draws import Ints
 from loadtest.population import Institution, Insurer, Nation
+from loadtest.processes import end_when_told
 from loadtest.site import Site, card_serials, default_folder, is_written, make_database, open_site, terminal_id
 from payer_sync.contract import check
 from payer_sync.copying import copy_bytes, copy_rows
@@ -364,6 +365,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Fill a site and say how much it holds; return 2 when it cannot be."""
+    end_when_told()
     screen = Console(highlight=False)
     try:
         with open_site(arguments.site or default_folder(arguments.persons)) as site:

@@ -1,17 +1,19 @@
 """A site that is served for Locust's users: where it is told of, and how Locust starts one where there is none."""
 
 import atexit
+import fcntl
 import json
 import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
+from loadtest.processes import ENDING_WITH_US
 from loadtest.reading import Member
 from loadtest.site import default_folder
 
@@ -26,7 +28,6 @@ _PROJECT: Final = Path(__file__).parents[1]
 class Served:
     """What Locust's users need to know: the addresses of centre and intake, the cards' file, and who may read."""
 
-    process: int  # by which it is served
     host: str
     intake: str
     deck: str
@@ -49,28 +50,35 @@ def folder_of(arguments: Namespace) -> Path:
     return folder.resolve()
 
 
-def tell(folder: Path, served: Served) -> None:
+@contextmanager
+def told(folder: Path, served: Served) -> Iterator[None]:
     """Say that a site is served, to this user alone: what members of staff sign in with is among it."""
     fresh = folder / f"{_FILE}.new"
     fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(asdict(served)), encoding="utf-8")
-    fresh.rename(folder / _FILE)
-
-
-def tell_no_more(folder: Path) -> None:
-    """Take the word back."""
-    (folder / _FILE).unlink(missing_ok=True)
+    with fresh.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # which ends with this process, however it ends
+        json.dump(asdict(served), file)
+        file.flush()
+        fresh.rename(folder / _FILE)
+        try:
+            yield
+        finally:
+            (folder / _FILE).unlink(missing_ok=True)
 
 
 def find(folder: Path) -> Served | None:
     """Return what is told of a site, if somebody serves it now."""
     try:
-        told = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        file = (folder / _FILE).open(encoding="utf-8")
     except FileNotFoundError:
         return None
-    if not psutil.pid_exists(told["process"]):
-        return None  # it was killed before it could take the word back
-    return Served(**told | {"members": [Member(**member) for member in told["members"]]})
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = json.load(file)
+            return Served(**said | {"members": [Member(**member) for member in said["members"]]})
+    return None  # who served it was killed before the word could be taken back
 
 
 def find_or_begin(arguments: Namespace) -> Served:
@@ -85,7 +93,9 @@ def find_or_begin(arguments: Namespace) -> Served:
     command = [sys.executable, "-m", "loadtest", "explore", "--serve", "--site", str(folder)]
     command += ["--persons", str(arguments.persons), "--cards", str(arguments.cards)]
     # In a session of its own, so that Ctrl-C ends Locust first and no user meets a centre that is gone.
-    process = subprocess.Popen(command, cwd=_PROJECT, start_new_session=True)  # noqa: S603 (our own module)
+    process = subprocess.Popen(  # noqa: S603 (our own module)
+        [*ENDING_WITH_US, *command], cwd=_PROJECT, start_new_session=True
+    )
     atexit.register(_end, process)
     while process.poll() is None:
         if found := find(folder):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import uvloop
@@ -27,6 +27,8 @@ from loadtest.driving.preparing import Request
 
 _START_IN_S: Final = 0.2
 _TICK_S: Final = 0.001
+_AGAIN_S: Final = 0.05  # after a first connection that was refused; twice as long after each further one, up to:
+_AGAIN_AT_MOST_S: Final = 1.0
 _TURNED_AWAY: Final = "overloaded"  # the only code that promises that nothing was done
 
 
@@ -90,7 +92,7 @@ def _run(plan: Plan, pipe: Pipe) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             pipe.send(("sent", runner.run(_Driver(plan, pipe).run())))
         pipe.recv()
-    except EOFError:
+    except (EOFError, asyncio.CancelledError):
         pass  # the parent has gone
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises)
         with suppress(BrokenPipeError):  # the parent has gone meanwhile
@@ -117,6 +119,11 @@ class _Driver:
         prepared = await self._prepare(running)
         self._pipe.send(("ready", None))
         start = await asyncio.to_thread(self._pipe.recv)
+        # While this sends, the parent says nothing: what can be read then is that it has gone. A thread looks, because
+        # a loop that watches a pipe makes it one that does not wait.
+        gone = asyncio.ensure_future(asyncio.to_thread(self._pipe.poll, None))
+        own = cast(asyncio.Task[Any], asyncio.current_task())
+        gone.add_done_callback(lambda _: own.cancel())
         window_end = start + self._plan.seconds
         sending = []
         for queue, one in zip(prepared, running, strict=True):
@@ -153,12 +160,15 @@ class _Driver:
 
     async def _keep(self, url: str, context: Any, connection: Connection) -> None:
         # A server that closes a connection is asked again at once, as a terminal would.
+        again_s = _AGAIN_S
         while not self._closing:
             await connection.lost.wait()
             try:
                 await preparing.connected(url, context, connection)
+                again_s = _AGAIN_S
             except OSError:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(again_s)
+                again_s = min(again_s * 2, _AGAIN_AT_MOST_S)
 
     def _idle(self, connection: Connection) -> None:
         waiting = self._waiting[connection.number]

@@ -2,16 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import multiprocessing
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from loadtest.driving import connection as driving_connection
 from loadtest.driving.connection import LOST, Answer, Connection
-from loadtest.driving.driver import _Running, arrivals, ending
-from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Stream
+from loadtest.driving.driver import _run, _Running, arrivals, ending
+from loadtest.driving.plan import ANSWERED, ERROR, SHED, Operation, Plan, Stream
 
 
 def problem(code: str, retry_after_s: int | None = 2) -> bytes:
@@ -158,3 +163,38 @@ def test_too_few_prepared_is_told_and_an_error_where_a_rate_is_judged(may_run_ou
     sent = running.sent(0.0)
     assert sent.endings == {"too few prepared": 1}
     assert sent.unsent == errors
+
+
+@contextmanager
+def driver(folder: Path, seconds: float) -> Iterator[tuple[Pipe, BaseProcess]]:
+    """A driver process that has begun to send nothing for so long, and the parent's end of its pipe."""
+    (folder / "deck.json").write_text('{"cards": [], "numbers": [], "medicated": []}', encoding="utf-8")
+    here, there = (context := multiprocessing.get_context("forkserver")).Pipe()
+    nowhere = "https://localhost:1"
+    plan = Plan(folder, folder / "deck.json", nowhere, nowhere, range(0), 1, (), seconds, 1, reconnect_s=seconds)
+    process = context.Process(target=_run, args=(plan, there))
+    process.start()
+    there.close()
+    try:
+        assert here.recv() == ("ready", None)
+        here.send(time.monotonic())
+        yield here, process
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_a_driver_waits_for_the_last_word_of_its_parent(tmp_path: Path) -> None:
+    with driver(tmp_path, 0.0) as (pipe, _):
+        assert pipe.recv() == ("sent", [])
+        assert not pipe.poll(1), "it neither says more nor ends"
+        pipe.send("end")
+        with pytest.raises(EOFError):
+            pipe.recv()
+
+
+def test_a_driver_whose_parent_has_gone_ends(tmp_path: Path) -> None:
+    with driver(tmp_path, 600.0) as (pipe, process):
+        pipe.close()
+        process.join(timeout=60)
+        assert process.exitcode == 0
