@@ -14,12 +14,14 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from eligibility.storage.clearing import prepare_partitions
 from eligibility.storage.database import connect
 from loadtest import run
 from loadtest.driving.deck import make_deck
@@ -29,7 +31,7 @@ from loadtest.processes import end_when_told
 from loadtest.promises import promised, show_verdict
 from loadtest.run import Flood, Morning, by_turns, open_filled
 from loadtest.seed import SEED
-from loadtest.site import Site, default_folder
+from loadtest.site import default_folder
 from loadtest.verdict import Measured, judge
 
 _SCENARIO: Final = "at_once"
@@ -56,11 +58,17 @@ SIZES: Final = {
     "full": Size(1_000_000, 10_000_000, 50_000_000, 50_000, 8, "full", "growth"),
     "small": Size(2_000, 20_000, 100_000, 500, 1, "small", "growth_small"),
 }
+# Months are those of UTC, as the partitions are, into the present one of which the answers under test are written.
+_STORED: Final = (
+    "select count(*) from verification where verification_id >= first_uuid7(date_trunc('month', now(), 'UTC'))"
+)
 # Identifiers of version 7 in the order of time, as the application makes them, over the month up to now.
 _STORE: Final = """
-with made as (
-    select n, date_trunc('month', now()) + (now() - date_trunc('month', now())) * (n::float8 / $3) as at
-    from generate_series($1::bigint, $2::bigint - 1) n
+with month as (
+    select date_trunc('month', now(), 'UTC') as start
+), made as (
+    select n, start + (now() - start) * (n::float8 / $3) as at
+    from month, generate_series($1::bigint, $2::bigint - 1) n
 ), identified as (
     select n, at, overlay(
         overlay(first_uuid7(at)::text placing right(gen_random_uuid()::text, 21) from 16) placing '7' from 15
@@ -79,11 +87,12 @@ select id, at, 'verification', 'valid', 'terminal', 'growth', '1310000001', 1 + 
 """
 
 
-async def store(site: Site, verifications: int, persons: int, screen: Console) -> None:
-    """Add stored verifications and their events until there are so many."""
-    connection = await connect(site.database, command_timeout_s=None)
+async def store(database: str, verifications: int, persons: int, screen: Console) -> None:
+    """Add stored verifications and their events until there are so many of the present month; others stay beside."""
+    connection = await connect(database, command_timeout_s=None)
     try:
-        stored = int(await connection.fetchval("select count(*) from verification"))
+        await prepare_partitions(connection, datetime.now(UTC))
+        stored = int(await connection.fetchval(_STORED))
         with Progress(console=screen) as progress:
             task = progress.add_task("stored", total=verifications, completed=stored)
             for start in range(stored, verifications, _CHUNK):
@@ -102,7 +111,7 @@ def flooded(size: Size, persons: int, stored: int | None, screen: Console) -> It
     driven = replace(run.SIZES[size.driven], persons=persons)
     with open_filled(default_folder(persons), persons, screen) as site:
         if stored is not None:
-            asyncio.run(store(site, stored, persons, screen))
+            asyncio.run(store(site.database, stored, persons, screen))
         deck = asyncio.run(make_deck(site, SEED, persons, driven.cards, size.numbers))
         with Morning(site, driven, deck, screen, workers=number_of_processes()).flooding(size.numbers) as flood:
 
