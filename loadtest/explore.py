@@ -21,8 +21,8 @@ from loadtest.installation import publish_revocation
 from loadtest.merging import enrol_stranger
 from loadtest.processes import ENDING_WITH_US, end_when_told, server
 from loadtest.reading import enrol_members
-from loadtest.seed import SEED, TERMINALS, seed
-from loadtest.site import Site, SiteTaken, open_site
+from loadtest.seed import SEED, TERMINALS, filled
+from loadtest.site import Site
 
 READING_TERMINALS: Final = range(0, TERMINALS, TERMINALS // 4)  # where a doctor is signed in
 _LISTS_EVERY_S: Final = 600.0  # the centre trusts no revocation list that is an hour old
@@ -51,26 +51,21 @@ def run(arguments: Namespace) -> int:
         command += ["--headless", "--run-time", f"{arguments.headless:g}s", "--only-summary"]
     else:
         command += ["--web-host", "127.0.0.1", "--web-port", str(arguments.web_port)]
-    try:
-        with _serving(folder, arguments, screen):
-            screen.print(shlex.join(command), style="dim")
-            if arguments.serve:
-                with suppress(KeyboardInterrupt):
-                    threading.Event().wait()
-                return 0
-            if not arguments.headless:
-                screen.print(f"http://127.0.0.1:{arguments.web_port}")
-            return subprocess.run([*ENDING_WITH_US, *command], check=False).returncode  # noqa: S603 (what is above)
-    except SiteTaken as taken:
-        sys.stderr.write(f"{taken}\n")
-        return 2
+    with _serving(folder, arguments, screen):
+        screen.print(shlex.join(command), style="dim")
+        if arguments.serve:
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+            return 0
+        if not arguments.headless:
+            screen.print(f"http://127.0.0.1:{arguments.web_port}")
+        return subprocess.run([*ENDING_WITH_US, *command], check=False).returncode  # noqa: S603 (what is above)
 
 
 @contextmanager
 def _serving(folder: Path, arguments: Namespace, screen: Console) -> Iterator[None]:
     with ExitStack() as stack:
-        site = stack.enter_context(open_site(folder))
-        asyncio.run(seed(site, arguments.persons, SEED, screen))
+        site, _ = stack.enter_context(filled(folder, arguments.persons, SEED, screen))
         deck = asyncio.run(make_deck(site, SEED, arguments.persons, arguments.cards))
         _make_insurer(site)
         stack.enter_context(_revocation_kept_fresh(site))

@@ -34,8 +34,8 @@ from loadtest.promises import promised, show_verdict
 from loadtest.reading import visits
 from loadtest.record import Chapter, Record, Setting, commit, machine
 from loadtest.report import write_report
-from loadtest.seed import SEED, seed
-from loadtest.site import Site, SiteTaken, default_folder, open_site
+from loadtest.seed import SEED, filled
+from loadtest.site import Site, default_folder
 from loadtest.verdict import Limit, Measured, bound_of, judge
 
 _T = TypeVar("_T")
@@ -537,17 +537,12 @@ async def _stored(site: Site) -> tuple[int, str]:
 
 @contextmanager
 def open_filled(folder: Path, persons: int, screen: Console) -> Iterator[Site]:
-    """Open a site whose PostgreSQL can be watched, and fill it; end the process where it is another's."""
+    """Open a site whose PostgreSQL can be watched, and fill it; end the process with 2 where that cannot be."""
     if external_database():
         sys.stderr.write(_NEEDS_EMBEDDED)
         sys.exit(2)
-    try:
-        with open_site(folder) as site:
-            asyncio.run(seed(site, persons, SEED, screen))
-            yield site
-    except SiteTaken as taken:
-        sys.stderr.write(f"{taken}\n")
-        sys.exit(2)
+    with filled(folder, persons, SEED, screen) as (site, _):
+        yield site
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,19 @@ async def seed(site: Site, persons: int, number: int, screen: Console) -> Seeded
         return Seeded(*await _counts(connection), time.perf_counter() - began)
     finally:
         await connection.close()
+
+
+@contextmanager
+def filled(folder: Path, persons: int, number: int, screen: Console) -> Iterator[tuple[Site, Seeded]]:
+    """Open a site and fill it; end the process with 2, and say why, where that cannot be."""
+    with ExitStack() as stack:
+        try:
+            site = stack.enter_context(open_site(folder))
+            seeded = asyncio.run(seed(site, persons, number, screen))
+        except (ValueError, OSError) as error:
+            sys.stderr.write(f"シードできません / The site cannot be filled: {error}\n")
+            sys.exit(2)
+        yield site, seeded
 
 
 class _Filling:
@@ -364,15 +378,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Fill a site and say how much it holds; return 2 when it cannot be."""
+    """Fill a site and say how much it holds."""
     end_when_told()
     screen = Console(highlight=False)
-    try:
-        with open_site(arguments.site or default_folder(arguments.persons)) as site:
-            seeded = asyncio.run(seed(site, arguments.persons, arguments.seed, screen))
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"シードできません / The site cannot be filled: {error}\n")
-        return 2
+    with filled(arguments.site or default_folder(arguments.persons), arguments.persons, arguments.seed, screen) as done:
+        site, seeded = done
     screen.print(
         f"{seeded.persons:,} 人 persons, {seeded.coverages:,} 資格 coverages, {seeded.cards:,} 枚 cards, "
         f"{seeded.medicines:,} 薬剤 medicines: {seeded.seconds:.1f} s "

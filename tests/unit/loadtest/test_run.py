@@ -29,6 +29,20 @@ def test_a_database_whose_computing_cannot_be_seen_is_refused_first(
     assert not (tmp_path / "site").exists()
 
 
+@pytest.mark.parametrize("command", [["seed"], ["run", "--size", "small"], ["explore", "--serve"]])
+def test_a_site_that_cannot_be_filled_is_no_limit_that_does_not_hold(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ELIGIBILITY_DATABASE_URL", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--site", str(tmp_path / "with a space")])
+    assert ended.value.code == 2
+    assert (
+        "The site cannot be filled: PostgreSQL cannot keep its data below a path with a space"
+        in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(("count", "processes"), [(150_000, 2), (7, 2), (1, 2), (5, 1)])
 def test_processes_together_send_exactly_what_was_asked_for(count: int, processes: int) -> None:
     stream = Stream(Operation.VERIFICATION, "/", count, True, 2.0, 60.0)
