@@ -4,8 +4,9 @@ Each question is what the API does in the database for one by number, with the c
 the look-up, then the record and its audit event, durable. A question is due at its time whether or not the one before
 was answered, and its time counts from when it was due, so that a stall shows in every question it delays.
 
-It reads lines: first the insured numbers to ask for, as JSON; from then on each line is answered with the times since
-the line before, in milliseconds. The database's address comes in an environment variable, since it may hold a secret.
+It reads lines: first the insured numbers to ask for, as JSON; from then on each line is answered with what was answered
+since the line before: when each question was due, in seconds of the machine's own clock (`time.monotonic`), and how
+long it took, in milliseconds. The database's address comes in an environment variable, since it may hold a secret.
 """
 
 import asyncio
@@ -49,13 +50,17 @@ class CountersEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What counters met in a time: how long each question took, in milliseconds."""
+    """What counters met in a time: when each question was due, in seconds, and how long it took, in milliseconds."""
 
-    times_ms: list[float]
+    questions: list[tuple[float, float]]
+
+    def during(self, begin: float, end: float) -> "Answered":
+        """Return those that were due from one moment until another."""
+        return Answered([(due, took_ms) for due, took_ms in self.questions if begin <= due < end])
 
     def percentile(self, percent: float) -> float:
         """Return the time within which so many percent of the questions were answered."""
-        ordered = sorted(self.times_ms)
+        ordered = sorted(took_ms for _, took_ms in self.questions)
         return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)]
 
 
@@ -71,16 +76,16 @@ class Counters:
         Raises:
             CountersEnded: no answer will come.
         """
-        while not (times := self._times()):
+        while not (questions := self._questions()):
             time.sleep(_LOOK_AGAIN_S)
-        return Answered(times)
+        return Answered(questions)
 
-    def _times(self) -> list[float]:
+    def _questions(self) -> list[tuple[float, float]]:
         self.tell("take")
         heard = self._heard.readline()
         if not heard.endswith("\n"):
             raise CountersEnded
-        return cast(list[float], json.loads(heard))
+        return [(due, took_ms) for due, took_ms in json.loads(heard)]
 
     def tell(self, line: str) -> None:
         """Tell the process a line; that it has ended is only seen when nothing is answered."""
@@ -121,25 +126,27 @@ async def ask(address: str, pace: float) -> None:
     pool = await open_pool(address, role=_ROLE, size=_POOL)
     recorder = Recorder(pool)
     chance = random.Random(1)  # noqa: S311 (nothing secret is drawn)
-    times: list[float] = []
+    answered: list[tuple[float, float]] = []
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(recorder.run())
-        tasks.create_task(_answer(lines, times))
-        due = time.perf_counter()
+        tasks.create_task(_answer(lines, answered))
+        due = time.monotonic()
         while True:
             due += 1 / pace
-            await asyncio.sleep(max(due - time.perf_counter(), 0))
-            tasks.create_task(_question(pool, recorder, chance.choice(numbers), due, times))
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            tasks.create_task(_question(pool, recorder, chance.choice(numbers), due, answered))
 
 
-async def _answer(lines: asyncio.StreamReader, times: list[float]) -> None:
+async def _answer(lines: asyncio.StreamReader, answered: list[tuple[float, float]]) -> None:
     while await lines.readline():
-        sys.stdout.write(json.dumps([round(each, 3) for each in times]) + "\n")
+        sys.stdout.write(json.dumps([(round(due, 3), round(took_ms, 3)) for due, took_ms in answered]) + "\n")
         sys.stdout.flush()
-        times.clear()
+        answered.clear()
 
 
-async def _question(pool: Any, recorder: Recorder, number: Number, due: float, times: list[float]) -> None:
+async def _question(
+    pool: Any, recorder: Recorder, number: Number, due: float, answered: list[tuple[float, float]]
+) -> None:
     insurer, symbol, own, branch, born = number
     now = datetime.now(UTC)
     insured = InsuredNumber(InsurerNumber(insurer), symbol, own, branch)
@@ -157,7 +164,7 @@ async def _question(pool: Any, recorder: Recorder, number: Number, due: float, t
         found[0].coverage_id, None,
     )  # fmt: skip
     await recorder.record(Entry(event, verification=record))
-    times.append((time.perf_counter() - due) * 1000)
+    answered.append((due, (time.monotonic() - due) * 1000))
 
 
 if __name__ == "__main__":

@@ -37,9 +37,10 @@ class WrongOutcome(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PushedFile:
-    """A file's way: in the hands of the loader, of these while it was checked and staged, and as a whole."""
+    """A file's way: from when and how long in the hands of the loader, of this while it was checked, and as a whole."""
 
     submission: Submission
+    began: float  # a moment of `time.monotonic`
     load_s: float
     checking_s: float
     whole_s: float
@@ -64,7 +65,7 @@ class Intake:
         command = [sys.executable, "-m", "payer_sync", "push", str(path), "--to", self.url, "--json"]
         command += ["--certificate", str(certificate), "--key", str(certificate.with_suffix(".key"))]
         command += ["--authority", str(self.pki / "server_authority.crt")]
-        began = time.perf_counter()
+        began = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as client:  # noqa: S603
             on_started(client.pid)
             steps = asyncio.run(_follow(self.address, client))
@@ -72,7 +73,7 @@ class Intake:
         if client.returncode not in _TAKEN:
             raise WrongOutcome(f"push ended with {client.returncode}: {said}")
         submission = Submission.model_validate_json(said)
-        return PushedFile(submission, steps.load_s, steps.checking_s, time.perf_counter() - began)
+        return PushedFile(submission, steps.started, steps.load_s, steps.checking_s, time.monotonic() - began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +216,13 @@ select (select count(*) from coverage where submission_id = $1 and known_to = 'i
 
 async def _follow(address: str, client: subprocess.Popen[str]) -> _Steps:
     """Look at the newest submission until the client has ended, and once more."""
-    started, staged = time.perf_counter(), None
+    started, staged = time.monotonic(), None
     async with _owner(address) as owner:
         known = await owner.fetchval("select count(*) from submission")
         while True:
             ended = client.poll() is not None
             state = await owner.fetchval("select state from submission order by created_at offset $1 limit 1", known)
-            now = time.perf_counter()
+            now = time.monotonic()
             if state is None or state in _BEFORE_LOADER:
                 started = now
             elif state != SubmissionState.CHECKING:

@@ -15,6 +15,7 @@ class Phase:
     seconds: float
     intake_cpu_s: float | None = None
     database_cpu_s: float | None = None
+    began: float = float("nan")  # a moment of `time.monotonic`, which all processes of a machine share
 
     @property
     def rate(self) -> float:
