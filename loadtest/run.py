@@ -50,6 +50,7 @@ PATHS: Final = {
 SCENARIOS: Final = ("limit", "steady", "bulk", "parallel", "overload")
 _POOL_OF_CHALLENGES: Final = 20  # fetched by one request
 _OVERLOAD_BEGINS_S: Final = 2.0
+_SUSTAINED_AT_LEAST: Final = 30.0  # a second: of fewer nothing would be due in a short run
 _RECOVERY_SEEN_S: Final = 15.0
 _RECOVERY_SEEN_AT_LEAST_S: Final = 2.0  # long enough for some request, however few a second there are
 _NEEDS_EMBEDDED: Final = (
@@ -289,7 +290,8 @@ class Morning:
         """Three times what can be sustained, then what is usual again."""
         size = self._size
         known = [m for c in self.chapters for m in c.measured if (m.scenario, m.operation) == ("limit", "verification")]
-        sustained = known[0].figures["rate"] if known else size.steady[Operation.VERIFICATION]
+        rate = known[0].figures["rate"] if known else size.steady[Operation.VERIFICATION]
+        sustained = max(rate, _SUSTAINED_AT_LEAST)
         usual, more = sustained / 3, sustained * 3 - sustained / 3
         begin, end = _OVERLOAD_BEGINS_S, _OVERLOAD_BEGINS_S + size.overload_s
         total = end + max(_RECOVERY_SEEN_S * min(size.overload_s / 60, 1), _RECOVERY_SEEN_AT_LEAST_S)
