@@ -28,6 +28,8 @@ from payer_sync.submission import Filed
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
 _HOLDERS_AT_ONCE: Final = 1_000_000  # the more come sorted, the fewer pages of their index each of them touches anew
+_NAMED_BESIDE_COUNTERS: Final = 1_000
+_PAGES_BESIDE_COUNTERS: Final = 50  # of holders in their index's order, some two hundred of them on each
 _COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
 # The staged fields that a coverage keeps, under the names that it keeps them by; those of editions after the first
 # where the file has them.
@@ -91,10 +93,22 @@ class FirstFile:
     """The way of one first file into the register: its load's connection, and another that names persons.
 
     `shared` are the numbers of the records that may not be alone with their person.
+
+    Linkage codes and holders come to their indexes at random, so that nearly each of the first ones has the log take a
+    whole page. What stands in the log has to be written by whichever counter commits next, which it kept for 30 ms.
+    While counters ask, such rows come few at a time therefore, and the load itself waits each time until its log is on
+    disk ([decision 11](../docs/decisions/0011-loads-take-turns.md)).
     """
 
     def __init__(
-        self, connection: Any, aside: Any, filed: Filed, layout: Layout, shared: pl.Series, known_from: datetime
+        self,
+        connection: Any,
+        aside: Any,
+        filed: Filed,
+        layout: Layout,
+        shared: pl.Series,
+        known_from: datetime,
+        counters_ask: CountersAsk,
     ) -> None:
         self._connection = connection
         self._aside = aside
@@ -103,6 +117,8 @@ class FirstFile:
         self._shared = shared
         self._known_from = f"{known_from.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"  # short, for it stands in every row
         self._facts = tuple(name for name in _FACTS if name in layout.staged_fields)
+        self._counters_ask = counters_ask
+        self._asides_turn = asyncio.Lock()  # the next portion may be on its way, begun before a counter asked
         self._somebody_known = False
         self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this)
 
@@ -112,14 +128,14 @@ class FirstFile:
     def __exit__(self, *_: object) -> None:
         self._waiting.close()
 
-    async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None], counters_ask: CountersAsk) -> int:
+    async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> int:
         """Merge the records that stand alone, put the others aside; return how many were merged."""
         merged = found = 0  # records; those of them whose persons are found by name and birth date
         unfound: range | None = None
         await self._aside.execute(_SQL["begin_naming"])
         async with (
-            aclosing(ahead(self._alone(checked), counters_ask)) as alone,
-            aclosing(ahead(self._portions(alone), counters_ask)) as portions,
+            aclosing(ahead(self._alone(checked), self._counters_ask)) as alone,
+            aclosing(ahead(self._portions(alone), self._counters_ask)) as portions,
         ):
             async for portion in portions:
                 for rows in portion.rows:
@@ -136,7 +152,17 @@ class FirstFile:
     async def _add_holders(self, persons: range) -> None:
         """Let persons whose coverages were copied be found by name and birth date; others between them are not ours."""
         arguments = (self._submission_id, persons.start, persons.stop)
-        await self._connection.execute(_SQL["add_holders_copied"], *arguments, timeout=_TIMEOUT_S)
+        if not self._counters_ask():
+            await self._connection.execute(_SQL["add_holders_copied"], *arguments, timeout=_TIMEOUT_S)
+            return
+        await self._connection.execute(_SQL["begin_ordering"])
+        await self._connection.execute(_SQL["order_holders_copied"], *arguments, timeout=_TIMEOUT_S)
+        pages = await self._connection.fetchval(_SQL["pages_ordered"])
+        for first in range(0, pages, _PAGES_BESIDE_COUNTERS):
+            await self._connection.execute(_SQL["add_holders_ordered"], first, first + _PAGES_BESIDE_COUNTERS)
+            async with self._asides_turn:
+                await self._aside.execute(_SQL["write_log"])
+        await self._connection.execute(_SQL["end_ordering"])
 
     async def stage_rest(self, insurer: InsurerNumber) -> None:
         """Stage what had to wait for the end of the file.
@@ -163,7 +189,8 @@ class FirstFile:
         """Name whom each portion states, at once and for good: a name alone says nothing about anybody."""
         async for staged in alone:
             # Numbered in the file's order, so that what refers to them lies together.
-            first: int = await self._aside.fetchval(_SQL["take_identifiers"])
+            async with self._asides_turn:
+                first: int = await self._aside.fetchval(_SQL["take_identifiers"])
             identifiers = pl.int_range(first, first + pl.len())
             records = staged.with_columns(
                 person_id=identifiers,
@@ -175,7 +202,18 @@ class FirstFile:
             yield await asyncio.to_thread(self._portion, records, known, range(first, first + len(records)))
 
     async def _name(self, persons: pl.DataFrame) -> pl.Series:
-        """Name those whom nobody has named yet; return the codes of the others.
+        """Name those whom nobody has named yet; return the codes of the others."""
+        # In the order of their codes, so that two insurers' loads cannot block each other.
+        ordered = persons.sort("linkage_code")
+        at_once = _NAMED_BESIDE_COUNTERS if self._counters_ask() else len(ordered) or 1
+        known = []
+        for some in ordered.iter_slices(at_once):
+            async with self._asides_turn:
+                known.append(await self._name_at_once(some))
+        return pl.concat([pl.Series(dtype=pl.String), *known])
+
+    async def _name_at_once(self, persons: pl.DataFrame) -> pl.Series:
+        """Name some, in one commit; return the codes of those whom somebody has named.
 
         Until the first of the file is met whom somebody has named, nobody is looked up: an insurer's own are most
         often nobody else's.
@@ -197,8 +235,7 @@ class FirstFile:
             return known
 
     def _new_persons(self, persons: pl.DataFrame, known: pl.Series) -> _Rows:
-        # In the order of their codes, so that two insurers' loads cannot block each other.
-        new = persons.filter(~pl.col("linkage_code").is_in(known.implode())).sort("linkage_code")
+        new = persons.filter(~pl.col("linkage_code").is_in(known.implode()))
         return _Rows("person", tuple(new.columns), copy_bytes(new))
 
     def _portion(self, records: pl.DataFrame, known: pl.Series, persons: range) -> _Portion:

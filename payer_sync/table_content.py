@@ -117,8 +117,10 @@ class TableContent:
         shared = await asyncio.to_thread(find_shared_persons, self._path, self._layout)
         await self._others.begin()
         self._known_from = await merge_time(self._connection, self._filed)
-        with FirstFile(self._connection, aside, self._filed, self._layout, shared, self._known_from) as first:
-            self._merged = await first.merge_alone(self._checked(), self._counters_ask)
+        with FirstFile(
+            self._connection, aside, self._filed, self._layout, shared, self._known_from, self._counters_ask
+        ) as first:
+            self._merged = await first.merge_alone(self._checked())
             # What follows looks a few records up in what has just been written.
             await self._connection.execute(_SQL["refresh_statistics"], self._merged)
             await first.stage_rest(self._filed.insurer)

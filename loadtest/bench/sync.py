@@ -50,11 +50,13 @@ _BUILD: Final = Path(__file__).parents[2] / "build"
 FULL_SIZE: Final = 5_000_000  # what the limits are for
 _SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
 _SEED: Final = 20261121
-_OTHER_INSURER: Final = "01133016"
+# Of their files one after the other is merged while counters ask, so that these ask about as long as in quiet: the
+# hundredth part of one merge's questions is a single pause of the machine's.
+_OTHER_INSURERS: Final = ("01133016", "01133024", "01133032")
 _QUIET_S: Final = {True: 30.0, False: 3.0}  # how long counters ask while nothing else happens, at full size and below
 _GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
 _GUARD_MOST: Final = 20_000
-_STEPS: Final = 14  # of the progress bar
+_STEPS: Final = 16  # of the progress bar
 
 
 @dataclass(slots=True)
@@ -133,9 +135,10 @@ def run(persons: int, screen: Console, today: date) -> Bench:
 
 
 def _measure(bench: Bench) -> None:
-    tenth, whole, delta = _write_files(bench)
+    whole, delta, *tenths = _write_files(bench)
+    tenth = tenths[0]
     before = _first_of_a_tenth(bench, tenth, "before")
-    with _intake(bench, "whole", whole.insurer, _OTHER_INSURER) as intake:
+    with _intake(bench, "whole", whole.insurer, *_OTHER_INSURERS) as intake:
         bench.step(f"first load of {whole.records:,} records")
         first = _push(bench, intake, whole, "first load")
         _rest(bench, intake)
@@ -154,7 +157,7 @@ def _measure(bench: Bench) -> None:
             Measured("first_load", "merged", first.rows, {"rate": first.rate} | compared),
             Measured("delta", "merged", changed.rows, {"seconds": changed.seconds}),
         ]
-        _ask_meanwhile(bench, intake, tenth)
+        _ask_meanwhile(bench, intake, tenths)
     bench.step("parse and validate alone")
     alone = check.measure(whole.path, whole.insurer, bench.today)
     bench.phases.append(alone)
@@ -170,19 +173,23 @@ def _first_of_a_tenth(bench: Bench, tenth: Sent, when: str) -> Phase:
         return _push(bench, intake, tenth, f"first load of a tenth, {when}")
 
 
-def _write_files(bench: Bench) -> tuple[Sent, Sent, Sent]:
+def _write_files(bench: Bench) -> list[Sent]:
+    """Write a register, a delta of it, and registers of a tenth of its size, of other insurers and of other persons."""
     nation = Nation.make(bench.persons, _SEED, bench.today, insurers=1)
     insurer = nation.insurers[0].number
     bench.step(f"files of {bench.persons:,} persons are written")
     whole = write_first(nation, bench.folder / "whole.csv", insurer)
     newcomers = Nation.make(max(bench.persons // 250, 20), _SEED + 1, bench.today, insurers=1)
     delta = write_delta(nation, newcomers, bench.folder / "delta.csv", insurer, bench.today)
-    smaller = Nation.make(bench.persons // 10, _SEED + 2, bench.today, insurers=1)
-    tenth = write_first(smaller, bench.folder / "tenth.csv", _OTHER_INSURER)
-    del nation, newcomers, smaller
+    del nation, newcomers
+    tenths = []
+    for number, other in enumerate(_OTHER_INSURERS):
+        smaller = Nation.make(bench.persons // 10, _SEED + 2 + number, bench.today, insurers=1)
+        tenths.append(write_first(smaller, bench.folder / f"tenth{number}.csv", other))
+        del smaller
     gc.collect()
     bench.remarks.append(f"the first file: {whole.records:,} records, {whole.path.stat().st_size / 1e6:,.0f} MB")
-    return tenth, whole, delta
+    return [whole, delta, *tenths]
 
 
 @contextmanager
@@ -216,20 +223,21 @@ def _rest(bench: Bench, intake: Intake) -> None:
     asyncio.run(settle(intake.address))
 
 
-def _ask_meanwhile(bench: Bench, intake: Intake, other: Sent) -> None:
+def _ask_meanwhile(bench: Bench, intake: Intake, others: Sequence[Sent]) -> None:
     numbers = asyncio.run(insured_numbers(intake.address))
     _rest(bench, intake)
     with counters(intake.address, numbers) as asking:
         bench.step("counters ask while nothing else happens")
         time.sleep(_QUIET_S[bench.full])
-        quiet = asking.take()
-        bench.step(f"counters ask while another insurer's {other.records:,} records are merged")
-        load = _push(bench, intake, other, "first load of a tenth, counters asking")
-        # Not the client's start, the upload and the verification, in which a stall of the merge would count for less.
-        busy = asking.take().during(load.began, load.began + load.seconds)
+        quiet, busy = asking.take(), Answered([])
+        for other in others:
+            bench.step(f"counters ask while another insurer's {other.records:,} records are merged")
+            load = _push(bench, intake, other, "first load of a tenth, counters asking")
+            # Not the client's start, the upload and the verification, in which a stall of the merge would count less.
+            busy.questions.extend(asking.take().during(load.began, load.began + load.seconds).questions)
     slower = {"slowdown_ratio": busy.percentile(99) / quiet.percentile(99)}
     bench.measured.append(Measured("merge", "counters", len(busy.questions), slower))
-    bench.remarks += [_answers("quiet", quiet), _answers("during a merge", busy)]
+    bench.remarks += [_answers("quiet", quiet), _answers("during the merges", busy)]
 
 
 def _answers(when: str, answered: Answered) -> str:

@@ -422,6 +422,38 @@ from coverage
 where person_id >= $2 and person_id < $3 and submission_id = $1
 order by 1;
 
+-- name: begin_ordering
+-- Make this session's table of holders that wait in the order of their index.
+create temp table ordered_holder (like public.stated_holder);
+
+-- name: order_holders_copied
+-- What add_holders_copied adds, put into their order first.
+-- $1 submission, $2 the first person, $3 the one after the last
+insert into ordered_holder (holder_hash, person_id)
+select holder_hash(name_key, birth_date), person_id
+from coverage
+where person_id >= $2 and person_id < $3 and submission_id = $1
+order by 1;
+
+-- name: pages_ordered
+-- How many pages they take.
+select pg_relation_size('ordered_holder') / current_setting('block_size')::int;
+
+-- name: add_holders_ordered
+-- Let those of some pages be found.
+-- $1 the first page, $2 the one after the last
+insert into stated_holder (holder_hash, person_id)
+select holder_hash, person_id
+from ordered_holder
+where ctid >= format('(%s,0)', $1::bigint)::tid and ctid < format('(%s,0)', $2::bigint)::tid;
+
+-- name: end_ordering
+drop table ordered_holder;
+
+-- name: write_log
+-- Commit something, and so wait until the log of all sessions is on disk up to here.
+select pg_logical_emit_message(true, 'eligibility', '');
+
 -- name: add_losses
 -- State again, with the loss, the coverages just closed because they were lost.
 -- $1 merge time, $2 submission

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, date, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from payer_sync.layouts.register import find_layout
 from payer_sync.loading import ROLE
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce
+from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 LAYOUT = find_layout("eligibility", 1)
@@ -33,6 +35,12 @@ def portions_of(*files: Path, insurer: InsurerNumber) -> list[pl.DataFrame]:
     return [checked.staged for file in files for checked in check_file(file, LAYOUT, insurer, date(2026, 11, 21))]
 
 
+def few_beside_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what comes few at a time while counters ask come one at a time."""
+    monkeypatch.setattr(first_file, "_NAMED_BESIDE_COUNTERS", 1)
+    monkeypatch.setattr(first_file, "_PAGES_BESIDE_COUNTERS", 1)
+
+
 async def announced(owner: Any, file: Path, insurer: InsurerNumber, now: datetime) -> Filed:
     """Announce a file whose portions are then merged without a loader."""
     manifest = build_manifest(file, SubmissionKind.DELTA, "eligibility", 1)
@@ -40,6 +48,7 @@ async def announced(owner: Any, file: Path, insurer: InsurerNumber, now: datetim
     return Filed(insurer, submission)
 
 
+@pytest.mark.parametrize("asking", ["0", "1", "01", "001", "011"])  # whether counters ask, look by look, over and over
 @pytest.mark.parametrize("at_once", [1, 3, 1_000])
 async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
     database: str,
@@ -49,9 +58,12 @@ async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
     record: Any,
     monkeypatch: pytest.MonkeyPatch,
     at_once: int,
+    asking: str,
 ) -> None:
     insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
     monkeypatch.setattr(first_file, "_HOLDERS_AT_ONCE", at_once)
+    few_beside_counters(monkeypatch)
+    looks = cycle(look == "1" for look in asking)
     files = [write(*(record(person) for person in range(n, n + 2))) for n in (1, 3, 5, 7)]
 
     async def checked() -> AsyncGenerator[pl.DataFrame, None]:
@@ -60,12 +72,78 @@ async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
             yield portion
 
     connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
-    with FirstFile(connection, aside, await announced(owner, files[0], insurer, now), LAYOUT, NOBODY, now) as first:
-        merged = await first.merge_alone(checked(), nobody_asks)
+    filed = await announced(owner, files[0], insurer, now)
+    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, lambda: next(looks)) as first:
+        merged = await first.merge_alone(checked())
     await aside.close()
     await connection.close()
     found = await owner.fetch("select person_id, count(*) from stated_holder group by person_id")
     assert (merged, [row["count"] for row in found]) == (8, [1] * 8)
+
+
+@pytest.mark.parametrize("asking", [False, True])
+async def test_whom_somebody_has_named_waits_for_the_end_however_few_are_named_at_once(
+    database: str,
+    owner: Any,
+    insurers: tuple[str, ...],
+    write: Any,
+    record: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    asking: bool,
+) -> None:
+    insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
+    few_beside_counters(monkeypatch)
+    files = [write(*(record(person) for person in range(n, n + 3))) for n in (1, 4)]
+    portions = portions_of(*files, insurer=insurer)
+    named = [portion["linkage_code"][place] for portion, place in zip(portions, (1, 2), strict=True)]
+    await owner.executemany("insert into person (linkage_code) values ($1)", [(code,) for code in named])
+
+    async def checked() -> AsyncGenerator[pl.DataFrame, None]:
+        for portion in portions:
+            yield portion
+
+    connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
+    filed = await announced(owner, files[0], insurer, now)
+    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, lambda: asking) as first:
+        merged = await first.merge_alone(checked())
+    await aside.close()
+    await connection.close()
+    merged_codes = {row["linkage_code"] for row in await owner.fetch(
+        "select linkage_code from coverage join person using (person_id)"
+    )}  # fmt: skip
+    assert merged == 4
+    assert merged_codes == {code for portion in portions for code in portion["linkage_code"]} - set(named)
+
+
+async def test_holders_wait_with_their_log_for_a_portion_that_was_being_named_before_a_counter_asked(
+    database: str, owner: Any, insurers: tuple[str, ...], write: Any, record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
+    monkeypatch.setattr(first_file, "_HOLDERS_AT_ONCE", 1)
+    portions = portions_of(write(record(1)), write(record(2)), insurer=insurer)
+    asking = False
+
+    async def checked() -> AsyncGenerator[pl.DataFrame, None]:
+        for portion in portions:
+            yield portion
+
+    connection, aside, other = [await connect(database, role=ROLE, bulk=True) for _ in range(3)]
+    watch = await connect(database)
+    filed = await announced(owner, write(record(1), record(2)), insurer, now)
+    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, lambda: asking) as first:
+        async with other.transaction():
+            code = portions[1]["linkage_code"].item()
+            await other.execute("insert into person (linkage_code) values ($1)", code)
+            async with owner.transaction():
+                await owner.execute("lock table coverage in share mode")
+                merging = asyncio.create_task(first.merge_alone(checked()))
+                await until_waiting(watch, 2)
+                asking = True
+            ended, _ = await asyncio.wait([merging], timeout=0.5)
+            assert not ended
+        assert await merging == 1
+    for session in (connection, aside, other, watch):
+        await session.close()
 
 
 async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
@@ -84,9 +162,10 @@ async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
                 being_made.remove(number)
 
     connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
-    with FirstFile(connection, aside, await announced(owner, files[0], insurer, now), LAYOUT, NOBODY, now) as first:
+    filed = await announced(owner, files[0], insurer, now)
+    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, nobody_asks) as first:
         with pytest.raises(asyncpg.UniqueViolationError) as failed:
-            await first.merge_alone(checked(), nobody_asks)
+            await first.merge_alone(checked())
         # The driver tells PostgreSQL of a statement that was cancelled in a task of its own, which nobody waits for.
         names = {task.get_coro().__qualname__ for task in asyncio.all_tasks() if task is not asyncio.current_task()}
         left = being_made, names - {"Connection._cancel"}
