@@ -53,10 +53,13 @@ _SEED: Final = 20261121
 # Of their files one after the other is merged while counters ask, so that these ask about as long as in quiet: the
 # hundredth part of one merge's questions is a single pause of the machine's.
 _OTHER_INSURERS: Final = ("01133016", "01133024", "01133032")
-_QUIET_S: Final = {True: 30.0, False: 3.0}  # how long counters ask while nothing else happens, at full size and below
+_QUIET_S: Final = {
+    True: 10.0,
+    False: 1.0,
+}  # how long they ask before each while nothing else happens, at full size or less
 _GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
 _GUARD_MOST: Final = 20_000
-_STEPS: Final = 16  # of the progress bar
+_STEPS: Final = 20  # of the progress bar
 
 
 @dataclass(slots=True)
@@ -225,12 +228,14 @@ def _rest(bench: Bench, intake: Intake) -> None:
 
 def _ask_meanwhile(bench: Bench, intake: Intake, others: Sequence[Sent]) -> None:
     numbers = asyncio.run(insured_numbers(intake.address))
-    _rest(bench, intake)
+    quiet, busy = Answered([]), Answered([])
     with counters(intake.address, numbers) as asking:
-        bench.step("counters ask while nothing else happens")
-        time.sleep(_QUIET_S[bench.full])
-        quiet, busy = asking.take(), Answered([])
-        for other in others:
+        for other in others:  # by turns: what the machine gives changes within a minute
+            _rest(bench, intake)
+            asking.take()
+            bench.step("counters ask while nothing else happens")
+            time.sleep(_QUIET_S[bench.full])
+            quiet.questions.extend(asking.take().questions)
             bench.step(f"counters ask while another insurer's {other.records:,} records are merged")
             load = _push(bench, intake, other, "first load of a tenth, counters asking")
             # Not the client's start, the upload and the verification, in which a stall of the merge would count less.
