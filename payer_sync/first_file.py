@@ -28,8 +28,8 @@ from payer_sync.submission import Filed
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
 _HOLDERS_AT_ONCE: Final = 1_000_000  # the more come sorted, the fewer pages of their index each of them touches anew
-_NAMED_BESIDE_COUNTERS: Final = 1_000
-_PAGES_BESIDE_COUNTERS: Final = 50  # of holders in their index's order, some two hundred of them on each
+_NAMED_BESIDE_COUNTERS: Final = 500
+_PAGES_BESIDE_COUNTERS: Final = 20  # of holders in their index's order, some two hundred of them on each
 _COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
 # The staged fields that a coverage keeps, under the names that it keeps them by; those of editions after the first
 # where the file has them.
