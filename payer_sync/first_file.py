@@ -27,7 +27,6 @@ from payer_sync.submission import Filed
 
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
-_HOLDERS_AT_ONCE: Final = 1_000_000  # the more come sorted, the fewer pages of their index each of them touches anew
 _NAMED_BESIDE_COUNTERS: Final = 500
 _PAGES_BESIDE_COUNTERS: Final = 20  # of holders in their index's order, some two hundred of them on each
 _COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
@@ -118,7 +117,6 @@ class FirstFile:
         self._known_from = f"{known_from.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"  # short, for it stands in every row
         self._facts = tuple(name for name in _FACTS if name in layout.staged_fields)
         self._counters_ask = counters_ask
-        self._asides_turn = asyncio.Lock()  # the next portion may be on its way, begun before a counter asked
         self._somebody_known = False
         self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this)
 
@@ -130,8 +128,7 @@ class FirstFile:
 
     async def merge_alone(self, checked: AsyncGenerator[pl.DataFrame, None]) -> int:
         """Merge the records that stand alone, put the others aside; return how many were merged."""
-        merged = found = 0  # records; those of them whose persons are found by name and birth date
-        unfound: range | None = None
+        merged, persons = 0, range(0)
         await self._aside.execute(_SQL["begin_naming"])
         async with (
             aclosing(ahead(self._alone(checked), self._counters_ask)) as alone,
@@ -141,12 +138,9 @@ class FirstFile:
                 for rows in portion.rows:
                     await self._copy(self._connection, rows)
                 merged += portion.records
-                unfound = range((unfound or portion.persons).start, portion.persons.stop)
-                if merged - found >= _HOLDERS_AT_ONCE:
-                    await self._add_holders(unfound)
-                    found, unfound = merged, None
-        if unfound:
-            await self._add_holders(unfound)
+                persons = range((persons or portion.persons).start, portion.persons.stop)
+        # All at once: they come in their index's order, so that each of its pages is touched once.
+        await self._add_holders(persons)
         return merged
 
     async def _add_holders(self, persons: range) -> None:
@@ -160,8 +154,7 @@ class FirstFile:
         pages = await self._connection.fetchval(_SQL["pages_ordered"])
         for first in range(0, pages, _PAGES_BESIDE_COUNTERS):
             await self._connection.execute(_SQL["add_holders_ordered"], first, first + _PAGES_BESIDE_COUNTERS)
-            async with self._asides_turn:
-                await self._aside.execute(_SQL["write_log"])
+            await self._aside.execute(_SQL["write_log"])
         await self._connection.execute(_SQL["end_ordering"])
 
     async def stage_rest(self, insurer: InsurerNumber) -> None:
@@ -189,8 +182,7 @@ class FirstFile:
         """Name whom each portion states, at once and for good: a name alone says nothing about anybody."""
         async for staged in alone:
             # Numbered in the file's order, so that what refers to them lies together.
-            async with self._asides_turn:
-                first: int = await self._aside.fetchval(_SQL["take_identifiers"])
+            first: int = await self._aside.fetchval(_SQL["take_identifiers"])
             identifiers = pl.int_range(first, first + pl.len())
             records = staged.with_columns(
                 person_id=identifiers,
@@ -206,10 +198,7 @@ class FirstFile:
         # In the order of their codes, so that two insurers' loads cannot block each other.
         ordered = persons.sort("linkage_code")
         at_once = _NAMED_BESIDE_COUNTERS if self._counters_ask() else len(ordered) or 1
-        known = []
-        for some in ordered.iter_slices(at_once):
-            async with self._asides_turn:
-                known.append(await self._name_at_once(some))
+        known = [await self._name_at_once(some) for some in ordered.iter_slices(at_once)]
         return pl.concat([pl.Series(dtype=pl.String), *known])
 
     async def _name_at_once(self, persons: pl.DataFrame) -> pl.Series:

@@ -23,7 +23,6 @@ from payer_sync.layouts.register import find_layout
 from payer_sync.loading import ROLE
 from payer_sync.manifest import build_manifest
 from payer_sync.submission import Filed, announce
-from tests.integration.waiting import until_waiting
 
 pytestmark = pytest.mark.database
 LAYOUT = find_layout("eligibility", 1)
@@ -49,7 +48,6 @@ async def announced(owner: Any, file: Path, insurer: InsurerNumber, now: datetim
 
 
 @pytest.mark.parametrize("asking", ["0", "1", "01", "001", "011"])  # whether counters ask, look by look, over and over
-@pytest.mark.parametrize("at_once", [1, 3, 1_000])
 async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
     database: str,
     owner: Any,
@@ -57,11 +55,9 @@ async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
     write: Any,
     record: Any,
     monkeypatch: pytest.MonkeyPatch,
-    at_once: int,
     asking: str,
 ) -> None:
     insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
-    monkeypatch.setattr(first_file, "_HOLDERS_AT_ONCE", at_once)
     few_beside_counters(monkeypatch)
     looks = cycle(look == "1" for look in asking)
     files = [write(*(record(person) for person in range(n, n + 2))) for n in (1, 3, 5, 7)]
@@ -113,37 +109,6 @@ async def test_whom_somebody_has_named_waits_for_the_end_however_few_are_named_a
     )}  # fmt: skip
     assert merged == 4
     assert merged_codes == {code for portion in portions for code in portion["linkage_code"]} - set(named)
-
-
-async def test_holders_wait_with_their_log_for_a_portion_that_was_being_named_before_a_counter_asked(
-    database: str, owner: Any, insurers: tuple[str, ...], write: Any, record: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
-    monkeypatch.setattr(first_file, "_HOLDERS_AT_ONCE", 1)
-    portions = portions_of(write(record(1)), write(record(2)), insurer=insurer)
-    asking = False
-
-    async def checked() -> AsyncGenerator[pl.DataFrame, None]:
-        for portion in portions:
-            yield portion
-
-    connection, aside, other = [await connect(database, role=ROLE, bulk=True) for _ in range(3)]
-    watch = await connect(database)
-    filed = await announced(owner, write(record(1), record(2)), insurer, now)
-    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, lambda: asking) as first:
-        async with other.transaction():
-            code = portions[1]["linkage_code"].item()
-            await other.execute("insert into person (linkage_code) values ($1)", code)
-            async with owner.transaction():
-                await owner.execute("lock table coverage in share mode")
-                merging = asyncio.create_task(first.merge_alone(checked()))
-                await until_waiting(watch, 2)
-                asking = True
-            ended, _ = await asyncio.wait([merging], timeout=0.5)
-            assert not ended
-        assert await merging == 1
-    for session in (connection, aside, other, watch):
-        await session.close()
 
 
 async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
