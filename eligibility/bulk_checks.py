@@ -216,7 +216,7 @@ async def _shown_now(pool: Any, bulk: BulkCheck, kept: Sequence[KeptResult]) -> 
         if one.doubtful_coverage_id is not None:
             told = wire.BulkResult.model_validate_json(one.result)
             if told.coverage is not None:
-                shown = Shown(one.doubtful_coverage_id, told.coverage, bulk.asked_for, bulk.accepted_at)
+                shown = Shown.by_answer(one.doubtful_coverage_id, told.coverage, bulk.asked_for, bulk.accepted_at)
                 doubtful.append((place, told, shown))
     if doubtful:
         rows = await rows_of_numbers(pool, [shown.question(bulk.institution) for _, _, shown in doubtful])

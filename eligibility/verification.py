@@ -16,7 +16,6 @@ from eligibility.domain.coverage import (
     Standing,
     standing_of_number,
     standing_of_person,
-    suspended_since,
 )
 from eligibility.domain.dates import day_in_japan
 from eligibility.domain.errors import Refused
@@ -199,7 +198,10 @@ async def repeat_number(centre: Centre, terminal: Terminal, kept: KeptAnswer, no
         RecorderAway: the event could not be made durable.
     """
     given = Verification.model_validate_json(kept.answer)
-    suspended = await _suspended_by_now(centre, terminal, given, kept.coverage_id)
+    suspended = False
+    if given.coverage is not None and kept.coverage_id is not None:
+        shown = Shown.by_answer(kept.coverage_id, given.coverage, given.asked_for, given.known_at)
+        suspended = await _suspended_now(centre, terminal, shown)
     outcome = Outcome.SUSPENDED if suspended else given.outcome
     record = VerificationRecord(
         given.verification_id, terminal.terminal_id, given.method, given.asked_for, given.known_at, outcome,
@@ -259,20 +261,14 @@ async def _with_later_suspensions(
     centre: Centre, terminal: Terminal, standing: Standing, asked_for: date, known_at: datetime, now: datetime
 ) -> Standing:
     """Suspend an answer of what was known earlier if whoever the coverage has belonged to since is suspended now."""
-    shown = standing.coverage
-    if shown is None or known_at == now:
+    if standing.coverage is None or known_at == now:
         return standing
-    followed = NumberAsked(shown.insured, shown.birth_date, known_at, terminal.institution, shown.coverage_id)
-    present = await centre.numbers.find(followed)
-    if suspended_since(shown.coverage_id, (*present.asked, *present.others), asked_for):
+    if await _suspended_now(centre, terminal, Shown.by_coverage(standing.coverage, asked_for, known_at)):
         return Standing(Outcome.SUSPENDED, data_as_of=standing.data_as_of)
     return standing
 
 
-async def _suspended_by_now(centre: Centre, terminal: Terminal, given: Verification, coverage_id: int | None) -> bool:
-    if given.coverage is None or coverage_id is None:
-        return False  # it shows none
-    shown = Shown(coverage_id, given.coverage, given.asked_for, given.known_at)
+async def _suspended_now(centre: Centre, terminal: Terminal, shown: Shown) -> bool:
     return shown.is_suspended(await centre.numbers.find(shown.question(terminal.institution)))
 
 

@@ -268,6 +268,9 @@ create table following_record (
     lead_record   bigint not null  -- the first that states the coverage
 );
 
+-- Also copied: a first file's holders in the order of their index, of which some at a time go to stated_holder.
+create table ordered_holder (like stated_holder);
+
 -- ── What happened at counters ───────────────────────────────────────────────────────────────────────────────────
 
 create table card (
@@ -376,7 +379,7 @@ grant usage on sequence coverage_id_seq, person_person_id_seq, identifier_block_
 grant select, insert on submission, feedback to eligibility_payer;
 grant update (state, received_bytes, finished_at, records, refused, merged, unchanged, touched_at, unended_loads)
     on submission to eligibility_payer;
-grant select on staged_eligibility, merge_plan, repeated_record, following_record
+grant select on staged_eligibility, merge_plan, repeated_record, following_record, ordered_holder
     to eligibility_payer;
 grant delete on feedback to eligibility_payer;
 grant insert on audit_event to eligibility_payer;

@@ -423,8 +423,8 @@ where person_id >= $2 and person_id < $3 and submission_id = $1
 order by 1;
 
 -- name: begin_ordering
--- Make this session's table of holders that wait in the order of their index.
-create temp table ordered_holder (like public.stated_holder);
+-- Make this session's own table of holders in the order of their index.
+create temp table ordered_holder (like public.ordered_holder);
 
 -- name: order_holders_copied
 -- What add_holders_copied adds, put into their order first.

@@ -39,6 +39,7 @@ MASTER = Path(__file__).parents[2] / "samples" / "drug_master" / "y_invented.csv
 SOMEBODY = {"氏名": "佐藤　太郎", "氏名カナ": "ｻﾄｳ ﾀﾛｳ", "生年月日": "3420303", "性別": "1"}
 LIMIT = {"限度額証区分": "01", "限度額適用区分": "A03", "限度額有効開始日": "20260401", "限度額有効終了日": ""}
 KEPT = {"資格取得日": "20250401"} | SOMEBODY | LIMIT
+STATED_BY_OTHER = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
 CURRENT = """
 select c.name, p.linkage_code, c.person_id, c.coverage_id from coverage c join person p using (person_id)
 where c.known_to = 'infinity' order by c.known_from, c.coverage_id
@@ -324,6 +325,18 @@ async def _number_patient(counter: Counter) -> httpx.Response:
     return await counter.http.post("/v1/reference-numbers", json=NUMBER | {"reference_number": "[P]-1"})
 
 
+async def _moved_to_another_code(owner: Any, take_in: Any, write: Any, record: Any) -> UUID:
+    """State another insurer's coverage under a code of its own, and then under one that is somebody else's here.
+
+    Return the case that keeps it.
+    """
+    await take_in(write(record(1, 紐付番号="LK-FORMER", **STATED_BY_OTHER)), insurer=OTHER)
+    await take_in(write(record(2)))
+    await take_in(write(record(1, 紐付番号="LK-00000002", **STATED_BY_OTHER)), insurer=OTHER)
+    case: UUID = await owner.fetchval("select case_id from mislink_case")
+    return case
+
+
 def _shown(answer: httpx.Response) -> tuple[str, str | None]:
     """Name and reference number of what a check by card or number answered."""
     assert answer.status_code == 200, answer.text
@@ -411,11 +424,7 @@ async def test_a_registration_that_meets_a_reversal_waits_and_looks_again_whose_
 async def test_a_registration_that_meets_a_merge_of_another_linkage_code_looks_again_whose_it_is(
     owner: Any, payer: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
 ) -> None:
-    stated = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
-    await take_in(write(record(1, 紐付番号="LK-FORMER", **stated)), insurer=OTHER)
-    await take_in(write(record(2)))
-    await take_in(write(record(1, 紐付番号="LK-00000002", **stated)), insurer=OTHER)
-    case = await owner.fetchval("select case_id from mislink_case")
+    case = await _moved_to_another_code(owner, take_in, write, record)
     await counter.number(**NUMBER, birth_date="1967-03-03")
     card = world.card()
     async with payer.transaction():
@@ -432,7 +441,7 @@ async def test_a_registration_that_meets_a_merge_of_another_linkage_code_looks_a
 async def test_a_registration_that_would_wait_long_is_told_to_try_again_and_does_nothing(
     owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter, monkeypatch: Any, capsys: Any
 ) -> None:
-    await take_in(write(record(1, 保険者番号=OTHER, 資格取得日="20250401", **SOMEBODY)), insurer=OTHER)
+    await take_in(write(record(1, **STATED_BY_OTHER)), insurer=OTHER)
     await counter.number(**NUMBER, birth_date="1967-03-03")
     card = world.card()
     proof = counter.proof(card, await counter.challenge())
@@ -453,17 +462,13 @@ async def test_cards_and_numbers_are_registered_while_a_merge_that_takes_back_wa
     released: bool, owner: Any, payer: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter,
     database: str,
 ) -> None:  # fmt: skip
-    stated = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
-    await take_in(write(record(1, 紐付番号="LK-FORMER", **stated)), insurer=OTHER)
-    await take_in(write(record(2)))
-    await take_in(write(record(1, 紐付番号="LK-00000002", **stated)), insurer=OTHER)
-    case = await owner.fetchval("select case_id from mislink_case")
+    case = await _moved_to_another_code(owner, take_in, write, record)
     await counter.number(**NUMBER, birth_date="1967-03-03")
     card = world.card()
     another_merge, watch = await connect(database), await connect(database)
     async with another_merge.transaction():
         await another_merge.execute("select pg_advisory_xact_lock(2, 0)")
-        cancelled = write(record(1, レコード種別="3", 紐付番号="LK-FORMER", **stated))
+        cancelled = write(record(1, レコード種別="3", 紐付番号="LK-FORMER", **STATED_BY_OTHER))
         merging = release(payer, case, _decided()) if released else take_in(cancelled, insurer=OTHER)
         waiting = asyncio.create_task(merging)
         await until_waiting(watch, 1)
@@ -688,14 +693,13 @@ async def test_what_counters_kept_by_a_wrong_linkage_code_goes_when_a_file_state
 async def test_who_is_stated_anew_after_a_cancellation_registers_card_and_number_anew(
     owner: Any, take_in: Any, write: Any, record: Any, world: World, counter: Counter
 ) -> None:
-    fields = {"保険者番号": OTHER, "資格取得日": "20250401"} | SOMEBODY
-    await take_in(write(record(1, 紐付番号="LK-WRONG", **fields)), insurer=OTHER)
+    await take_in(write(record(1, 紐付番号="LK-WRONG", **STATED_BY_OTHER)), insurer=OTHER)
     card = world.card()
     await _keep_everything(owner, world, counter, card)
 
-    await take_in(write(record(1, レコード種別="3", 紐付番号="LK-WRONG", **fields)), insurer=OTHER)
+    await take_in(write(record(1, レコード種別="3", 紐付番号="LK-WRONG", **STATED_BY_OTHER)), insurer=OTHER)
     assert (await counter.verify(card)).json()["code"] == "card_not_registered"
-    await take_in(write(record(1, 紐付番号="LK-RIGHT", **fields)), insurer=OTHER)
+    await take_in(write(record(1, 紐付番号="LK-RIGHT", **STATED_BY_OTHER)), insurer=OTHER)
 
     await _keep_everything(owner, world, counter, card)
     assert _shown(await counter.verify(card)) == ("佐藤　太郎", "[P]-1")
