@@ -28,7 +28,8 @@ from payer_sync.submission import Filed
 _SQL = statements("payer_sync.queries")
 _TIMEOUT_S: Final = 3600.0
 _NAMED_BESIDE_COUNTERS: Final = 500
-_PAGES_BESIDE_COUNTERS: Final = 20  # of holders in their index's order, some two hundred of them on each
+_PAGES_AT_ONCE: Final = 5_000  # of holders in their index's order, some two hundred of them on each
+_PAGES_BESIDE_COUNTERS: Final = 20
 _COVERAGE: Final = ("person_id", "coverage_id", "known_from")  # of every table that a record's facts go to
 # The staged fields that a coverage keeps, under the names that it keeps them by; those of editions after the first
 # where the file has them.
@@ -146,15 +147,17 @@ class FirstFile:
     async def _add_holders(self, persons: range) -> None:
         """Let persons whose coverages were copied be found by name and birth date; others between them are not ours."""
         arguments = (self._submission_id, persons.start, persons.stop)
-        if not self._counters_ask():
-            await self._connection.execute(_SQL["add_holders_copied"], *arguments, timeout=_TIMEOUT_S)
-            return
         await self._connection.execute(_SQL["begin_ordering"])
         await self._connection.execute(_SQL["order_holders_copied"], *arguments, timeout=_TIMEOUT_S)
         pages = await self._connection.fetchval(_SQL["pages_ordered"])
-        for first in range(0, pages, _PAGES_BESIDE_COUNTERS):
-            await self._connection.execute(_SQL["add_holders_ordered"], first, first + _PAGES_BESIDE_COUNTERS)
-            await self._aside.execute(_SQL["write_log"])
+        first = 0
+        while first < pages:
+            beside = self._counters_ask()
+            last = first + (_PAGES_BESIDE_COUNTERS if beside else _PAGES_AT_ONCE)
+            await self._connection.execute(_SQL["add_holders_ordered"], first, last, timeout=_TIMEOUT_S)
+            if beside:
+                await self._aside.execute(_SQL["write_log"], timeout=_TIMEOUT_S)
+            first = last
         await self._connection.execute(_SQL["end_ordering"])
 
     async def stage_rest(self, insurer: InsurerNumber) -> None:

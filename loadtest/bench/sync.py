@@ -52,7 +52,7 @@ FULL_SIZE: Final = 5_000_000  # what the limits are for
 _SIZES: Final = {"small": 100_000, "full": FULL_SIZE}
 _SEED: Final = 20261121
 # Of their files one after the other is merged while counters ask. The hundredth part of one merge's questions is a
-# single pause of the machine's, of which it has one in ten to twenty seconds without any merge, too: the median counts.
+# single pause of the machine's, of which it has one in ten to twenty seconds without any merge, too: medians count.
 _OTHER_INSURERS: Final = ("01133016", "01133024", "01133032", "01133040", "01133057")
 _QUIET_S: Final = {True: 10.0, False: 1.0}  # how long they ask before each merge, at full size and below
 _GUARD_SHARE: Final = 0.05  # of the size, and at most as many persons as the guard's own bench takes
@@ -226,7 +226,8 @@ def _rest(bench: Bench, intake: Intake) -> None:
 
 def _ask_meanwhile(bench: Bench, intake: Intake, others: Sequence[Sent]) -> None:
     numbers = asyncio.run(insured_numbers(intake.address))
-    asked, slower = 0, []
+    asked: list[int] = []
+    p99_quiet, p99_busy = [], []
     with counters(intake.address, numbers) as asking:
         for other in others:  # by turns: what the machine gives changes within a minute
             _rest(bench, intake)
@@ -238,10 +239,12 @@ def _ask_meanwhile(bench: Bench, intake: Intake, others: Sequence[Sent]) -> None
             load = _push(bench, intake, other, "first load of a tenth, counters asking")
             # Not the client's start, the upload and the verification, in which a stall of the merge would count less.
             busy = asking.take().during(load.began, load.began + load.seconds)
-            asked += len(busy.questions)
-            slower.append(busy.percentile(99) / quiet.percentile(99))
+            asked.append(len(busy.questions))
+            p99_quiet.append(quiet.percentile(99))
+            p99_busy.append(busy.percentile(99))
             bench.remarks += [_answers("quiet", quiet), _answers("during a merge", busy)]
-    bench.measured.append(Measured("merge", "counters", asked, {"slowdown_ratio": statistics.median(slower)}))
+    slower = {"slowdown_ratio": statistics.median(p99_busy) / statistics.median(p99_quiet)}
+    bench.measured.append(Measured("merge", "counters", sum(asked), slower))
 
 
 def _answers(when: str, answered: Answered) -> str:

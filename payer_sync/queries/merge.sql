@@ -413,21 +413,12 @@ where m.change in ('new', 'corrected') and not m.settled
     ))
 order by 1;
 
--- name: add_holders_copied
--- The same for a first file's persons whose coverages were copied: nobody has stated anything of them.
--- $1 submission, $2 the first person, $3 the one after the last
-insert into stated_holder (holder_hash, person_id)
-select holder_hash(name_key, birth_date), person_id
-from coverage
-where person_id >= $2 and person_id < $3 and submission_id = $1
-order by 1;
-
 -- name: begin_ordering
 -- Make this session's own table of holders in the order of their index.
 create temp table ordered_holder (like public.ordered_holder);
 
 -- name: order_holders_copied
--- What add_holders_copied adds, put into their order first.
+-- Put a first file's persons whose coverages were copied into that order: nobody has stated anything of them.
 -- $1 submission, $2 the first person, $3 the one after the last
 insert into ordered_holder (holder_hash, person_id)
 select holder_hash(name_key, birth_date), person_id

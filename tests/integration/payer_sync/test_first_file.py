@@ -35,9 +35,10 @@ def portions_of(*files: Path, insurer: InsurerNumber) -> list[pl.DataFrame]:
 
 
 def few_beside_counters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what comes few at a time while counters ask come one at a time."""
+    """Let codes and pages of holders come one at a time."""
     monkeypatch.setattr(first_file, "_NAMED_BESIDE_COUNTERS", 1)
     monkeypatch.setattr(first_file, "_PAGES_BESIDE_COUNTERS", 1)
+    monkeypatch.setattr(first_file, "_PAGES_AT_ONCE", 1)
 
 
 async def announced(owner: Any, file: Path, insurer: InsurerNumber, now: datetime) -> Filed:
@@ -60,7 +61,7 @@ async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
     insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
     few_beside_counters(monkeypatch)
     looks = cycle(look == "1" for look in asking)
-    files = [write(*(record(person) for person in range(n, n + 2))) for n in (1, 3, 5, 7)]
+    files = [write(*(record(person) for person in range(n, n + 100))) for n in (1, 101, 201, 301)]
 
     async def checked() -> AsyncGenerator[pl.DataFrame, None]:
         for portion in portions_of(*files, insurer=insurer):
@@ -74,7 +75,7 @@ async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
     await aside.close()
     await connection.close()
     found = await owner.fetch("select person_id, count(*) from stated_holder group by person_id")
-    assert (merged, [row["count"] for row in found]) == (8, [1] * 8)
+    assert (merged, [row["count"] for row in found]) == (400, [1] * 400)
 
 
 @pytest.mark.parametrize("asking", [False, True])
