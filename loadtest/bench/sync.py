@@ -136,7 +136,7 @@ def run(persons: int, screen: Console, today: date) -> Bench:
 
 
 def _measure(bench: Bench) -> None:
-    whole, delta, *tenths = _write_files(bench)
+    whole, delta, tenths = _write_files(bench)
     tenth = tenths[0]
     before = _first_of_a_tenth(bench, tenth, "before")
     with _intake(bench, "whole", whole.insurer, *_OTHER_INSURERS) as intake:
@@ -174,7 +174,7 @@ def _first_of_a_tenth(bench: Bench, tenth: Sent, when: str) -> Phase:
         return _push(bench, intake, tenth, f"first load of a tenth, {when}")
 
 
-def _write_files(bench: Bench) -> list[Sent]:
+def _write_files(bench: Bench) -> tuple[Sent, Sent, list[Sent]]:
     """Write a register, a delta of it, and registers of a tenth of its size, of other insurers and of other persons."""
     nation = Nation.make(bench.persons, _SEED, bench.today, insurers=1)
     insurer = nation.insurers[0].number
@@ -183,14 +183,17 @@ def _write_files(bench: Bench) -> list[Sent]:
     newcomers = Nation.make(max(bench.persons // 250, 20), _SEED + 1, bench.today, insurers=1)
     delta = write_delta(nation, newcomers, bench.folder / "delta.csv", insurer, bench.today)
     del nation, newcomers
-    tenths = []
-    for number, other in enumerate(_OTHER_INSURERS):
-        smaller = Nation.make(bench.persons // 10, _SEED + 2 + number, bench.today, insurers=1)
-        tenths.append(write_first(smaller, bench.folder / f"tenth{number}.csv", other))
-        del smaller
+    tenths = [
+        write_first(
+            Nation.make(bench.persons // 10, _SEED + 2 + number, bench.today, insurers=1),
+            bench.folder / f"tenth{number}.csv",
+            other,
+        )
+        for number, other in enumerate(_OTHER_INSURERS)
+    ]
     gc.collect()
     bench.remarks.append(f"the first file: {whole.records:,} records, {whole.path.stat().st_size / 1e6:,.0f} MB")
-    return [whole, delta, *tenths]
+    return whole, delta, tenths
 
 
 @contextmanager
@@ -226,8 +229,7 @@ def _rest(bench: Bench, intake: Intake) -> None:
 
 def _ask_meanwhile(bench: Bench, intake: Intake, others: Sequence[Sent]) -> None:
     numbers = asyncio.run(insured_numbers(intake.address))
-    asked: list[int] = []
-    p99_quiet, p99_busy = [], []
+    turns: list[tuple[Answered, Answered]] = []
     with counters(intake.address, numbers) as asking:
         for other in others:  # by turns: what the machine gives changes within a minute
             _rest(bench, intake)
@@ -239,12 +241,11 @@ def _ask_meanwhile(bench: Bench, intake: Intake, others: Sequence[Sent]) -> None
             load = _push(bench, intake, other, "first load of a tenth, counters asking")
             # Not the client's start, the upload and the verification, in which a stall of the merge would count less.
             busy = asking.take().during(load.began, load.began + load.seconds)
-            asked.append(len(busy.questions))
-            p99_quiet.append(quiet.percentile(99))
-            p99_busy.append(busy.percentile(99))
+            turns.append((quiet, busy))
             bench.remarks += [_answers("quiet", quiet), _answers("during a merge", busy)]
-    slower = {"slowdown_ratio": statistics.median(p99_busy) / statistics.median(p99_quiet)}
-    bench.measured.append(Measured("merge", "counters", sum(asked), slower))
+    p99_quiet, p99_busy = (statistics.median(one.percentile(99) for one in each) for each in zip(*turns, strict=True))
+    asked = sum(len(busy.questions) for _, busy in turns)
+    bench.measured.append(Measured("merge", "counters", asked, {"slowdown_ratio": p99_busy / p99_quiet}))
 
 
 def _answers(when: str, answered: Answered) -> str:

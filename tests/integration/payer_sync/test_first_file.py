@@ -1,7 +1,8 @@
 """The way of a first file into the register: what its portions leave behind, and when it cannot go on."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from itertools import cycle
 from pathlib import Path
@@ -16,7 +17,7 @@ from eligibility.domain.ids import uuid7
 from eligibility.storage.database import connect
 from eligibility.wire.submissions import SubmissionKind
 from payer_sync import first_file
-from payer_sync.batches import nobody_asks
+from payer_sync.batches import CountersAsk, nobody_asks
 from payer_sync.contract import check_file
 from payer_sync.first_file import FirstFile
 from payer_sync.layouts.register import find_layout
@@ -34,32 +35,35 @@ def portions_of(*files: Path, insurer: InsurerNumber) -> list[pl.DataFrame]:
     return [checked.staged for file in files for checked in check_file(file, LAYOUT, insurer, date(2026, 11, 21))]
 
 
-def few_beside_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let codes and pages of holders come one at a time."""
     monkeypatch.setattr(first_file, "_NAMED_BESIDE_COUNTERS", 1)
     monkeypatch.setattr(first_file, "_PAGES_BESIDE_COUNTERS", 1)
     monkeypatch.setattr(first_file, "_PAGES_AT_ONCE", 1)
 
 
-async def announced(owner: Any, file: Path, insurer: InsurerNumber, now: datetime) -> Filed:
+@asynccontextmanager
+async def merging(
+    database: str, owner: Any, file: Path, insurer: InsurerNumber, counters_ask: CountersAsk = nobody_asks
+) -> AsyncIterator[FirstFile]:
     """Announce a file whose portions are then merged without a loader."""
+    now = datetime.now(UTC)
     manifest = build_manifest(file, SubmissionKind.DELTA, "eligibility", 1)
     submission, _ = await announce(owner, uuid7(now), insurer, manifest, now)
-    return Filed(insurer, submission)
+    connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
+    with FirstFile(connection, aside, Filed(insurer, submission), LAYOUT, NOBODY, now, counters_ask) as first:
+        yield first
+    await aside.close()
+    await connection.close()
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 @pytest.mark.parametrize("asking", ["0", "1", "01", "001", "011"])  # whether counters ask, look by look, over and over
 async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
-    database: str,
-    owner: Any,
-    insurers: tuple[str, ...],
-    write: Any,
-    record: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    asking: str,
+    database: str, owner: Any, insurers: tuple[str, ...], write: Any, record: Any, asking: str
 ) -> None:
-    insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
-    few_beside_counters(monkeypatch)
+    insurer = InsurerNumber(insurers[0])
     looks = cycle(look == "1" for look in asking)
     files = [write(*(record(person) for person in range(n, n + 100))) for n in (1, 101, 201, 301)]
 
@@ -68,28 +72,18 @@ async def test_persons_of_every_portion_are_found_by_name_and_birth_date_once(
             await owner.fetchval("select nextval('identifier_block_seq')")  # another load is between its portions
             yield portion
 
-    connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
-    filed = await announced(owner, files[0], insurer, now)
-    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, lambda: next(looks)) as first:
+    async with merging(database, owner, files[0], insurer, lambda: next(looks)) as first:
         merged = await first.merge_alone(checked())
-    await aside.close()
-    await connection.close()
     found = await owner.fetch("select person_id, count(*) from stated_holder group by person_id")
     assert (merged, [row["count"] for row in found]) == (400, [1] * 400)
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 @pytest.mark.parametrize("asking", [False, True])
 async def test_whom_somebody_has_named_waits_for_the_end_however_few_are_named_at_once(
-    database: str,
-    owner: Any,
-    insurers: tuple[str, ...],
-    write: Any,
-    record: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    asking: bool,
+    database: str, owner: Any, insurers: tuple[str, ...], write: Any, record: Any, asking: bool
 ) -> None:
-    insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
-    few_beside_counters(monkeypatch)
+    insurer = InsurerNumber(insurers[0])
     files = [write(*(record(person) for person in range(n, n + 3))) for n in (1, 4)]
     portions = portions_of(*files, insurer=insurer)
     named = [portion["linkage_code"][place] for portion, place in zip(portions, (1, 2), strict=True)]
@@ -99,12 +93,8 @@ async def test_whom_somebody_has_named_waits_for_the_end_however_few_are_named_a
         for portion in portions:
             yield portion
 
-    connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
-    filed = await announced(owner, files[0], insurer, now)
-    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, lambda: asking) as first:
+    async with merging(database, owner, files[0], insurer, lambda: asking) as first:
         merged = await first.merge_alone(checked())
-    await aside.close()
-    await connection.close()
     merged_codes = {row["linkage_code"] for row in await owner.fetch(
         "select linkage_code from coverage join person using (person_id)"
     )}  # fmt: skip
@@ -115,7 +105,7 @@ async def test_whom_somebody_has_named_waits_for_the_end_however_few_are_named_a
 async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
     database: str, owner: Any, insurers: tuple[str, ...], write: Any, record: Any
 ) -> None:
-    insurer, now = InsurerNumber(insurers[0]), datetime.now(UTC)
+    insurer = InsurerNumber(insurers[0])
     files = [write(record(1), record(2, 番号="0000001")), *(write(record(n)) for n in (3, 4, 5))]
     being_made: set[int] = set()
 
@@ -127,9 +117,7 @@ async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
             finally:
                 being_made.remove(number)
 
-    connection, aside = [await connect(database, role=ROLE, bulk=True) for _ in range(2)]
-    filed = await announced(owner, files[0], insurer, now)
-    with FirstFile(connection, aside, filed, LAYOUT, NOBODY, now, nobody_asks) as first:
+    async with merging(database, owner, files[0], insurer) as first:
         with pytest.raises(asyncpg.UniqueViolationError) as failed:
             await first.merge_alone(checked())
         # The driver tells PostgreSQL of a statement that was cancelled in a task of its own, which nobody waits for.
@@ -137,5 +125,3 @@ async def test_when_a_portion_cannot_be_merged_no_other_is_still_being_made(
         left = being_made, names - {"Connection._cancel"}
         assert failed.value.constraint_name != "person_linkage_code_key"
     assert left == (set(), set())
-    await aside.close()
-    await connection.close()
