@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import zip_longest
@@ -109,18 +109,17 @@ class TooManyBulks(Refused):
 # ── Taking in, and giving out: in the API ───────────────────────────────────────────────────────────────────────
 
 
-def read_questions(items: Iterable[wire.BulkItem]) -> list[Question]:
-    """Parse the items; one that is malformed keeps its problem and nothing of its values.
+def read_questions(items: Iterable[wire.BulkItem]) -> Iterator[Question]:
+    """Parse the items, one by one; one that is malformed keeps its problem and nothing of its values.
 
     Raises:
         MyNumberRefused: an item's id is a My Number, which could not even be named in an answer.
     """
-    questions, seen = [], set()
+    seen = set()
     for item in items:
         item_id = refuse_my_number(item.item_id, "item_id")
-        questions.append(_problem(item_id, "item_id_repeated", "item_id") if item_id in seen else _question(item))
+        yield _problem(item_id, "item_id_repeated", "item_id") if item_id in seen else _question(item)
         seen.add(item_id)
-    return questions
 
 
 async def accept_bulk(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from eligibility.audit.events import ActorKind, EventKind
@@ -18,6 +18,7 @@ from eligibility.storage.statements import statements
 from eligibility.wire.bulk import BulkState
 
 _SQL = statements("eligibility.storage.queries")
+_INSERTED_AT_ONCE: Final = 500  # laying out ten thousand takes longer than a counter should wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,9 @@ async def insert_bulk(
     )
     if taken is None:
         return False
-    await connection.execute(
-        _SQL["insert_bulk_items"], bulk_id, *zip(*(_question_columns(q) for q in questions), strict=True)
-    )
+    for before in range(0, len(questions), _INSERTED_AT_ONCE):
+        columns = zip(*(_question_columns(q) for q in questions[before : before + _INSERTED_AT_ONCE]), strict=True)
+        await connection.execute(_SQL["insert_bulk_items"], bulk_id, before, *columns)
     return True
 
 

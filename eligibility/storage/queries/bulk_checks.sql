@@ -12,14 +12,14 @@ where (select count(*) from bulk_check b where b.institution_code = $2 and b.sta
 returning bulk_id;
 
 -- name: insert_bulk_items
--- Adds the items of a bulk check, the malformed ones with their problem alone.
--- $1 id, $2 item ids, $3 insurers, $4 symbol keys, $5 number keys, $6 branch numbers, $7 birth dates,
--- $8 codes of problems, $9 their fields
+-- Adds some items of a bulk check, the malformed ones with their problem alone.
+-- $1 id, $2 how many come before, $3 item ids, $4 insurers, $5 symbol keys, $6 number keys, $7 branch numbers,
+-- $8 birth dates, $9 codes of problems, $10 their fields
 insert into bulk_item (bulk_id, item_id, insurer_number, symbol_key, number_key, branch_number, birth_date,
                        problem_code, problem_field, item_number)
 select $1, i.item_id, i.insurer_number, i.symbol_key, i.number_key, i.branch_number, i.birth_date, i.problem_code,
-       i.problem_field, i.item_number
-from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[], $8::text[], $9::text[])
+       i.problem_field, $2::integer + i.item_number
+from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::date[], $9::text[], $10::text[])
      with ordinality as i (item_id, insurer_number, symbol_key, number_key, branch_number, birth_date, problem_code,
                            problem_field, item_number);
 

@@ -1,6 +1,7 @@
 """Bulk checks: taken in durably, done by the worker, told item by item, and no way around any budget."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -15,10 +16,12 @@ import httpx
 import pytest
 
 from eligibility import bulk_checks
+from eligibility.api import bulk_routes
 from eligibility.bulk_checks import TooManyBulks, accept_bulk, read_questions, work_on_bulk
 from eligibility.domain.codes import Role
 from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.callers import Terminal
+from eligibility.storage import bulk_checks as storage
 from eligibility.storage.clearing import clear_expired, drop_used_challenges
 from eligibility.storage.database import connect, open_pool
 from eligibility.storage.lookups import MOST_ENTRIES_READ
@@ -356,6 +359,37 @@ async def test_a_message_of_another_form_is_refused_whole(world: World, counter:
     assert await world.owner.fetchval("select count(*) from bulk_check") == 0
 
 
+async def test_what_is_read_and_kept_in_parts_comes_to_one_whole(
+    world: World, counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_routes, "_PART_ITEMS", 3)
+    monkeypatch.setattr(storage, "_INSERTED_AT_ONCE", 4)
+    await world.coverage(await world.person())
+    asked = [_item(str(n), birth_date="19800101" if n % 2 else "19800102") for n in range(11)]
+    results = await _bulk(counter, database, [*asked, _item("1")], asked_for="2026-11-02")
+    assert [one["item_id"] for one in results] == [*(str(n) for n in range(11)), "1"]
+    assert [one["outcome"] for one in results] == ["valid" if n % 2 else "none" for n in range(11)] + [None]
+    assert results[-1]["problem"]["code"] == "item_id_repeated"
+    wrong = await _start(counter, [*asked[:7], _item("x", number="1" * 101), _item("")])
+    assert [fault["pointer"] for fault in wrong.json()["faults"]] == ["/items/7/number"]
+
+
+async def test_reading_thousands_of_items_lets_others_take_their_turns() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(other())
+    asked, questions = await bulk_routes._read(json.dumps({"items": [_item(str(n)) for n in range(10_000)]}).encode())
+    waiting.cancel()
+    assert (len(asked.items), len(questions)) == (10_000, 10_000)
+    assert turns >= 2 * 10_000 // bulk_routes._PART_ITEMS  # while it is parsed, and while it is read
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"items": [', b"\xff\xfe", b"null"])
 async def test_what_is_no_json_is_malformed(world: World, counter: Counter, content: bytes) -> None:
     assert (await counter.http.post(PATH, content=content)).json()["code"] == "malformed"
@@ -445,7 +479,7 @@ async def test_several_processes_count_an_institutions_open_ones_one_after_the_o
     world: World, counter: Counter
 ) -> None:
     terminal = Terminal(InstitutionCode(INSTITUTION), counter.terminal_id)
-    questions = read_questions([BulkItem.model_validate(_item("a"))])
+    questions = list(read_questions([BulkItem.model_validate(_item("a"))]))
     pool, now = world.app.state.centre.pool, datetime.now(UTC)
     async with world.owner.transaction():
         await world.owner.execute("lock table bulk_item in share mode")  # nobody gets further than to have counted
