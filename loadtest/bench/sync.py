@@ -279,7 +279,8 @@ def _progress(screen: Console) -> Iterator[Callable[[str], None]]:
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=screen, transient=True) as progress:
+    # Once a second: drawing takes a processor from those who are measured, whether there is a screen or not.
+    with Progress(*columns, console=screen, transient=True, refresh_per_second=1) as progress:
         task = progress.add_task("", total=_STEPS)
 
         def step(said: str) -> None:

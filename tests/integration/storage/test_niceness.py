@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ from eligibility.storage.niceness import give_way_together
 from loadtest.embedded import Stores
 
 _ROLE = "eligibility_worker"
+_SLICES = (
+    tuple(int(part) for part in platform.release().split(".")[:2]) >= (6, 12)
+    and platform.machine() in ("x86_64", "aarch64")
+    and Path("/proc/self/sched").exists()
+)
 # A process that opens a pool, as a service would, and tells how each of its sessions' server processes is treated.
 _OPENS_A_POOL = f"""
 import asyncio, json, os
@@ -23,7 +29,13 @@ from eligibility.storage.database import open_pool
 
 def told(process):
     shared = Path(f"/proc/{{process}}/autogroup")
-    return [os.getpriority(os.PRIO_PROCESS, process), shared.read_text().split()[-1] if shared.exists() else None]
+    scheduled = Path(f"/proc/{{process}}/sched")
+    lines = scheduled.read_text().splitlines() if scheduled.exists() else []
+    return [
+        os.getpriority(os.PRIO_PROCESS, process),
+        shared.read_text().split()[-1] if shared.exists() else None,
+        next((int(line.split()[-1]) for line in lines if line.startswith("se.slice")), None),
+    ]
 
 async def main():
     pool = await open_pool(os.environ["ADDRESS"], role="{_ROLE}", size=3)
@@ -52,12 +64,19 @@ def _niceness_beside(address: str, more: int) -> list[list[object]]:
 def test_the_sessions_of_a_process_with_nice_give_way_too(database: str) -> None:
     expected = min(os.getpriority(os.PRIO_PROCESS, 0) + 7, 19)
     told = _niceness_beside(database, 7)
-    assert told == [[expected, str(expected) if Path("/proc/self/autogroup").exists() else None]] * 4
+    shared = str(expected) if Path("/proc/self/autogroup").exists() else None
+    assert [each[:2] for each in told] == [[expected, shared]] * 4
+
+
+@pytest.mark.skipif(not _SLICES, reason="Linux before 6.12, another kind of machine, or no look at it")
+def test_they_ask_for_long_slices_of_time_and_those_of_others_do_not(database: str) -> None:
+    assert [slice_ns for *_, slice_ns in _niceness_beside(database, 7)] == [100_000_000] * 4
+    assert 100_000_000 not in [slice_ns for *_, slice_ns in _niceness_beside(database, 0)]
 
 
 def test_the_sessions_of_others_do_not(database: str) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert [told for told, _ in _niceness_beside(database, 0)] == [own] * 4
+    assert [told for told, *_ in _niceness_beside(database, 0)] == [own] * 4
 
 
 async def test_a_process_that_is_no_session_of_the_role_is_left_alone(
@@ -65,6 +84,7 @@ async def test_a_process_that_is_no_session_of_the_role_is_left_alone(
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(os, "setpriority", lambda *told: asked.append(told[1]))
+    monkeypatch.setattr(niceness, "_ask_for_long_slices", lambda process, _: asked.append(process))
     monkeypatch.setattr(niceness, "_session_gives_way", lambda *_: True)
     pool = await open_pool(database, role=_ROLE, size=1)
     async with pool.acquire() as connection:
