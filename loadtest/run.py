@@ -68,6 +68,7 @@ class Size:
     most_a_second: int  # beyond the verifications the machine could answer: how many are prepared
     limit_s: float
     limit_rounds: int
+    limit_connections: int  # of each terminal, so that none of what may be answered waits for another's connection
     steady: Mapping[Operation, float]
     steady_s: float
     steady_rounds: int
@@ -84,7 +85,7 @@ class Size:
 
 SIZES: Final = {
     "full": Size(
-        persons=1_000_000, cards=8_000, most_a_second=6_000, limit_s=4, limit_rounds=8,
+        persons=1_000_000, cards=8_000, most_a_second=9_000, limit_s=4, limit_rounds=8, limit_connections=3,
         steady={Operation.VERIFICATION: 2_500}, steady_s=60, steady_rounds=10,
         parallel={
             Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300, Operation.MEDICATION_READING: 100,
@@ -93,7 +94,7 @@ SIZES: Final = {
         overload_s=60, overload_connections=16, most_at_once=256,
     ),
     "small": Size(
-        persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1,
+        persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1, limit_connections=1,
         steady={
             Operation.VERIFICATION: 30, Operation.NUMBER_VERIFICATION: 30, Operation.MEDICATION_READING: 15,
             Operation.CHECKUP_READING: 15,
@@ -213,7 +214,8 @@ class Morning:
         targets = {"centre": self._centre, "ceiling": self._ceiling}
         played = [(o, name) for o in _LIGHTER for name in targets if name == "centre" or o in _IN_CEILING]
         for operation, name in by_turns(played, size.limit_rounds):
-            window, seen = self._window([self._as_answered(operation)], size.limit_s, targets[name])
+            sending = [self._as_answered(operation)]
+            window, seen = self._window(sending, size.limit_s, targets[name], size.limit_connections)
             sent.setdefault((operation, name), []).append(window)
             computed_s[operation, name] = computed_s.get((operation, name), 0.0) + _all_computed(seen)
             _extend(observation, seen)
@@ -231,6 +233,8 @@ class Morning:
                     f"ceiling: {made[ceiling].rate:,.0f}/s, {cost_us[ceiling]:,.0f} µs each; the centre's rate is "
                     f"{figures['ceiling_ratio']:.2f} of it, by computing {cost_us[ceiling] / cost_us[own]:.2f}"
                 )
+                if made[ceiling].errors:
+                    notes.append(f"the ceiling failed: {_told(made[ceiling])}")
             if operation is Operation.CHALLENGES:
                 one = cost_us[own] / _POOL_OF_CHALLENGES
                 figures["cost_ratio"] = one / cost_us[Operation.VERIFICATION, "centre"]
