@@ -154,7 +154,8 @@ class Morning:
             self._warm_up(Operation.NUMBER_VERIFICATION, self._centre, numbers * number_of_processes(), 120)
 
             def flood(operation: Operation) -> Flood:
-                sent, seen = self._window([self._as_answered(operation)], size.limit_s, self._centre)
+                sending = [self._as_answered(operation)]
+                sent, seen = self._window(sending, size.limit_s, self._centre, size.limit_connections)
                 return Flood(outcome(operation.value, [sent], size.limit_s, in_time_s=0), _all_computed(seen))
 
             yield flood
@@ -233,7 +234,7 @@ class Morning:
                     f"ceiling: {made[ceiling].rate:,.0f}/s, {cost_us[ceiling]:,.0f} µs each; the centre's rate is "
                     f"{figures['ceiling_ratio']:.2f} of it, by computing {cost_us[ceiling] / cost_us[own]:.2f}"
                 )
-                if made[ceiling].errors:
+                if made[ceiling].errors or made[ceiling].shed:
                     notes.append(f"the ceiling failed: {_told(made[ceiling])}")
             if operation is Operation.CHALLENGES:
                 one = cost_us[own] / _POOL_OF_CHALLENGES
@@ -242,7 +243,9 @@ class Morning:
             outcomes.append(made[own])
             measured.append(Measured("limit", operation.value, made[own].requests, figures))
         windows = f"{size.limit_rounds} × {size.limit_s:g} s"
-        told = f"As fast as answers come, all of these and the ceiling by turns, {windows} each."
+        connections = size.limit_connections * TERMINALS_DRIVEN
+        told = f"As fast as answers come over {connections:,} connections, all of these and the ceiling by turns, "
+        told += f"{windows} each."
         return Chapter("limit", told, outcomes, measured, observation, notes)
 
     def _steady(self) -> Chapter:

@@ -21,7 +21,7 @@ from eligibility.storage.kept_answers import AnswerKey, KeptAnswer
 from eligibility.wire.bulk import MAX_BULK_ITEMS, MAX_BULK_SIGNS, BulkReceipt, BulkRequest, BulkResults, BulkStatus
 
 BULK_PATH: Final = "/v1/bulk-verifications"
-_PART_ITEMS: Final = 200  # some two milliseconds each of parsing, reading and keeping
+_PART_ITEMS: Final = 200  # of which reading takes a millisecond or two
 _T = TypeVar("_T")
 router = APIRouter()
 _CLEARED: Final = PROBLEM_RESPONSES[404] | {"description": "The results were kept for their time, and are cleared."}
@@ -38,7 +38,9 @@ def _description() -> dict[str, Any]:
 async def start_bulk(request: Request, caller: CallingTerminal, key: IdempotencyKey) -> Response:
     """Take in many insured numbers; malformed items are told beside the results, each by its own problem."""
     state = request.app.state
-    asked, questions = await _read(await request.body())
+    body = await request.body()
+    async with state.bulk_turn:  # the parts of several at once would come to as long a wait as one whole
+        asked, questions = await _read(body)
 
     async def work(keep: AnswerKey | None) -> BulkReceipt:
         # One keeps a connection for up to a second; several at once would leave none to the counters.
@@ -75,7 +77,7 @@ async def fetch_results(
 async def _read(body: bytes) -> tuple[BulkRequest, list[Question]]:
     # Parsing costs by the value, and nothing else runs in the process meanwhile: millions of them are not parsed.
     if len(body) - len(body.translate(None, b",:[{")) > MAX_BULK_SIGNS:
-        raise RequestValidationError([{"loc": ("body",), "msg": f"No more than {MAX_BULK_ITEMS} items"}])
+        raise _too_many("body")
     parts = await _by_turns(_validated(body), 1)
     items = tuple(item for part in parts for item in part.items)
     asked = BulkRequest.model_construct(asked_for=parts[0].asked_for, items=items)
@@ -97,13 +99,15 @@ async def _by_turns(made: Iterable[_T], at_once: int) -> list[_T]:
 
 
 def _validated(body: bytes) -> Iterator[BulkRequest]:
-    """Read the message in parts, each with some of the items."""
+    """Read the message in parts, each with some of the items, the first with what else it says."""
     for first, part in _parts(body):
         try:
             yield BulkRequest.model_validate_json(part)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
-            raise RequestValidationError([fault | {"loc": _place(fault["loc"], first)} for fault in faults]) from None
+            # Where a part's first item is wrong none is left; that there are too few is the fault of who sent none.
+            told = [fault for fault in faults if fault["loc"] != ("items",)] or faults
+            raise RequestValidationError([fault | {"loc": _place(fault["loc"], first)} for fault in told]) from None
 
 
 def _parts(body: bytes) -> Iterator[tuple[int, bytes]]:
@@ -112,11 +116,18 @@ def _parts(body: bytes) -> Iterator[tuple[int, bytes]]:
     except ValueError:
         said = None
     items = said.get("items") if isinstance(said, dict) else None
-    if not isinstance(items, list) or not 0 < len(items) <= MAX_BULK_ITEMS:
+    if not isinstance(items, list) or not items:
         yield 0, body  # it is refused
         return
+    if len(items) > MAX_BULK_ITEMS:
+        raise _too_many("body", "items")
     for first in range(0, len(items), _PART_ITEMS):
-        yield first, to_json(said | {"items": items[first : first + _PART_ITEMS]})
+        part = {"items": items[first : first + _PART_ITEMS]}
+        yield first, to_json(part if first else said | part)
+
+
+def _too_many(*place: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": place, "msg": f"No more than {MAX_BULK_ITEMS} items"}])
 
 
 def _place(place: tuple[int | str, ...], first: int) -> tuple[int | str, ...]:

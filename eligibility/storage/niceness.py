@@ -15,6 +15,7 @@ import ctypes
 import os
 import platform
 import struct
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,7 @@ def _works_for(process: int, role: str) -> bool:
 async def _give_way(process: int, niceness: int) -> None:
     if os.getpriority(os.PRIO_PROCESS, process) < niceness:
         os.setpriority(os.PRIO_PROCESS, process, niceness)
-    _ask_for_long_slices(process, niceness)
+    _ask_for_long_slices(process)
     for _ in range(_TRIES):
         if _session_gives_way(process, niceness):
             return
@@ -73,9 +74,10 @@ def _session_gives_way(process: int, niceness: int) -> bool:
     return True
 
 
-def _ask_for_long_slices(process: int, niceness: int) -> None:
-    call = _SET_ATTRIBUTES.get(platform.machine())
+def _ask_for_long_slices(process: int) -> None:
+    call = _SET_ATTRIBUTES.get(platform.machine()) if sys.platform == "linux" and sys.maxsize > 2**32 else None
     if call is None or os.sched_getscheduler(process) != os.SCHED_OTHER:
         return
+    niceness = os.getpriority(os.PRIO_PROCESS, process)
     attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, niceness, 0, _LONGEST_SLICE_NS, 0, 0)
     ctypes.CDLL(None).syscall(call, process, attributes, 0)

@@ -108,7 +108,9 @@ class _Driver:
         self._plan, self._pipe = plan, pipe
         self._deck = read_deck(plan.deck)
         self._keys = read_keys(plan.site)
-        self._free: dict[int, list[Connection]] = {n: [] for n in plan.terminals}
+        # The one that was used longest ago is next, so that none grows old: those that were opened together would be
+        # renewed together, a thousand handshakes at once in the middle of a window.
+        self._free: dict[int, deque[Connection]] = {n: deque() for n in plan.terminals}
         self._waiting: dict[int, deque[tuple[Request, float, _Running]]] = {n: deque() for n in plan.terminals}
         self._connections: list[Connection] = []
         self._closing = False
@@ -253,7 +255,7 @@ class _Driver:
         running.open += 1
         free = self._free[terminal]
         while free:
-            connection = free.pop()
+            connection = free.popleft()
             if connection.fresh:
                 running.begin(connection, request, due)
                 return

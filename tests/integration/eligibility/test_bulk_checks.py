@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+from fastapi.exceptions import RequestValidationError
 
 from eligibility import bulk_checks
 from eligibility.api import bulk_routes
@@ -25,7 +26,7 @@ from eligibility.storage import bulk_checks as storage
 from eligibility.storage.clearing import clear_expired, drop_used_challenges
 from eligibility.storage.database import connect, open_pool
 from eligibility.storage.lookups import MOST_ENTRIES_READ
-from eligibility.wire.bulk import MAX_BULK_SIGNS, BulkItem, BulkReceipt
+from eligibility.wire.bulk import MAX_BULK_SIGNS, BulkItem, BulkReceipt, BulkRequest
 from loadtest.embedded import Stores
 from tests.integration.eligibility.test_idempotency import SUSPENSIONS
 from tests.integration.eligibility.world import (
@@ -363,31 +364,47 @@ async def test_what_is_read_and_kept_in_parts_comes_to_one_whole(
     world: World, counter: Counter, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_routes, "_PART_ITEMS", 3)
-    monkeypatch.setattr(storage, "_INSERTED_AT_ONCE", 4)
+    monkeypatch.setattr(storage, "_INSERTED_AT_ONCE", 5)
     await world.coverage(await world.person())
     asked = [_item(str(n), birth_date="19800101" if n % 2 else "19800102") for n in range(11)]
     results = await _bulk(counter, database, [*asked, _item("1")], asked_for="2026-11-02")
     assert [one["item_id"] for one in results] == [*(str(n) for n in range(11)), "1"]
     assert [one["outcome"] for one in results] == ["valid" if n % 2 else "none" for n in range(11)] + [None]
     assert results[-1]["problem"]["code"] == "item_id_repeated"
-    wrong = await _start(counter, [*asked[:7], _item("x", number="1" * 101), _item("")])
-    assert [fault["pointer"] for fault in wrong.json()["faults"]] == ["/items/7/number"]
+    for right in (0, 6, 7):  # a wrong one that is the first of its part is none too few
+        wrong = await _start(counter, [*asked[:right], _item("x", number="1" * 101), _item("")])
+        assert [fault["pointer"] for fault in wrong.json()["faults"]] == [f"/items/{right}/number"]
 
 
-async def test_reading_thousands_of_items_lets_others_take_their_turns() -> None:
-    turns = 0
+async def test_no_more_than_a_part_is_read_before_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = 0
+    read: list[tuple[int, int]] = []  # in which turn, and how many items
 
     async def other() -> None:
-        nonlocal turns
+        nonlocal turn
         while True:
-            turns += 1
+            turn += 1
             await asyncio.sleep(0)
 
+    class Counted(BulkRequest):
+        @classmethod
+        def model_validate_json(cls, json_data: Any, **more: Any) -> Any:
+            asked = super().model_validate_json(json_data, **more)
+            read.append((turn, len(asked.items)))
+            return asked
+
+    monkeypatch.setattr(bulk_routes, "BulkRequest", Counted)
     waiting = asyncio.create_task(other())
-    asked, questions = await bulk_routes._read(json.dumps({"items": [_item(str(n)) for n in range(10_000)]}).encode())
+    items = [_item(str(n)) for n in range(10_001)]
+    _, questions = await bulk_routes._read(json.dumps({"items": items[:-1]}).encode())
+    assert len(questions) == 10_000
+    assert {counted for _, counted in read} == {bulk_routes._PART_ITEMS}
+    assert len({turn for turn, _ in read}) == len(read)
+    read.clear()
+    with pytest.raises(RequestValidationError):
+        await bulk_routes._read(json.dumps({"items": items}).encode())
+    assert not read
     waiting.cancel()
-    assert (len(asked.items), len(questions)) == (10_000, 10_000)
-    assert turns >= 2 * 10_000 // bulk_routes._PART_ITEMS  # while it is parsed, and while it is read
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"items": [', b"\xff\xfe", b"null"])

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from eligibility.storage.niceness import give_way_together
 from loadtest.embedded import Stores
 
 _ROLE = "eligibility_worker"
+_RELEASE = re.match(r"(\d+)\.(\d+)", platform.release())
 _SLICES = (
-    tuple(int(part) for part in platform.release().split(".")[:2]) >= (6, 12)
+    _RELEASE is not None
+    and (int(_RELEASE[1]), int(_RELEASE[2])) >= (6, 12)
     and platform.machine() in ("x86_64", "aarch64")
     and Path("/proc/self/sched").exists()
 )
@@ -71,7 +74,8 @@ def test_the_sessions_of_a_process_with_nice_give_way_too(database: str) -> None
 @pytest.mark.skipif(not _SLICES, reason="Linux before 6.12, another kind of machine, or no look at it")
 def test_they_ask_for_long_slices_of_time_and_those_of_others_do_not(database: str) -> None:
     assert [slice_ns for *_, slice_ns in _niceness_beside(database, 7)] == [100_000_000] * 4
-    assert 100_000_000 not in [slice_ns for *_, slice_ns in _niceness_beside(database, 0)]
+    if os.getpriority(os.PRIO_PROCESS, 0) <= 0:  # these tests themselves may be run by `nice`
+        assert 100_000_000 not in [slice_ns for *_, slice_ns in _niceness_beside(database, 0)]
 
 
 def test_the_sessions_of_others_do_not(database: str) -> None:
@@ -84,9 +88,10 @@ async def test_a_process_that_is_no_session_of_the_role_is_left_alone(
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(os, "setpriority", lambda *told: asked.append(told[1]))
-    monkeypatch.setattr(niceness, "_ask_for_long_slices", lambda process, _: asked.append(process))
+    monkeypatch.setattr(niceness, "_ask_for_long_slices", asked.append)
     monkeypatch.setattr(niceness, "_session_gives_way", lambda *_: True)
     pool = await open_pool(database, role=_ROLE, size=1)
+    asked.clear()  # where these tests are run by `nice`
     async with pool.acquire() as connection:
         session = connection.get_server_pid()
         monkeypatch.setattr(os, "getpriority", lambda _, process: 0 if process else 7)
