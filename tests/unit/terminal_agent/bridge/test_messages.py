@@ -199,13 +199,11 @@ def _values(place: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(expected.removeprefix("one of ").split(", ")).map(form.read)
     if expected.endswith("digits"):
         return st.integers(0, 999) if isinstance(form.read("1"), int) else st.just("1")
-    return (
-        st.one_of(_days, _words)
-        if "date" in expected
-        else st.one_of(_insurers, _words)
-        if "8 digits" in expected
-        else _words
-    )
+    # Where something malformed is kept as it is, what reads as a day or an insurer is none.
+    words = _words.filter(lambda word: form.read(word) == word)
+    if "date" in expected:
+        return st.one_of(_days, words)
+    return st.one_of(_insurers, words) if "8 digits" in expected else words
 
 
 def _any(message: type[Any]) -> st.SearchStrategy[Any]:
