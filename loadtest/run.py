@@ -154,8 +154,7 @@ class Morning:
             self._warm_up(Operation.NUMBER_VERIFICATION, self._centre, numbers * number_of_processes(), 120)
 
             def flood(operation: Operation) -> Flood:
-                sending = [self._as_answered(operation)]
-                sent, seen = self._window(sending, size.limit_s, self._centre, size.limit_connections)
+                sent, seen = self._as_answered(operation, self._centre)
                 return Flood(outcome(operation.value, [sent], size.limit_s, in_time_s=0), _all_computed(seen))
 
             yield flood
@@ -215,8 +214,7 @@ class Morning:
         targets = {"centre": self._centre, "ceiling": self._ceiling}
         played = [(o, name) for o in _LIGHTER for name in targets if name == "centre" or o in _IN_CEILING]
         for operation, name in by_turns(played, size.limit_rounds):
-            sending = [self._as_answered(operation)]
-            window, seen = self._window(sending, size.limit_s, targets[name], size.limit_connections)
+            window, seen = self._as_answered(operation, targets[name])
             sent.setdefault((operation, name), []).append(window)
             computed_s[operation, name] = computed_s.get((operation, name), 0.0) + _all_computed(seen)
             _extend(observation, seen)
@@ -351,9 +349,12 @@ class Morning:
 
     # ── Windows ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _as_answered(self, operation: Operation) -> Stream:
-        most = int(self._size.most_a_second * _LIGHTER[operation] * self._size.limit_s)
-        return Stream(operation, PATHS[operation], most, drawn=False, may_run_out=self._size.may_run_out)
+    def _as_answered(self, operation: Operation, target: ServerProcess) -> tuple[list[Sent], Observation]:
+        """Send one operation for a window of the limit, as fast as answers come."""
+        size = self._size
+        most = int(size.most_a_second * _LIGHTER[operation] * size.limit_s)
+        stream = Stream(operation, PATHS[operation], most, drawn=False, may_run_out=size.may_run_out)
+        return self._window([stream], size.limit_s, target, size.limit_connections)
 
     def _at_rates(
         self,

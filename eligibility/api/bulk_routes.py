@@ -39,22 +39,22 @@ async def start_bulk(request: Request, caller: CallingTerminal, key: Idempotency
     """Take in many insured numbers; malformed items are told beside the results, each by its own problem."""
     state = request.app.state
     body = await request.body()
-    async with state.bulk_turn:  # the parts of several at once would come to as long a wait as one whole
-        asked, questions = await _read(body)
-
-    async def work(keep: AnswerKey | None) -> BulkReceipt:
-        # One keeps a connection for up to a second; several at once would leave none to the counters.
-        async with state.bulk_turn:
-            return await accept_bulk(
-                state.centre.pool, caller, asked.asked_for, questions, state.settings.open_bulks, state.now(), keep
-            )
 
     async def repeat(kept: KeptAnswer) -> str:
         return kept.answer  # a receipt tells of nobody
 
-    return json_answer(
-        await answer_once(state.centre.pool, caller, "bulk-verifications", key, asked, work, repeat), 202
-    )
+    # One at a time: it keeps a connection for up to a second, so that several would leave none to the counters, and the
+    # parts of several, read at once, would come to as long a wait as one whole.
+    async with state.bulk_turn:
+        asked, questions = await _read(body)
+
+        async def work(keep: AnswerKey | None) -> BulkReceipt:
+            return await accept_bulk(
+                state.centre.pool, caller, asked.asked_for, questions, state.settings.open_bulks, state.now(), keep
+            )
+
+        said = await answer_once(state.centre.pool, caller, "bulk-verifications", key, asked, work, repeat)
+    return json_answer(said, 202)
 
 
 @router.get(BULK_PATH + "/{bulk_id}", response_model=BulkStatus)
