@@ -127,8 +127,9 @@ def _api(_: argparse.Namespace) -> int:
     app = make_app(settings)
     asyncio.run(check_reachable(settings.database_url.get_secret_value(), COUNTER_ROLE))
     return serve_with_workers(
-        app, workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started
-    )
+        app, workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started,
+        turn_away=app.state.admission.turn_away,
+    )  # fmt: skip
 
 
 def _worker(_: argparse.Namespace) -> None:

@@ -6,37 +6,45 @@ own sender is none that is worked on: half a message, sent by anybody, holds nob
 
 How many are too many depends on the machine, and on what else it does. So once a second it is seen how long answers
 took: where they came late, no more are let in than are answered in the time that one may wait.
+
+Turning away takes from those who are inside. So whoever finds no room when the head of their request is read is
+answered by the protocol itself, and nothing of the app begins for them.
 """
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, Final
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 _log = structlog.get_logger(__name__)
 _COUNTED: Final = "/v1/"  # health and published keys are answered whatever waits
+_COUNTED_RAW: Final = _COUNTED.encode()
 _SPREAD_S: Final = 3  # those turned away together do not come back together
 _TOLD_EVERY: Final = 1_000
 _MAY_WAIT_S: Final = 0.4  # an answer, as a mean: the slowest hundredth then waits for about twice as long
 _JUDGED_EVERY_S: Final = 1.0
 _ALWAYS: Final = 128  # so many are let in however long they take: it may be others they wait for
+App = Callable[..., Awaitable[None]]
+TurnAway = Callable[[bytes], bytes | None]
 
 
 class Admission:
-    """ASGI middleware: `answer` makes the refusal for a number of seconds to wait; `clock` tells seconds, steadily."""
+    """The room of one process, and who is in it.
+
+    `answer` makes the refusal for a number of seconds to wait; `clock` tells seconds, steadily.
+    """
 
     def __init__(
-        self,
-        app: Callable[..., Awaitable[None]],
-        most_at_once: int,
-        answer: Callable[[int], Response],
-        clock: Callable[[], float] = time.monotonic,
+        self, most_at_once: int, answer: Callable[[int], Response], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._app, self._most, self._clock = app, most_at_once, clock
+        self._most, self._clock = most_at_once, clock
         self._answers = [answer(seconds) for seconds in range(1, _SPREAD_S + 1)]
+        self._laid_out = [_laid_out(one) for one in self._answers]
         self._room = most_at_once
         self._inside = 0
         self._turned_away = 0
@@ -44,13 +52,25 @@ class Admission:
         self._answered = 0  # since then
         self._taken_s = 0.0  # by these
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """Pass the request on, or turn it away."""
+    def around(self, app: App) -> App:
+        """Return an ASGI app that passes on to another what there is room for, and turns away the rest."""
+        return partial(self._let_in, app)
+
+    def turn_away(self, address: bytes) -> bytes | None:
+        """Return the refusal of a request for an address if there is no room for it now, else None.
+
+        It is laid out as `AdmittingProtocol` sends it: what follows the status line and the server's own headers.
+        """
+        if self._inside < self._room or not address.startswith(_COUNTED_RAW):
+            return None
+        return self._laid_out[self._refuse() - 1]
+
+    async def _let_in(self, app: App, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(_COUNTED):
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         if self._inside >= self._room:
-            await self._answers[self._turn_away() - 1](scope, receive, send)
+            await self._answers[self._refuse() - 1](scope, receive, send)
             return
         counted, whole, began = True, False, self._clock()
 
@@ -62,7 +82,7 @@ class Admission:
             counted = False
             message = await receive()
             if self._inside >= self._room:  # while this one waited for its sender the room was filled
-                raise HTTPException(503, headers={"Retry-After": str(self._turn_away())})
+                raise HTTPException(503, headers={"Retry-After": str(self._refuse())})
             self._inside += 1
             counted, began = True, self._clock()
             whole = not message.get("more_body", False)
@@ -70,7 +90,7 @@ class Admission:
 
         self._inside += 1
         try:
-            await self._app(scope, received, send)
+            await app(scope, received, send)
         finally:
             if counted:
                 self._inside -= 1
@@ -88,8 +108,55 @@ class Admission:
         self._room = min(max(in_time, _ALWAYS), self._most) if late else self._most
         self._judged_at, self._answered, self._taken_s = now, 0, 0.0
 
-    def _turn_away(self) -> int:
+    def _refuse(self) -> int:
         if self._turned_away % _TOLD_EVERY == 0:
             _log.warning("overloaded", inside=self._inside, turned_away=self._turned_away + 1)
         self._turned_away += 1
         return self._turned_away % _SPREAD_S + 1
+
+
+class AdmittingProtocol(HttpToolsProtocol):
+    """HTTP on one connection, where an ordinary request for which there is no room gets no further than here.
+
+    It is answered once it is whole; its body is not kept. What is out of the ordinary (another is being answered, the
+    client does not read, sends only if it is told to, or ends the connection; HEAD) goes to the app, which looks again.
+    """
+
+    def __init__(self, *arguments: Any, turn_away: TurnAway | None = None, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._turn_away = turn_away
+        self._refusal: bytes | None = None
+
+    def on_headers_complete(self) -> None:
+        """Let the request begin, or note how it is refused."""
+        self._refusal = self._turn_away(self.url) if self._turn_away is not None and self._ordinary() else None
+        if self._refusal is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, unless it is refused."""
+        if self._refusal is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole, or refuse it."""
+        if self._refusal is None:
+            super().on_message_complete()
+            return
+        own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join((STATUS_LINE[503], *own, self._refusal)))
+
+    def _ordinary(self) -> bool:
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.expect_100_continue
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and self.parser.get_method() != b"HEAD"
+        )
+
+
+def _laid_out(answer: Response) -> bytes:
+    head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
+    return head + b"\r\n" + bytes(answer.body)

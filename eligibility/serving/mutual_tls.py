@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from eligibility.serving.admission import TurnAway
 from eligibility.serving.slowness import Patience, PatientProtocol
 
 KEEP_ALIVE_S = 75
@@ -104,13 +105,18 @@ def make_server(
     on_started: Callable[[int], None] | None = None,
     patience: Patience = Patience(),  # noqa: B008 (it cannot be changed)
     keep_alive_s: int = KEEP_ALIVE_S,
+    turn_away: TurnAway | None = None,
 ) -> uvicorn.Server:
-    """Return a server that is ready to serve; setting its `should_exit` ends it."""
+    """Return a server that is ready to serve; setting its `should_exit` ends it.
+
+    `turn_away` is asked about each request, before anything of the app begins for it.
+    """
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=cast(Any, partial(ClientCertificateProtocol, patience=patience)),  # it makes protocols, as a class would
+        # It makes protocols, as a class would.
+        http=cast(Any, partial(ClientCertificateProtocol, patience=patience, turn_away=turn_away)),
         ws="none",
         lifespan="on",
         loop="uvloop",

@@ -164,7 +164,8 @@ def install_problem_handlers(
 ) -> None:
     """Answer every error of the app as a problem of the table; `on_refused` leaves the audit event of each refusal.
 
-    With `most_at_once`, requests beyond so many are turned away before anything is done for them.
+    With `most_at_once`, requests beyond so many are turned away before anything is done for them; who serves the app
+    has `app.state.admission.turn_away` do so, too.
     """
 
     def answer(code: str, faults: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> Response:
@@ -227,7 +228,8 @@ def install_problem_handlers(
         app.add_exception_handler(kind, trouble)
     app.add_middleware(_UnexpectedErrors, answer=answer("internal"))
     if most_at_once is not None:
-        app.add_middleware(Admission, most_at_once=most_at_once, answer=lambda wait_s: answer("overloaded", (), wait_s))
+        app.state.admission = Admission(most_at_once, lambda wait_s: answer("overloaded", (), wait_s))
+        app.add_middleware(app.state.admission.around)
 
 
 class _UnexpectedErrors:

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from eligibility.serving.admission import AdmittingProtocol
 
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -30,7 +30,7 @@ class Patience:
     reading_s: float = 30.0
 
 
-class PatientProtocol(HttpToolsProtocol):
+class PatientProtocol(AdmittingProtocol):
     """HTTP on one connection, with a bound on the client's slowness; a request that comes in one piece has no timer.
 
     A head is kept until its request is answered, so it has a bound, too: address and fields, trailers among them. What

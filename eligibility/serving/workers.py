@@ -15,11 +15,13 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import structlog
 import uvloop
 
+from eligibility.serving.admission import TurnAway
 from eligibility.serving.mutual_tls import ServerTls, make_server
 
 _log = structlog.get_logger(__name__)
@@ -29,28 +31,37 @@ OnStarted = Callable[[int], None]
 
 
 def serve_with_workers(
-    app: Any, *, workers: int, host: str, port: int, tls: ServerTls, on_started: OnStarted | None = None
+    app: Any,
+    *,
+    workers: int,
+    host: str,
+    port: int,
+    tls: ServerTls,
+    on_started: OnStarted | None = None,
+    turn_away: TurnAway | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
-    `on_started` is told the port once every process listens. A process that dies is replaced; one that cannot even
-    start ends them all. Nothing may run in this process yet that does not survive a fork: no event loop, no thread.
+    `on_started` is told the port once every process listens; `turn_away` is asked about each request (see
+    `make_server`). A process that dies is replaced; one that cannot even start ends them all. Nothing may run in this
+    process yet that does not survive a fork: no event loop, no thread.
     """
     _keep_collector_rare()
     _bound(host, port, shared=False).close()  # a port that another server has is refused, not shared
     with _bound(host, port) as reserved:  # keeps the port while a process is replaced; it never listens
         address, port = reserved.getsockname()[:2]
+        serve = partial(_serve, app, tls, turn_away)
         if workers == 1:
             with _bound(address, port) as listening:
-                return _serve(app, listening, tls, lambda: on_started and on_started(port))
-        return _Processes(app, workers, (address, port), tls).run(lambda: on_started and on_started(port))
+                return serve(listening, lambda: on_started and on_started(port))
+        return _Processes(serve, workers, (address, port)).run(lambda: on_started and on_started(port))
 
 
 class _Processes:
     """The processes of one server, and what happens when one of them ends."""
 
-    def __init__(self, app: Any, workers: int, address: tuple[str, int], tls: ServerTls) -> None:
-        self._app, self._workers, self._address, self._tls = app, workers, address, tls
+    def __init__(self, serve: Callable[..., int], workers: int, address: tuple[str, int]) -> None:
+        self._serve, self._workers, self._address = serve, workers, address
         self._running: set[int] = set()
         self._stopping = False
         self._alive, self._held = os.pipe()  # held by this process alone: its end tells the others that it is gone
@@ -100,7 +111,7 @@ class _Processes:
             os.close(self._held)
             threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
             with _bound(*self._address) as listening:
-                status = _serve(self._app, listening, self._tls, lambda: os.write(told, b"."))
+                status = self._serve(listening, lambda: os.write(told, b"."))
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 3
         except OSError as error:  # a key that cannot be read among them
@@ -156,8 +167,10 @@ def _keep_collector_rare() -> None:
     gc.set_threshold(_COLLECT_EVERY, 20, 50)
 
 
-def _serve(app: Any, listening: socket.socket, tls: ServerTls, on_started: Callable[[], Any]) -> int:
-    server = make_server(app, host="", port=0, tls=tls, on_started=lambda _: on_started())
+def _serve(
+    app: Any, tls: ServerTls, turn_away: TurnAway | None, listening: socket.socket, on_started: Callable[[], Any]
+) -> int:
+    server = make_server(app, host="", port=0, tls=tls, on_started=lambda _: on_started(), turn_away=turn_away)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listening]))
     return 0

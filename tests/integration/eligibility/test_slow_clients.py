@@ -2,23 +2,17 @@
 
 import asyncio
 import json
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from eligibility.domain.identifiers import InstitutionCode
 from eligibility.serving.limits import LARGE_BYTES
-from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.serving.slowness import MAX_FIELDS, MAX_HEAD_BYTES, Patience
-from eligibility.storage.enrolment import enrol_terminal
 from eligibility.wire.bulk import MAX_BULK_BYTES
-from tests.integration.eligibility.world import AT_ONCE, INSTITUTION, INSURER, Authorities, World
+from tests.integration.eligibility.by_hand import certificate_of, connected, echo, served
+from tests.integration.eligibility.world import AT_ONCE, INSURER, Authorities, World
 
 HALF = b"POST /v1/verifications HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
@@ -28,80 +22,12 @@ FAR = 600.0  # seconds: what would only come after the test is over
 NEVER = Patience(FAR, 1, FAR)
 LARGE = 64 << 20  # bytes: more than all buffers between two sockets hold
 DEADLINE_S = 120.0
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-@asynccontextmanager
-async def _connected(
-    url: str, certificate: tuple[Path, Path] | None = None, **limits: Any
-) -> AsyncIterator[Connection]:
-    """Connect as a terminal, or without a client certificate, as anybody can."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if certificate:
-        context.load_cert_chain(*certificate)
-    port = int(url.rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, **limits)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-
-
-@asynccontextmanager
-async def _served(
-    app: App, folder: Path, authorities: Authorities, patience: Patience, keep_alive_s: int = int(FAR)
-) -> AsyncIterator[str]:
-    authorities.enrolment.save(folder)
-    certificate, key = authorities.enrolment.server(datetime.now(UTC)).write(folder, "server")
-    tls = ServerTls(certificate, key, folder / "terminal_authority.crt")
-    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    server = make_server(
-        app,
-        host="127.0.0.1",
-        port=0,
-        tls=tls,
-        on_started=started.set_result,
-        patience=patience,
-        keep_alive_s=keep_alive_s,
-    )
-    serving = asyncio.create_task(server.serve())
-    try:
-        yield f"https://127.0.0.1:{await started}"
-    finally:
-        server.should_exit = True
-        await serving
-
-
-async def _certificate(world: World) -> tuple[Path, Path]:
-    """Enrol a terminal, and write its certificate and key."""
-    terminal_id, now = uuid4(), datetime.now(UTC)
-    await enrol_terminal(world.owner, terminal_id, InstitutionCode(INSTITUTION), "窓口", now)
-    return world.authorities.enrolment.terminal(INSTITUTION, terminal_id, now).write(world.folder, str(terminal_id))
-
-
-async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with how many bytes came."""
-    if scope["type"] == "lifespan":
-        while (await receive())["type"] != "lifespan.shutdown":
-            await send({"type": "lifespan.startup.complete"})
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    came, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        came, more = came + len(message["body"]), message["more_body"]
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"came: %d" % came})
 
 
 async def _early(scope: Any, receive: Any, send: Any) -> None:
     """Answer before anything of the body has come."""
     if scope["type"] == "lifespan":
-        await _echo(scope, receive, send)
+        await echo(scope, receive, send)
         return
     await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
@@ -113,10 +39,10 @@ async def _early(scope: Any, receive: Any, send: Any) -> None:
 )
 async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes, known: bool) -> None:
     counter = await narrow.terminal()
-    certificate = await _certificate(narrow) if known else None
+    certificate = await certificate_of(narrow) if known else None
     async with AsyncExitStack() as connections:
         for _ in range(AT_ONCE + 1):
-            _, writer = await connections.enter_async_context(_connected(narrow.url, certificate))
+            _, writer = await connections.enter_async_context(connected(narrow.url, certificate))
             writer.write(HALF.replace(b"/v1/verifications", path))
             await writer.drain()
         await asyncio.sleep(0.2)  # until they are seen; were it too short, this would only be easier
@@ -127,14 +53,14 @@ async def test_half_a_message_holds_nobody_s_place(narrow: World, path: bytes, k
 
 
 async def test_half_bulk_checks_have_a_room_of_their_own(world: World) -> None:
-    counter, certificate = await world.terminal(), await _certificate(world)
+    counter, certificate = await world.terminal(), await certificate_of(world)
     head = HALF.replace(b"/v1/verifications", b"/v1/bulk-verifications").replace(b"500", b"%d" % MAX_BULK_BYTES)
     bulk = {"items": [{"item_id": "1", "insurer_number": INSURER, "number": "1", "birth_date": "1980-01-01"}]}
     large = b" " * (LARGE_BYTES // 1024) + json.dumps(bulk).encode()
     async with asyncio.timeout(DEADLINE_S):
         async with AsyncExitStack() as connections:
             opened = [
-                await connections.enter_async_context(_connected(world.url, certificate))
+                await connections.enter_async_context(connected(world.url, certificate))
                 for _ in range(LARGE_BYTES // MAX_BULK_BYTES + 1)
             ]
             for _, writer in opened:
@@ -154,11 +80,9 @@ async def test_half_bulk_checks_have_a_room_of_their_own(world: World) -> None:
 
 
 async def test_messages_that_come_to_their_end_together_are_not_all_let_in(narrow: World) -> None:
-    certificate = await _certificate(narrow)
+    certificate = await certificate_of(narrow)
     async with AsyncExitStack() as connections:
-        opened = [
-            await connections.enter_async_context(_connected(narrow.url, certificate)) for _ in range(AT_ONCE * 2)
-        ]
+        opened = [await connections.enter_async_context(connected(narrow.url, certificate)) for _ in range(AT_ONCE * 2)]
         for _, writer in opened:
             writer.write(HALF)
         await asyncio.sleep(0.2)
@@ -178,7 +102,7 @@ async def test_messages_that_come_to_their_end_together_are_not_all_let_in(narro
 
 async def test_a_message_whose_sender_goes_away_leaves_no_event(narrow: World) -> None:
     counter = await narrow.terminal()
-    async with _connected(narrow.url) as (_, writer):
+    async with connected(narrow.url) as (_, writer):
         writer.write(HALF.replace(b"/v1/verifications", b"/v1/card-registrations"))
         await asyncio.sleep(0.2)
     assert (await counter.number()).status_code == 200
@@ -186,7 +110,7 @@ async def test_a_message_whose_sender_goes_away_leaves_no_event(narrow: World) -
 
 
 async def test_who_is_calling_is_asked_before_the_message_is_whole(narrow: World) -> None:
-    async with _connected(narrow.url) as (reader, writer):
+    async with connected(narrow.url) as (reader, writer):
         writer.write(HALF)
         assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
 
@@ -199,7 +123,7 @@ async def test_who_is_calling_is_asked_before_the_message_is_whole(narrow: World
 async def test_a_request_that_does_not_come_to_its_end_is_cut(
     tmp_path: Path, authorities: Authorities, sent: bytes
 ) -> None:
-    async with _served(_echo, tmp_path, authorities, SHORT) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, SHORT) as url, connected(url) as (reader, writer):
         writer.write(sent)
         assert (await reader.read()).endswith(
             b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -210,8 +134,8 @@ async def test_the_rest_of_a_message_that_was_answered_early_is_no_slowness(
     tmp_path: Path, authorities: Authorities
 ) -> None:
     patience = Patience(arrival_s=4, bytes_a_second=1024, reading_s=FAR)  # a slowness would end before a rest
-    served = _served(_early, tmp_path, authorities, patience, keep_alive_s=8)
-    async with served as url, _connected(url) as (reader, writer):
+    serving = served(_early, tmp_path, authorities, patience, keep_alive_s=8)
+    async with serving as url, connected(url) as (reader, writer):
         writer.write(HALF)
         first = await reader.readuntil(b"\r\n\r\n")
         writer.write(b"x" * 499)
@@ -220,7 +144,7 @@ async def test_the_rest_of_a_message_that_was_answered_early_is_no_slowness(
 
 
 async def test_a_drop_now_and_then_does_not_help(tmp_path: Path, authorities: Authorities) -> None:
-    async with _served(_echo, tmp_path, authorities, SHORT) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, SHORT) as url, connected(url) as (reader, writer):
         writer.write(HALF)
         answer = asyncio.create_task(reader.readline())
         while not answer.done():
@@ -234,7 +158,7 @@ async def test_a_slow_line_that_goes_on_bringing_something_is_waited_for(
 ) -> None:
     body = b"x" * 4096
     slow = Patience(arrival_s=0.1, bytes_a_second=len(body) / FAR)
-    async with _served(_echo, tmp_path, authorities, slow) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, slow) as url, connected(url) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body))
         for start in range(0, len(body), 1024):
             writer.write(body[start : start + 1024])
@@ -243,8 +167,8 @@ async def test_a_slow_line_that_goes_on_bringing_something_is_waited_for(
 
 
 async def test_a_connection_on_which_nothing_is_asked_is_closed(tmp_path: Path, authorities: Authorities) -> None:
-    served = _served(_echo, tmp_path, authorities, NEVER, keep_alive_s=1)
-    async with served as url, _connected(url) as (reader, _):
+    serving = served(echo, tmp_path, authorities, NEVER, keep_alive_s=1)
+    async with serving as url, connected(url) as (reader, _):
         assert await reader.read() == b""
 
 
@@ -253,7 +177,7 @@ async def test_who_does_not_read_an_answer_is_cut(tmp_path: Path, authorities: A
 
     async def large(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await _echo(scope, receive, send)
+            await echo(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(LARGE >> 20):
@@ -261,7 +185,7 @@ async def test_who_does_not_read_an_answer_is_cut(tmp_path: Path, authorities: A
         ended.set()
 
     patience = Patience(FAR, 1, reading_s=0.2)
-    async with _served(large, tmp_path, authorities, patience) as url, _connected(url, limit=1024) as (_, writer):
+    async with served(large, tmp_path, authorities, patience) as url, connected(url, limit=1024) as (_, writer):
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.wait_for(ended.wait(), DEADLINE_S)
 
@@ -282,7 +206,7 @@ async def test_who_does_not_read_an_answer_is_cut(tmp_path: Path, authorities: A
     ids=["fields", "whole", "field", "whole field", "address", "nothing", "chunk", "trailers", "whole trailers"],
 )
 async def test_a_head_without_end_is_cut(tmp_path: Path, authorities: Authorities, sent: bytes) -> None:
-    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, NEVER) as url, connected(url) as (reader, writer):
         writer.write(sent)
         assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
 
@@ -290,7 +214,7 @@ async def test_a_head_without_end_is_cut(tmp_path: Path, authorities: Authoritie
 async def test_a_trailer_without_end_is_cut_and_brings_no_second_answer(
     tmp_path: Path, authorities: Authorities
 ) -> None:
-    async with _served(_early, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+    async with served(_early, tmp_path, authorities, NEVER) as url, connected(url) as (reader, writer):
         writer.write(CHUNKED + b"0\r\na: ")
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
         writer.write(b"b" * (MAX_HEAD_BYTES + 1))
@@ -309,7 +233,7 @@ async def test_a_trailer_without_end_is_cut_and_brings_no_second_answer(
     ids=["fields", "field", "many chunks", "body", "many requests"],
 )
 async def test_only_what_is_kept_of_a_head_counts(tmp_path: Path, authorities: Authorities, sent: bytes) -> None:
-    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, NEVER) as url, connected(url) as (reader, writer):
         writer.write(sent + b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         answers = await reader.read()
         assert answers.count(b"HTTP/1.1 200 ") == sent.count(b"HTTP/1.1") + 1
@@ -330,7 +254,7 @@ async def test_only_what_is_kept_of_a_head_counts(tmp_path: Path, authorities: A
 async def test_a_request_that_can_be_read_in_two_ways_is_refused(
     tmp_path: Path, authorities: Authorities, sent: bytes
 ) -> None:
-    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, NEVER) as url, connected(url) as (reader, writer):
         writer.write(sent)
         answers = await reader.read()
         assert answers.startswith(b"HTTP/1.1 400 ")
@@ -338,6 +262,6 @@ async def test_a_request_that_can_be_read_in_two_ways_is_refused(
 
 
 async def test_a_request_of_http_1_0_needs_no_host(tmp_path: Path, authorities: Authorities) -> None:
-    async with _served(_echo, tmp_path, authorities, NEVER) as url, _connected(url) as (reader, writer):
+    async with served(echo, tmp_path, authorities, NEVER) as url, connected(url) as (reader, writer):
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")

@@ -347,7 +347,10 @@ async def running_world(
         app = make_app(settings, now=clock.now)
     world = World(app, folder, owner, authorities, clock)
     world.write_crl()
-    server = make_server(app, host="127.0.0.1", port=0, tls=tls, on_started=started.set_result, patience=PATIENCE)
+    server = make_server(
+        app, host="127.0.0.1", port=0, tls=tls, on_started=started.set_result, patience=PATIENCE,
+        turn_away=app.state.admission.turn_away,
+    )  # fmt: skip
     serving = asyncio.create_task(server.serve())
     try:
         done, _ = await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)

@@ -22,7 +22,8 @@ class Centre:
         self.now_s = 0.0
         self.answered = Counter[int]()
         self._free = asyncio.Event()
-        self.admission = Admission(self._work, MOST, lambda _: Response(status_code=503), lambda: self.now_s)
+        self.admission = Admission(MOST, lambda _: Response(status_code=503), lambda: self.now_s)
+        self.app = self.admission.around(self._work)
 
     async def _work(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -38,7 +39,7 @@ class Centre:
 
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             for _ in range(count):
-                tasks.create_task(self.admission(ASKED, _whole, send))
+                tasks.create_task(self.app(ASKED, _whole, send))
             for _ in range(5):
                 await asyncio.sleep(0)
             self.now_s += each_s
@@ -96,7 +97,7 @@ async def test_whoever_waits_for_its_own_sender_makes_nobody_late(centre: Centre
     never: Callable[[], Awaitable[Any]] = asyncio.Event().wait
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        halves = [tasks.create_task(centre.admission(ASKED, never, None)) for _ in range(MOST)]
+        halves = [tasks.create_task(centre.app(ASKED, never, None)) for _ in range(MOST)]
         await asyncio.sleep(0)
         centre.now_s += 30
         for half in halves:
