@@ -7,19 +7,20 @@ own sender is none that is worked on: half a message, sent by anybody, holds nob
 How many are too many depends on the machine, and on what else it does. So once a second it is seen how long answers
 took: where they came late, no more are let in than are answered in the time that one may wait.
 
-Turning away takes from those who are inside. So whoever finds no room when the head of their request is read is
-answered by the protocol itself, and nothing of the app begins for them.
+Turning away takes from those who are inside. So most of those for whom there is no room are refused by the protocol
+(`turning_away.py`), and nothing of the app begins for them.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 _log = structlog.get_logger(__name__)
 _COUNTED: Final = "/v1/"  # health and published keys are answered whatever waits
@@ -30,7 +31,7 @@ _MAY_WAIT_S: Final = 0.4  # an answer, as a mean: the slowest hundredth then wai
 _JUDGED_EVERY_S: Final = 1.0
 _ALWAYS: Final = 128  # so many are let in however long they take: it may be others they wait for
 App = Callable[..., Awaitable[None]]
-TurnAway = Callable[[bytes], bytes | None]
+Refusal = tuple[bytes, bytes]
 
 
 class Admission:
@@ -47,6 +48,7 @@ class Admission:
         self._laid_out = [_laid_out(one) for one in self._answers]
         self._room = most_at_once
         self._inside = 0
+        self._coming = 0
         self._turned_away = 0
         self._judged_at = clock()
         self._answered = 0  # since then
@@ -56,14 +58,23 @@ class Admission:
         """Return an ASGI app that passes on to another what there is room for, and turns away the rest."""
         return partial(self._let_in, app)
 
-    def turn_away(self, address: bytes) -> bytes | None:
-        """Return the refusal of a request for an address if there is no room for it now, else None.
+    def turn_away(self, address: bytes) -> Refusal | None:
+        """Return the refusal of a request for an address, and count it, if there is no room for it now, else None.
 
-        It is laid out as `AdmittingProtocol` sends it: what follows the status line and the server's own headers.
+        A refusal is what stands before an empty line, as far as the app says it, and what stands from there on. Whoever
+        is let pass has to reach the app in the next turn of the event loop: until then a place is kept.
         """
-        if self._inside < self._room or not address.startswith(_COUNTED_RAW):
+        if not address.startswith(_COUNTED_RAW):
+            return None
+        if self._inside + self._coming < self._room:
+            if self._coming == 0:  # this runs before the first of them begins
+                asyncio.get_running_loop().call_soon(self._all_begin)
+            self._coming += 1
             return None
         return self._laid_out[self._refuse() - 1]
+
+    def _all_begin(self) -> None:
+        self._coming = 0
 
     async def _let_in(self, app: App, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(_COUNTED):
@@ -115,48 +126,7 @@ class Admission:
         return self._turned_away % _SPREAD_S + 1
 
 
-class AdmittingProtocol(HttpToolsProtocol):
-    """HTTP on one connection, where an ordinary request for which there is no room gets no further than here.
-
-    It is answered once it is whole; its body is not kept. What is out of the ordinary (another is being answered, the
-    client does not read, sends only if it is told to, or ends the connection; HEAD) goes to the app, which looks again.
-    """
-
-    def __init__(self, *arguments: Any, turn_away: TurnAway | None = None, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._turn_away = turn_away
-        self._refusal: bytes | None = None
-
-    def on_headers_complete(self) -> None:
-        """Let the request begin, or note how it is refused."""
-        self._refusal = self._turn_away(self.url) if self._turn_away is not None and self._ordinary() else None
-        if self._refusal is None:
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a part of the body, unless it is refused."""
-        if self._refusal is None:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Note that the request is whole, or refuse it."""
-        if self._refusal is None:
-            super().on_message_complete()
-            return
-        own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        self.transport.write(b"".join((STATUS_LINE[503], *own, self._refusal)))
-
-    def _ordinary(self) -> bool:
-        return (
-            (self.cycle is None or self.cycle.response_complete)
-            and not self.flow.write_paused
-            and not self.expect_100_continue
-            and self.parser.get_http_version() == "1.1"
-            and self.parser.should_keep_alive()
-            and self.parser.get_method() != b"HEAD"
-        )
-
-
-def _laid_out(answer: Response) -> bytes:
+def _laid_out(answer: Response) -> Refusal:
+    status = HTTPStatus(answer.status_code)
     head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
-    return head + b"\r\n" + bytes(answer.body)
+    return b"HTTP/1.1 %d %b\r\n%b" % (status, status.phrase.encode(), head), b"\r\n" + bytes(answer.body)

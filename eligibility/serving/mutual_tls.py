@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import uvicorn
 
-from eligibility.serving.admission import TurnAway
 from eligibility.serving.slowness import Patience, PatientProtocol
+from eligibility.serving.turning_away import TurnAway
 
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 10
@@ -109,7 +109,7 @@ def make_server(
 ) -> uvicorn.Server:
     """Return a server that is ready to serve; setting its `should_exit` ends it.
 
-    `turn_away` is asked about each request, before anything of the app begins for it.
+    `turn_away` is asked about each ordinary request before the app begins with it (`turning_away.py`).
     """
     config = uvicorn.Config(
         app,

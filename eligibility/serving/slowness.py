@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eligibility.serving.admission import AdmittingProtocol
+from eligibility.serving.turning_away import AdmittingProtocol
 
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -162,7 +162,7 @@ class PatientProtocol(AdmittingProtocol):
     def _cut(self, answer: bytes) -> None:
         # Of a request whose answer has begun no other is sent: it would be taken for the next one's.
         own = self.cycle is not None and self.cycle.scope is self.scope
-        if not (self.cycle.response_started if own else self._answering()):
+        if not (self._refused or (self.cycle.response_started if own else self._answering())):
             self.transport.write(answer)
         self.transport.close()
 

@@ -21,8 +21,10 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from eligibility.serving.admission import TurnAway
+from eligibility.serving.background import in_background
+from eligibility.serving.memory import give_back_for_good
 from eligibility.serving.mutual_tls import ServerTls, make_server
+from eligibility.serving.turning_away import TurnAway
 
 _log = structlog.get_logger(__name__)
 _RESTART_AFTER_S: Final = 1.0
@@ -37,14 +39,14 @@ def serve_with_workers(
     host: str,
     port: int,
     tls: ServerTls,
+    turn_away: TurnAway | None,
     on_started: OnStarted | None = None,
-    turn_away: TurnAway | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
-    `on_started` is told the port once every process listens; `turn_away` is asked about each request (see
-    `make_server`). A process that dies is replaced; one that cannot even start ends them all. Nothing may run in this
-    process yet that does not survive a fork: no event loop, no thread.
+    `on_started` is told the port once every process listens; of `turn_away` see `make_server`. A process that dies is
+    replaced; one that cannot even start ends them all. Nothing may run in this process yet that does not survive a
+    fork: no event loop, no thread.
     """
     _keep_collector_rare()
     _bound(host, port, shared=False).close()  # a port that another server has is refused, not shared
@@ -171,8 +173,13 @@ def _serve(
     app: Any, tls: ServerTls, turn_away: TurnAway | None, listening: socket.socket, on_started: Callable[[], Any]
 ) -> int:
     server = make_server(app, host="", port=0, tls=tls, on_started=lambda _: on_started(), turn_away=turn_away)
+
+    async def serve() -> None:
+        async with in_background(memory=give_back_for_good()):
+            await server.serve(sockets=[listening])
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(sockets=[listening]))
+        runner.run(serve())
     return 0
 
 

@@ -204,8 +204,9 @@ def main() -> int:
 
     asyncio.run(make_table(settings.database_url.get_secret_value()))
     return serve_with_workers(
-        Ceiling(settings), workers=settings.workers, host=settings.host, port=settings.port, tls=tls, on_started=started
-    )
+        Ceiling(settings), workers=settings.workers, host=settings.host, port=settings.port, tls=tls, turn_away=None,
+        on_started=started,
+    )  # fmt: skip
 
 
 async def make_table(address: str) -> None:

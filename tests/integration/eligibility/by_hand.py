@@ -10,9 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from eligibility.domain.identifiers import InstitutionCode
-from eligibility.serving.admission import App, TurnAway
+from eligibility.serving.admission import App
 from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.serving.slowness import Patience
+from eligibility.serving.turning_away import TurnAway
 from eligibility.storage.enrolment import enrol_terminal
 from tests.integration.eligibility.world import INSTITUTION, Authorities, World
 

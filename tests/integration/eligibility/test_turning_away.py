@@ -3,15 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Request
 
-from eligibility.serving.slowness import Patience
-from tests.integration.eligibility.by_hand import certificate_of, connected, echo, served
-from tests.integration.eligibility.world import AT_ONCE, Authorities, World
+from eligibility.api.problems import PROBLEMS
+from eligibility.serving.admission import Refusal
+from eligibility.serving.problems import install_problem_handlers
+from eligibility.serving.slowness import MAX_HEAD_BYTES, Patience
+from tests.integration.eligibility.by_hand import connected, echo, served
+from tests.integration.eligibility.world import Authorities
 
 HEAD = b"%b /v1/x HTTP/1.1\r\nhost: x\r\n"
 POST = HEAD % b"POST"
@@ -23,8 +27,8 @@ PATIENT = Patience(600, 1, 600)
 DEADLINE_S = 120.0
 
 
-def _no_room(address: bytes) -> bytes | None:
-    return b"content-length: 2\r\n\r\nno" if address.startswith(b"/v1/") else None
+def _no_room(address: bytes) -> Refusal | None:
+    return (b"HTTP/1.1 503 No\r\ncontent-length: 2\r\n", b"\r\nno") if address.startswith(b"/v1/") else None
 
 
 @asynccontextmanager
@@ -44,9 +48,9 @@ async def _full(folder: Path, authorities: Authorities, **more: Any) -> AsyncIte
     [
         (HEAD % b"GET" + b"\r\n", 1),
         (WITH_BODY + b"abcde", 1),
-        ((WITH_BODY + b"abcde") * 500, 500),
+        ((WITH_BODY + b"abcde") * 500, 1),
         (POST + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nlater: 1\r\n\r\n", 1),
-        (WITH_BODY + b"abcde" + b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" + WITH_BODY + b"abcde", 1),  # the third waits
+        (WITH_BODY + b"abcde" + b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" + WITH_BODY + b"abcde", 1),
     ],
     ids=["without a body", "with one", "many together", "in chunks", "health in between"],
 )
@@ -62,63 +66,89 @@ async def test_the_connection_is_as_good_as_before(
         assert rest.count(LET_IN) == rest.count(b"HTTP/1.1 ") == sent.count(b"HTTP/1.1") - refused + 1
 
 
-async def test_a_message_that_comes_in_parts_is_answered_once_it_is_whole(
-    tmp_path: Path, authorities: Authorities
-) -> None:
+async def test_a_message_that_comes_in_parts_is_refused_at_its_head(tmp_path: Path, authorities: Authorities) -> None:
     async with _full(tmp_path, authorities) as (reader, writer):
-        for part in (WITH_BODY[:20], WITH_BODY[20:] + b"ab", b"c", b"de"):
-            writer.write(part)
-            answer = asyncio.ensure_future(reader.readuntil(b"no"))
-            done, _ = await asyncio.wait({answer}, timeout=0.1 if part != b"de" else DEADLINE_S)
-            assert bool(done) == (part == b"de")
-            if not done:
-                answer.cancel()
-        assert answer.result().startswith(TURNED_AWAY)
+        for _ in range(2):
+            writer.write(WITH_BODY)
+            assert (await reader.readuntil(b"no")).startswith(TURNED_AWAY)
+            for part in (b"ab", b"c", b"de"):
+                writer.write(part)
+                await asyncio.sleep(0.01)
+        writer.write(LAST)
+        assert (await reader.read()).startswith(LET_IN)
 
 
-async def test_half_a_message_that_finds_no_room_is_cut_as_any(tmp_path: Path, authorities: Authorities) -> None:
+@pytest.mark.parametrize(
+    ("first", "more", "then"),
+    [
+        (WITH_BODY + b"abcde", WITH_BODY[:20], b"HTTP/1.1 408 "),
+        (WITH_BODY + b"abcde", b"\r\n" * MAX_HEAD_BYTES, b"HTTP/1.1 431 "),
+        (WITH_BODY + b"abcde", b"\0", b"HTTP/1.1 400 "),
+        (WITH_BODY, b"a", b""),  # another answer would be taken for the next request's
+        (POST + b"transfer-encoding: chunked\r\n\r\n0\r\n", b"a: " + b"b" * MAX_HEAD_BYTES, b""),
+    ],
+    ids=["half a head", "nothing begun", "no request", "half a body", "a trailer"],
+)
+async def test_what_comes_after_a_refusal_is_cut_as_any(
+    tmp_path: Path, authorities: Authorities, first: bytes, more: bytes, then: bytes
+) -> None:
     async with _full(tmp_path, authorities, patience=Patience(arrival_s=0.2)) as (reader, writer):
-        writer.write(WITH_BODY + b"abcde" + WITH_BODY + b"a")
+        writer.write(first)
+        assert (await reader.readuntil(b"no")).startswith(TURNED_AWAY)
+        writer.write(more)
         answers = await reader.read()
-        assert answers.startswith(TURNED_AWAY)
-        assert answers.count(b"HTTP/1.1 ") == 2
-        assert b"HTTP/1.1 408 " in answers
+        assert answers.startswith(then)
+        assert answers.count(b"HTTP/1.1 ") == bool(then)
+
+
+async def test_half_a_message_was_answered_when_the_server_ends(tmp_path: Path, authorities: Authorities) -> None:
+    async with AsyncExitStack() as opened:
+        async with served(echo, tmp_path, authorities, PATIENT, turn_away=_no_room) as url:
+            reader, writer = await opened.enter_async_context(connected(url))
+            writer.write(WITH_BODY + b"a")
+            await reader.readuntil(b"no")
+        assert await reader.read() == b""
 
 
 async def test_a_connection_that_was_turned_away_rests_no_longer_than_any(
     tmp_path: Path, authorities: Authorities
 ) -> None:
-    async with _full(tmp_path, authorities, keep_alive_s=1) as (reader, writer):
+    async with _full(tmp_path, authorities, keep_alive_s=3) as (reader, writer):
         writer.write(WITH_BODY + b"abcde")
         answers = await reader.read()
         assert answers.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "refused"),
     [
-        POST + b"connection: close\r\n\r\n",
-        b"GET /v1/x HTTP/1.0\r\n\r\n",
-        HEAD % b"HEAD" + b"\r\n" + LAST,
-        POST + b"content-length: 1\r\nexpect: 100-continue\r\n\r\nx" + LAST,
-        HEAD % b"GET" + b"\r\n" + LAST,
+        (POST + b"connection: close\r\n\r\n", 0),
+        (b"GET /v1/x HTTP/1.0\r\n\r\n", 0),
+        (HEAD % b"HEAD" + b"\r\n" + LAST, 0),
+        (POST + b"content-length: 1\r\nexpect: 100-continue\r\n\r\nx" + LAST, 0),
+        (b"GET http://x/v1/x HTTP/1.1\r\nhost: x\r\n\r\n" + LAST, 0),
+        (b"GET /%761/x HTTP/1.1\r\nhost: x\r\n\r\n" + LAST, 0),
+        (HEAD % b"GET" + b"\r\n" + LAST, 1),
     ],
-    ids=["the last one", "of old", "a head alone", "told to go on", "an ordinary one"],
+    ids=["the last one", "of old", "a head alone", "told to go on", "absolute", "written otherwise", "an ordinary one"],
 )
-async def test_only_what_is_ordinary_is_answered_here(tmp_path: Path, authorities: Authorities, sent: bytes) -> None:
+async def test_only_what_is_ordinary_is_answered_here(
+    tmp_path: Path, authorities: Authorities, sent: bytes, refused: int
+) -> None:
     async with _full(tmp_path, authorities) as (reader, writer):
         writer.write(sent)
         answers = await reader.read()
-        assert answers.count(TURNED_AWAY) == int(sent.startswith(b"GET /v1/x HTTP/1.1"))
+        assert answers.count(TURNED_AWAY) == refused
+        assert answers.count(LET_IN) == sent.count(b"HTTP/1.") - refused
 
 
 async def test_a_client_that_reads_nothing_is_turned_away_no_further(tmp_path: Path, authorities: Authorities) -> None:
     answered = 0
 
-    def large(address: bytes) -> bytes:
+    def large(address: bytes) -> Refusal:
         nonlocal answered
         answered += 1
-        return b"content-length: %d\r\n\r\n" % (1 << 20) + bytes(1 << 20)
+        return b"HTTP/1.1 503 No\r\ncontent-length: %d\r\n" % (1 << 20), b"\r\n" + bytes(1 << 20)
 
     async def never(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -133,34 +163,41 @@ async def test_a_client_that_reads_nothing_is_turned_away_no_further(tmp_path: P
         served(never, tmp_path, authorities, PATIENT, turn_away=large) as url,
         connected(url, limit=1024) as (_, writer),
     ):
-        while not reached.is_set():  # the app is asked once nothing more can be written
+        for _ in range(100):  # the app is asked once nothing more can be written
             writer.write(HEAD % b"GET" + b"\r\n")
             await asyncio.sleep(0.01)
+            if reached.is_set():
+                break
+        await reached.wait()
         before = answered
         writer.write((HEAD % b"GET" + b"\r\n") * 100)
         await asyncio.sleep(0.2)
         assert answered == before
 
 
-async def test_the_centre_s_own_refusal_is_the_same_either_way(narrow: World) -> None:
-    counter, certificate = await narrow.terminal(), await certificate_of(narrow)
-    asked = HEAD % b"POST" + b"content-type: application/json\r\n%bcontent-length: 2\r\n\r\n{}"
+async def test_the_centre_s_refusal_is_the_same_by_the_app_and_by_the_protocol(
+    tmp_path: Path, authorities: Authorities
+) -> None:
+    centre = FastAPI()
+    install_problem_handlers(centre, PROBLEMS, _unheard, most_at_once=0)
     answers = []
-    async with asyncio.timeout(DEADLINE_S), connected(narrow.url, certificate) as (reader, writer):
-        async with narrow.owner.transaction():
-            await narrow.owner.execute("lock table verification in access exclusive mode")
-            inside = [asyncio.create_task(counter.number()) for _ in range(AT_ONCE)]
-            while (await counter.http.get("/v1/challenges")).status_code != 503:
-                pass
-            for how in (b"", b"expect: 100-continue\r\n"):
-                writer.write(asked % how)
+    async with asyncio.timeout(DEADLINE_S):
+        for app, turn_away in ((centre, None), (echo, centre.state.admission.turn_away)):
+            async with (
+                served(app, tmp_path, authorities, PATIENT, turn_away=turn_away) as url,
+                connected(url) as (reader, writer),
+            ):
+                writer.write(WITH_BODY + b"abcde")
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
                 fields = dict(line.split(": ", 1) for line in head.splitlines()[1:-1])
                 body = json.loads(await reader.readexactly(int(fields["content-length"])))
-                assert head.startswith("http/1.1 503 ")
                 assert int(fields.pop("retry-after")) == body.pop("retry_after_s")
-                fields.pop("date")
-                answers.append((fields, body))
-        assert [(await one).status_code for one in inside] == [200] * AT_ONCE
+                assert fields.pop("date")
+                answers.append((head.splitlines()[0], fields, body))
     assert answers[0] == answers[1]
-    assert answers[0][1]["code"] == "overloaded"
+    assert answers[0][0] == "http/1.1 503 service unavailable"
+    assert answers[0][2]["code"] == "overloaded"
+
+
+async def _unheard(request: Request, code: str) -> None:
+    """Leave no event."""

@@ -104,3 +104,23 @@ async def test_whoever_waits_for_its_own_sender_makes_nobody_late(centre: Centre
             half.cancel()
 
     assert await centre.ask(MOST, each_s=0.1) == {200: MOST}
+
+
+async def test_the_protocol_refuses_only_those_for_whom_there_is_no_place(centre: Centre) -> None:
+    asked = b"/v1/verifications"
+    assert [centre.admission.turn_away(asked) for _ in range(MOST)] == [None] * MOST  # these begin in the next turn
+    head, rest = centre.admission.turn_away(asked) or (b"", b"")
+    assert (head[:12], rest[:2]) == (b"HTTP/1.1 503", b"\r\n")
+    assert centre.admission.turn_away(b"/health") is None
+
+    await asyncio.sleep(0)
+    assert centre.admission.turn_away(asked) is None  # none of them has
+
+
+async def test_those_who_work_have_the_places_of_those_who_come(centre: Centre) -> None:
+    waiting = asyncio.create_task(centre.ask(MOST, each_s=0.1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert centre.admission.turn_away(b"/v1/verifications") is not None
+    assert await waiting == {200: MOST}
+    assert centre.admission.turn_away(b"/v1/verifications") is None
