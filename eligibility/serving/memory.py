@@ -1,21 +1,32 @@
-"""Gives back to the system what a process has freed: who comes and goes leaves holes in memory, which only grow."""
+"""Gives back to the system what ended connections have left: who comes and goes leaves holes, which only grow."""
 
 import asyncio
 import ctypes
 from typing import Final
 
-_EVERY_S: Final = 10.0
+_MANY: Final = 256  # connections
+_TOGETHER_S: Final = 1.0
 
 
-async def give_back_for_good() -> None:
-    """Let the allocator return free pages now and then, where it knows how to (glibc).
+class GivingBack:
+    """Lets the allocator return free pages, where it knows how to (glibc), once many connections have ended.
 
     A TLS connection holds some 50 KiB in pieces of many sizes. Their pages stay the process's when it has ended, and
-    the next ones' pieces fit beside them more often than in their place. Returning them takes a millisecond or two, ten
-    after a thousand have ended at once.
+    the next ones' pieces fit beside them more often than in their place. To return them takes ten milliseconds after a
+    thousand have ended, and to have pages again costs as well: it is not done by the clock.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    while True:
-        await asyncio.sleep(_EVERY_S)
-        if trim is not None:
-            trim(0)
+
+    def __init__(self) -> None:
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        self._ended = 0
+
+    def connection_ended(self) -> None:
+        """Count a connection that has ended; a second after many have, pages are returned."""
+        self._ended += 1
+        if self._ended == _MANY:
+            asyncio.get_running_loop().call_later(_TOGETHER_S, self._give_back)
+
+    def _give_back(self) -> None:
+        self._ended = 0
+        if self._trim is not None:
+            self._trim(0)

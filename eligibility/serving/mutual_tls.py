@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from eligibility.serving.memory import GivingBack
 from eligibility.serving.slowness import Patience, PatientProtocol
 from eligibility.serving.turning_away import TurnAway
 
@@ -34,6 +35,10 @@ class ServerTls:
 class ClientCertificateProtocol(PatientProtocol):
     """Keeps the client certificate of a connection's handshake and puts it into the scope of each of its requests."""
 
+    def __init__(self, *arguments: Any, memory: GivingBack, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._memory = memory
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read the client certificate once, when the connection is made."""
         super().connection_made(transport)
@@ -42,6 +47,11 @@ class ClientCertificateProtocol(PatientProtocol):
         der = tls.getpeercert(True) if tls else None
         chain = [ssl.DER_cert_to_PEM_cert(der)] if der else []
         self._extensions: dict[str, dict[object, object]] = {"tls": {"client_cert_chain": chain}}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let what the connection held be given back."""
+        super().connection_lost(exc)
+        self._memory.connection_ended()
 
     def on_message_begin(self) -> None:
         """Put the certificate into the new request's scope."""
@@ -111,12 +121,12 @@ def make_server(
 
     `turn_away` is asked about each ordinary request before the app begins with it (`turning_away.py`).
     """
+    protocol = partial(ClientCertificateProtocol, patience=patience, turn_away=turn_away, memory=GivingBack())
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        # It makes protocols, as a class would.
-        http=cast(Any, partial(ClientCertificateProtocol, patience=patience, turn_away=turn_away)),
+        http=cast(Any, protocol),  # it makes protocols, as a class would
         ws="none",
         lifespan="on",
         loop="uvloop",

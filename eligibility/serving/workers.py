@@ -21,8 +21,6 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from eligibility.serving.background import in_background
-from eligibility.serving.memory import give_back_for_good
 from eligibility.serving.mutual_tls import ServerTls, make_server
 from eligibility.serving.turning_away import TurnAway
 
@@ -173,13 +171,8 @@ def _serve(
     app: Any, tls: ServerTls, turn_away: TurnAway | None, listening: socket.socket, on_started: Callable[[], Any]
 ) -> int:
     server = make_server(app, host="", port=0, tls=tls, on_started=lambda _: on_started(), turn_away=turn_away)
-
-    async def serve() -> None:
-        async with in_background(memory=give_back_for_good()):
-            await server.serve(sockets=[listening])
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+        runner.run(server.serve(sockets=[listening]))
     return 0
 
 
