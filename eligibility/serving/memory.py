@@ -2,10 +2,13 @@
 
 import asyncio
 import ctypes
+from collections.abc import Callable
 from typing import Final
 
-_MANY: Final = 256  # connections
+MANY: Final = 256  # connections
 _TOGETHER_S: Final = 1.0
+Trim = Callable[[int], object]
+TRIM: Final[Trim | None] = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 class GivingBack:
@@ -16,15 +19,15 @@ class GivingBack:
     thousand have ended, and to have pages again costs as well: it is not done by the clock.
     """
 
-    def __init__(self) -> None:
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    def __init__(self, trim: Trim | None = TRIM, together_s: float = _TOGETHER_S) -> None:
+        self._trim, self._together_s = trim, together_s
         self._ended = 0
 
     def connection_ended(self) -> None:
         """Count a connection that has ended; a second after many have, pages are returned."""
         self._ended += 1
-        if self._ended == _MANY:
-            asyncio.get_running_loop().call_later(_TOGETHER_S, self._give_back)
+        if self._ended == MANY:
+            asyncio.get_running_loop().call_later(self._together_s, self._give_back)
 
     def _give_back(self) -> None:
         self._ended = 0
