@@ -15,7 +15,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -31,7 +30,6 @@ _MAY_WAIT_S: Final = 0.4  # an answer, as a mean: the slowest hundredth then wai
 _JUDGED_EVERY_S: Final = 1.0
 _ALWAYS: Final = 128  # so many are let in however long they take: it may be others they wait for
 App = Callable[..., Awaitable[None]]
-Refusal = tuple[bytes, bytes]
 
 
 class Admission:
@@ -45,7 +43,6 @@ class Admission:
     ) -> None:
         self._most, self._clock = most_at_once, clock
         self._answers = [answer(seconds) for seconds in range(1, _SPREAD_S + 1)]
-        self._laid_out = [_laid_out(one) for one in self._answers]
         self._room = most_at_once
         self._inside = 0
         self._coming = 0
@@ -58,11 +55,10 @@ class Admission:
         """Return an ASGI app that passes on to another what there is room for, and turns away the rest."""
         return partial(self._let_in, app)
 
-    def turn_away(self, address: bytes) -> Refusal | None:
+    def turn_away(self, address: bytes) -> Response | None:
         """Return the refusal of a request for an address, and count it, if there is no room for it now, else None.
 
-        A refusal is what stands before an empty line, as far as the app says it, and what stands from there on. Whoever
-        is let pass has to reach the app in the next turn of the event loop: until then a place is kept.
+        Whoever is let pass has to reach the app in the next turn of the event loop: until then a place is kept.
         """
         if not address.startswith(_COUNTED_RAW):
             return None
@@ -71,7 +67,7 @@ class Admission:
                 asyncio.get_running_loop().call_soon(self._all_begin)
             self._coming += 1
             return None
-        return self._laid_out[self._refuse() - 1]
+        return self._refusal()
 
     def _all_begin(self) -> None:
         self._coming = 0
@@ -81,7 +77,7 @@ class Admission:
             await app(scope, receive, send)
             return
         if self._inside >= self._room:
-            await self._answers[self._refuse() - 1](scope, receive, send)
+            await self._refusal()(scope, receive, send)
             return
         counted, whole, began = True, False, self._clock()
 
@@ -119,14 +115,11 @@ class Admission:
         self._room = min(max(in_time, _ALWAYS), self._most) if late else self._most
         self._judged_at, self._answered, self._taken_s = now, 0, 0.0
 
+    def _refusal(self) -> Response:
+        return self._answers[self._refuse() - 1]
+
     def _refuse(self) -> int:
         if self._turned_away % _TOLD_EVERY == 0:
             _log.warning("overloaded", inside=self._inside, turned_away=self._turned_away + 1)
         self._turned_away += 1
         return self._turned_away % _SPREAD_S + 1
-
-
-def _laid_out(answer: Response) -> Refusal:
-    status = HTTPStatus(answer.status_code)
-    head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
-    return b"HTTP/1.1 %d %b\r\n%b" % (status, status.phrase.encode(), head), b"\r\n" + bytes(answer.body)

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from eligibility.serving.admission import Refusal
-
-TurnAway = Callable[[bytes], Refusal | None]
+TurnAway = Callable[[bytes], Response | None]
 
 
 class AdmittingProtocol(HttpToolsProtocol):
@@ -19,7 +18,7 @@ class AdmittingProtocol(HttpToolsProtocol):
     and waits for clients that do not read.
     """
 
-    def __init__(self, *arguments: Any, turn_away: TurnAway | None = None, **named: Any) -> None:
+    def __init__(self, *arguments: Any, turn_away: TurnAway | None, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._turn_away = turn_away
         self._refused = False  # the request whose parts are being read
@@ -38,9 +37,8 @@ class AdmittingProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             return
         self._has_refused = True
-        head, rest = refusal
-        own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        self.transport.write(b"".join((head, *own, rest)))
+        headers = (b"%b: %b\r\n" % header for header in self.server_state.default_headers + refusal.raw_headers)
+        self.transport.write(b"".join((STATUS_LINE[refusal.status_code], *headers, b"\r\n", refusal.body)))
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, unless the request was refused."""
