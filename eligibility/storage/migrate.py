@@ -1,4 +1,8 @@
-"""Brings a database to the newest schema: each migration once, in order, each in its own transaction."""
+"""Brings a database to the newest schema: each migration once, in order, each in its own transaction.
+
+An index of a table that counters write to is made `concurrently`, so that none of them waits: in no transaction, which
+PostgreSQL asks for. A migration that does so can be run again after it was ended half-way.
+"""
 
 import re
 from importlib.resources import files
@@ -14,6 +18,7 @@ create table if not exists schema_migration (
     applied_at timestamptz not null default now()
 )
 """
+_IN_NO_TRANSACTION = "index concurrently"
 _LOCK = 0x656C6967  # any fixed number: two migrators of one database take turns
 
 
@@ -62,15 +67,24 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
             if number not in known:
                 if known and not post and "_post_" in name:
                     break
-                async with connection.transaction():
-                    await connection.execute(text)
-                    await connection.execute(
-                        "insert into schema_migration (number, name) values ($1, $2)", number, name
-                    )
+                await apply(connection, number, name, text)
                 applied.append(name)
     finally:
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
     return applied
+
+
+async def apply(connection: Any, number: int, name: str, text: str) -> None:
+    """Apply one migration, as the schema's owner, and note it in the ledger."""
+    note = "insert into schema_migration (number, name) values ($1, $2)"
+    if _IN_NO_TRANSACTION in text:
+        for statement in filter(str.strip, text.split(";\n")):
+            await connection.execute(statement)
+        await connection.execute(note, number, name)
+        return
+    async with connection.transaction():
+        await connection.execute(text)
+        await connection.execute(note, number, name)
 
 
 async def missing(connection: Any) -> list[str]:

@@ -316,7 +316,7 @@ create table consent (
     given_at         timestamptz not null,
     expires_at       timestamptz not null,
     withdrawn_at     timestamptz,
-    primary key (person_id, consent_id),
+    primary key (person_id, verification_id, class),
     check (given_at < expires_at)
 );
 

@@ -46,9 +46,10 @@ select page.result,
            offset 0
        ) then page.coverage_id end as doubtful_coverage_id
 from (
-    select result, person_id, coverage_id, changed, item_number
-    from bulk_result where bulk_id = $1 order by changed desc, item_number offset $2 limit $3
-) page
+    -- Results are long: they are put in order without their texts.
+    select item_number from bulk_result where bulk_id = $1 order by changed desc, item_number offset $2 limit $3
+) chosen
+join bulk_result page on page.bulk_id = $1 and page.item_number = chosen.item_number
 order by page.changed desc, page.item_number;
 
 -- name: claim_bulk

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,7 +14,7 @@ from eligibility.domain.codes import Sex
 from eligibility.domain.names import NAME_VARIANTS, name_key
 from eligibility.storage.database import check_reachable, connect
 from eligibility.storage.lookups import holders_by_attributes
-from eligibility.storage.migrate import NotMigrated, OtherMigrations, migrate, migrations, missing
+from eligibility.storage.migrate import NotMigrated, OtherMigrations, apply, migrate, migrations, missing
 from loadtest.embedded import Stores, create_database, database_url
 from loadtest.processes import ServerDidNotStart, server
 from tests.holders import holders_not_found
@@ -21,6 +22,7 @@ from tests.holders import holders_not_found
 pytestmark = pytest.mark.database
 ROLES = ("eligibility_counter", "eligibility_payer", "eligibility_worker")
 HOLDERS = 29  # the migration that gives holders a table; the next takes the trigger and the index away
+CONSENTS = next(number for number, name, _ in migrations() if name.endswith("_pre_consents_of_a_verification.sql"))
 OLD_FORMS = next(number for number, name, _ in migrations() if name.endswith("_pre_old_forms_of_names.sql"))
 COVERAGE = (
     "person_id, coverage_id, known_from, submission_id, insurer_number, symbol, number, branch_number, symbol_key,"
@@ -63,8 +65,7 @@ async def before(running_stores: Stores) -> AsyncIterator[Before]:
         )
         for number, name, text in migrations():
             if number < migration:
-                await owner.execute(text)
-                await owner.execute("insert into schema_migration (number, name) values ($1, $2)", number, name)
+                await apply(owner, number, name, text)
         await owner.close()
         return address
 
@@ -153,6 +154,56 @@ async def test_a_holder_is_found_by_every_form_of_the_name_whichever_release_has
     assert (await holders_not_found(owner), await missing(owner)) == ([], [])
     assert await owner.fetchval("select stated ->> 'name_key' from quarantined_record") == "郎"
     for connection in (owner, payer, counter):
+        await connection.close()
+
+
+async def _making_waits(connection: Any, migrating: asyncio.Task[list[str]]) -> None:
+    async with asyncio.timeout(60):
+        while not await connection.fetchval("select max(lockers_total) from pg_stat_progress_create_index"):
+            assert not migrating.done()
+            await asyncio.sleep(0.01)
+
+
+async def test_counters_record_consents_while_their_index_is_made(before: Before) -> None:
+    address = await before(CONSENTS)
+    owner, slow, counter = await connect(address), await connect(address), await connect(address)
+    given = "insert into consent select 1, gen_random_uuid(), $1, '', gen_random_uuid(), now(), now() + '1h'"
+    await counter.execute("set statement_timeout = '5s'")
+    under_way = slow.transaction()
+    await under_way.start()
+    await slow.execute(given, "medication")
+    migrating = asyncio.create_task(migrate(owner))
+    await _making_waits(counter, migrating)
+    await counter.execute(given, "checkup")
+    assert not migrating.done()
+    await under_way.commit()
+    await migrating
+    key = "select indisvalid, pg_get_indexdef(indexrelid) from pg_index where indexrelid = 'consent_pkey'::regclass"
+    valid, said = await owner.fetchrow(key)
+    assert valid
+    assert said.endswith("(person_id, verification_id, class)")
+    assert await owner.fetchval("select count(*) from consent") == 2
+    for connection in (owner, slow, counter):
+        await connection.close()
+
+
+async def test_an_index_whose_making_was_ended_is_made_anew(before: Before) -> None:
+    address = await before(CONSENTS)
+    owner, slow, other = await connect(address), await connect(address), await connect(address)
+    under_way = slow.transaction()
+    await under_way.start()
+    await slow.execute("lock table consent in row exclusive mode")
+    migrating = asyncio.create_task(migrate(owner))
+    await _making_waits(other, migrating)
+    await other.execute("select pg_terminate_backend($1)", owner.get_server_pid())
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+        await migrating
+    left = "select count(*) from pg_index where indrelid = 'consent'::regclass and not indisvalid"
+    assert await other.fetchval(left) == 1
+    await under_way.commit()
+    assert (await migrate(other))[0].endswith("_pre_consents_of_a_verification.sql")
+    assert (await other.fetchval(left), await missing(other)) == (0, [])
+    for connection in (owner, slow, other):
         await connection.close()
 
 
