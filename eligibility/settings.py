@@ -50,7 +50,7 @@ class ApiSettings(LaneSettings):
     port: int = Field(default=8443, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=256, description="Processes that answer on the one port, a core each.")
     most_at_once: int = Field(
-        default=256, ge=1, description="Requests in work in each process; those beyond are turned away with 503."
+        default=384, ge=1, description="Requests in work in each process; those beyond are turned away with 503."
     )
     pool_size: int = Field(default=8, ge=1, le=200, description="Connections to PostgreSQL of each process.")
     tls_certificate: Path

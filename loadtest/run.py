@@ -91,7 +91,7 @@ SIZES: Final = {
             Operation.VERIFICATION: 600, Operation.NUMBER_VERIFICATION: 300, Operation.MEDICATION_READING: 100,
             Operation.CHECKUP_READING: 50,
         }, parallel_s=60, merged_rows=500_000, bulk_items=10_000,
-        overload_s=60, overload_connections=16, most_at_once=256,
+        overload_s=60, overload_connections=16, most_at_once=384,
     ),
     "small": Size(
         persons=2_000, cards=40, most_a_second=3_000, limit_s=1, limit_rounds=1, limit_connections=1,

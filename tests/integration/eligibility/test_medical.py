@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from eligibility.domain.codes import ConsentClass, Role
 from eligibility.domain.dates import day_in_japan
+from eligibility.domain.identifiers import InstitutionCode
+from eligibility.storage.database import connect
+from eligibility.storage.medical import consented_checkups, consented_medicines, consented_treatments, disclosure_facts
 from loadtest.pki import KeyPair
-from tests.integration.eligibility.world import INSURER, OTHER_INSTITUTION, Counter, World
+from tests.integration.eligibility.world import INSTITUTION, INSURER, OTHER_INSTITUTION, Counter, World
 
 ALL = [wanted.value for wanted in ConsentClass]
 
@@ -346,6 +349,32 @@ async def test_a_certificate_in_its_grace_gives_eligibility_and_nothing_medical(
         answer["verification_id"], uuid4(),
     )  # fmt: skip
     assert await _refused(world, counter, was) == "not_shown_certificate_expired"
+
+
+async def test_what_a_reading_reads_of_consents_does_not_grow_with_the_persons_visits(
+    world: World, counter: Counter, database: str
+) -> None:
+    was = await visit(world, counter)
+    await world.owner.execute(
+        "insert into consent (person_id, consent_id, class, institution_code, verification_id, given_at, expires_at)"
+        " select $1, gen_random_uuid(), class, $2, gen_random_uuid(), now(), now() + '1h'"
+        " from generate_series(1, 1000), unnest($3::text[]) as class",
+        was.person, INSTITUTION, ALL,
+    )  # fmt: skip
+    await world.owner.execute("analyze consent")
+    asked = UUID(was.verification_id), InstitutionCode(INSTITUTION)
+    reader = await connect(database, role="eligibility_counter")
+    async with reader.transaction():
+        for read in (consented_medicines, consented_checkups, consented_treatments):
+            assert await read(reader, *asked, date(2020, 1, 1), today()) is not None
+        facts = await disclosure_facts(reader, *asked)
+        assert facts is not None
+        assert len(facts.consents) == len(ALL)
+        looked_at = await reader.fetchval(
+            "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'consent'"
+        )
+    await reader.close()
+    assert 0 < looked_at < 50
 
 
 async def test_a_card_revoked_after_the_visit_shows_nothing_more(world: World, counter: Counter) -> None:
