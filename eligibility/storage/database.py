@@ -155,7 +155,7 @@ async def _keep_as_it_is(_: Any) -> None:
 
 
 # A connection asks what an array is when it first meets one, for up to 0.4 s on a busy machine.
-_ARRAYS = ("bigint", "boolean", "bytea", "date", "integer", "jsonb", "text", "timestamptz", "uuid")
+_ARRAYS = ("bigint", "boolean", "bytea", "date", "integer", "jsonb", "timestamptz", "uuid")
 _ASKED_ABOUT = "select " + ", ".join(f"null::{kind}[]" for kind in _ARRAYS)
 _SESSION = {"timezone": "UTC", "application_name": "eligibility", "synchronous_commit": "on", "jit": "off"}
 _BULK_SESSION = {"temp_buffers": "64MB"}  # what is staged stays in memory as long as it is small

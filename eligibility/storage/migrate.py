@@ -1,9 +1,10 @@
-"""Brings a database to the newest schema: each migration once, in order, each in its own transaction.
+"""Brings a database to the newest schema: each migration once, in order, in a transaction of its own.
 
-An index of a table that counters write to is made `concurrently`, so that none of them waits: in no transaction, which
-PostgreSQL asks for. A migration that does so can be run again after it was ended half-way.
+But for those that say so in their first line: an index of a table that counters write to is made `concurrently`, so
+that none of them waits, and PostgreSQL does so in no transaction. Such a migration can be run again wherever it ended.
 """
 
+import asyncio
 import re
 from importlib.resources import files
 from typing import Any
@@ -18,7 +19,8 @@ create table if not exists schema_migration (
     applied_at timestamptz not null default now()
 )
 """
-_IN_NO_TRANSACTION = "index concurrently"
+IN_NO_TRANSACTION = "-- In no transaction.\n"
+_TURN_LOOKED_FOR_S = 0.2
 _LOCK = 0x656C6967  # any fixed number: two migrators of one database take turns
 
 
@@ -59,7 +61,9 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
         OtherMigrations: the database is another line's.
     """
     applied = []
-    await connection.execute("select pg_advisory_lock($1)", _LOCK)
+    # Whoever waited for the lock in a statement would be waited for by an index that is made concurrently.
+    while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 (another process has it)
+        await asyncio.sleep(_TURN_LOOKED_FOR_S)
     try:
         await connection.execute(_LEDGER)
         known = await _applied(connection)
@@ -77,7 +81,7 @@ async def migrate(connection: Any, *, post: bool = True) -> list[str]:
 async def apply(connection: Any, number: int, name: str, text: str) -> None:
     """Apply one migration, as the schema's owner, and note it in the ledger."""
     note = "insert into schema_migration (number, name) values ($1, $2)"
-    if _IN_NO_TRANSACTION in text:
+    if text.startswith(IN_NO_TRANSACTION):
         for statement in filter(str.strip, text.split(";\n")):
             await connection.execute(statement)
         await connection.execute(note, number, name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from eligibility.storage.migrate import migrate, migrations
+from eligibility.storage.migrate import IN_NO_TRANSACTION, migrate, migrations
 from loadtest.embedded import Stores, create_database, database_url
 
 SCHEMA = Path(__file__).parents[2] / "eligibility" / "storage" / "schema.sql"
@@ -46,6 +46,15 @@ def test_numbers_are_without_gaps() -> None:
 
 def test_every_migration_bounds_its_wait_for_locks() -> None:
     assert [name for _, name, text in migrations() if "lock_timeout" not in text] == []
+
+
+def test_only_what_says_so_is_made_in_no_transaction_and_falls_apart_into_statements() -> None:
+    for _, name, text in migrations():
+        assert text.startswith(IN_NO_TRANSACTION) == (" concurrently " in text), name
+        if text.startswith(IN_NO_TRANSACTION):
+            assert "$$" not in text
+            assert "set local" not in text
+            assert all(line.endswith(";") for line in text.splitlines() if not line.startswith("--"))
 
 
 async def test_migrations_make_what_the_schema_says(owner: Any, running_stores: Stores) -> None:

@@ -1,3 +1,4 @@
+-- In no transaction.
 -- A verification's consents are found without reading all that its person has ever given, who may be at counters every
 -- week. Nobody waits while the index is made; what a try that was ended has left of it goes first.
 set lock_timeout = '1h';

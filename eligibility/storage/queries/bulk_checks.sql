@@ -46,10 +46,14 @@ select page.result,
            offset 0
        ) then page.coverage_id end as doubtful_coverage_id
 from (
-    -- Results are long: they are put in order without their texts.
+    -- Which they are is found without their texts, which are long.
     select item_number from bulk_result where bulk_id = $1 order by changed desc, item_number offset $2 limit $3
 ) chosen
-join bulk_result page on page.bulk_id = $1 and page.item_number = chosen.item_number
+cross join lateral (
+    select result, person_id, coverage_id, changed, item_number
+    from bulk_result where bulk_id = $1 and item_number = chosen.item_number
+    offset 0
+) page
 order by page.changed desc, page.item_number;
 
 -- name: claim_bulk

@@ -157,54 +157,80 @@ async def test_a_holder_is_found_by_every_form_of_the_name_whichever_release_has
         await connection.close()
 
 
-async def _making_waits(connection: Any, migrating: asyncio.Task[list[str]]) -> None:
+GIVEN = "insert into consent select 1, gen_random_uuid(), $1, '', gen_random_uuid(), now(), now() + '1h'"
+
+
+async def _making_waits(owner: Any, migrating: asyncio.Task[list[str]]) -> None:
+    others = "select max(lockers_total) from pg_stat_progress_create_index where datname = current_database()"
     async with asyncio.timeout(60):
-        while not await connection.fetchval("select max(lockers_total) from pg_stat_progress_create_index"):
-            assert not migrating.done()
+        while not await owner.fetchval(others):
+            if migrating.done():
+                await migrating
             await asyncio.sleep(0.01)
 
 
 async def test_counters_record_consents_while_their_index_is_made(before: Before) -> None:
     address = await before(CONSENTS)
-    owner, slow, counter = await connect(address), await connect(address), await connect(address)
-    given = "insert into consent select 1, gen_random_uuid(), $1, '', gen_random_uuid(), now(), now() + '1h'"
-    await counter.execute("set statement_timeout = '5s'")
-    under_way = slow.transaction()
-    await under_way.start()
-    await slow.execute(given, "medication")
-    migrating = asyncio.create_task(migrate(owner))
-    await _making_waits(counter, migrating)
-    await counter.execute(given, "checkup")
-    assert not migrating.done()
-    await under_way.commit()
+    owner, watch, slow = await connect(address), await connect(address), await connect(address)
+    counter = await connect(address, role="eligibility_counter", command_timeout_s=60)
+    async with slow.transaction():
+        await slow.execute(GIVEN, "medication")
+        migrating = asyncio.create_task(migrate(owner))
+        await _making_waits(watch, migrating)
+        await counter.execute(GIVEN, "checkup")
+        assert not migrating.done()
     await migrating
     key = "select indisvalid, pg_get_indexdef(indexrelid) from pg_index where indexrelid = 'consent_pkey'::regclass"
     valid, said = await owner.fetchrow(key)
     assert valid
     assert said.endswith("(person_id, verification_id, class)")
     assert await owner.fetchval("select count(*) from consent") == 2
-    for connection in (owner, slow, counter):
+    for connection in (owner, watch, slow, counter):
+        await connection.close()
+
+
+async def test_two_who_migrate_take_turns_while_an_index_is_made(before: Before) -> None:
+    address = await before(CONSENTS)
+    first, second, watch, slow = [await connect(address) for _ in range(4)]
+    async with slow.transaction():
+        await slow.execute(GIVEN, "medication")
+        migrating = asyncio.create_task(migrate(first))
+        await _making_waits(watch, migrating)
+        waiting = asyncio.create_task(migrate(second))
+        asked = "select count(*) from pg_stat_activity where query like '%pg_try_advisory_lock%' and pid = $1"
+        async with asyncio.timeout(60):
+            while not await watch.fetchval(asked, second.get_server_pid()):  # noqa: ASYNC110 (the server knows)
+                await asyncio.sleep(0.01)
+    assert [name[5:8] for name in await migrating] == ["pre", "pre"]
+    assert await waiting == []
+    for connection in (first, second, watch, slow):
         await connection.close()
 
 
 async def test_an_index_whose_making_was_ended_is_made_anew(before: Before) -> None:
     address = await before(CONSENTS)
-    owner, slow, other = await connect(address), await connect(address), await connect(address)
-    under_way = slow.transaction()
-    await under_way.start()
-    await slow.execute("lock table consent in row exclusive mode")
-    migrating = asyncio.create_task(migrate(owner))
-    await _making_waits(other, migrating)
-    await other.execute("select pg_terminate_backend($1)", owner.get_server_pid())
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
-        await migrating
+    owner, watch, slow = await connect(address), await connect(address), await connect(address)
     left = "select count(*) from pg_index where indrelid = 'consent'::regclass and not indisvalid"
-    assert await other.fetchval(left) == 1
-    await under_way.commit()
-    assert (await migrate(other))[0].endswith("_pre_consents_of_a_verification.sql")
-    assert (await other.fetchval(left), await missing(other)) == (0, [])
-    for connection in (owner, slow, other):
+    async with slow.transaction():
+        await slow.execute(GIVEN, "medication")
+        migrating = asyncio.create_task(migrate(owner))
+        await _making_waits(watch, migrating)
+        await watch.execute("select pg_terminate_backend($1)", owner.get_server_pid())
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+            await migrating
+        assert await watch.fetchval(left) == 1
+    assert (await migrate(watch))[0].endswith("_pre_consents_of_a_verification.sql")
+    assert (await watch.fetchval(left), await missing(watch)) == (0, [])
+    for connection in (owner, watch, slow):
         await connection.close()
+
+
+async def test_an_index_that_was_made_and_not_noted_is_made_again(before: Before) -> None:
+    owner = await connect(await before(CONSENTS + 1))
+    await owner.execute("delete from schema_migration where number = $1", CONSENTS)
+    assert len(await migrate(owner)) == 2
+    assert await missing(owner) == []
+    await owner.close()
 
 
 async def test_an_empty_database_gets_everything_at_once(running_stores: Stores) -> None:
