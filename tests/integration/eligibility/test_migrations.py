@@ -201,7 +201,7 @@ async def test_two_who_migrate_take_turns_while_an_index_is_made(before: Before)
         async with asyncio.timeout(60):
             while not await watch.fetchval(asked, second.get_server_pid()):  # noqa: ASYNC110 (the server knows)
                 await asyncio.sleep(0.01)
-    assert [name[5:8] for name in await migrating] == ["pre", "pre"]
+    assert len(await migrating) == len(migrations()) - CONSENTS + 1
     assert await waiting == []
     for connection in (first, second, watch, slow):
         await connection.close()
@@ -228,7 +228,7 @@ async def test_an_index_whose_making_was_ended_is_made_anew(before: Before) -> N
 async def test_an_index_that_was_made_and_not_noted_is_made_again(before: Before) -> None:
     owner = await connect(await before(CONSENTS + 1))
     await owner.execute("delete from schema_migration where number = $1", CONSENTS)
-    assert len(await migrate(owner)) == 2
+    assert len(await migrate(owner)) == len(migrations()) - CONSENTS + 1
     assert await missing(owner) == []
     await owner.close()
 
